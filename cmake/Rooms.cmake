@@ -1,0 +1,35 @@
+# A room is a folder with one static library. Its headers are reachable as "<room>/…" only for rooms that name it in USES (and,
+# transitively, for theirs), because each room's include path is a folder that holds a link to that room alone.
+
+set(DCPS_PUBLIC_INCLUDE ${CMAKE_SOURCE_DIR}/include)
+
+function(dcps_room_include room source_dir out)
+  string(REPLACE "/" "_" flat ${room})
+  set(root ${CMAKE_BINARY_DIR}/rooms/${flat})
+  get_filename_component(parent ${root}/${room} DIRECTORY)
+  file(MAKE_DIRECTORY ${parent})
+  file(CREATE_LINK ${source_dir} ${root}/${room} SYMBOLIC)
+  set(${out} ${root} PARENT_SCOPE)
+endfunction()
+
+# dcps_room(NAME folder SOURCES … USES room… LIBRARIES target…): target dcps_<folder with _ for />.
+function(dcps_room)
+  cmake_parse_arguments(ROOM "" "NAME" "SOURCES;USES;LIBRARIES" ${ARGN})
+  if(ROOM_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "dcps_room(${ROOM_NAME}): unknown arguments ${ROOM_UNPARSED_ARGUMENTS}")
+  endif()
+  string(REPLACE "/" "_" target ${ROOM_NAME})
+  set(target dcps_${target})
+  dcps_room_include(${ROOM_NAME} ${CMAKE_SOURCE_DIR}/${ROOM_NAME} include_dir)
+  add_library(${target} STATIC ${ROOM_SOURCES})
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
+  target_include_directories(${target} PUBLIC ${include_dir} ${DCPS_PUBLIC_INCLUDE})
+  target_link_libraries(${target} PRIVATE dcps_warnings PUBLIC ${ROOM_LIBRARIES})
+  foreach(used ${ROOM_USES})
+    string(REPLACE "/" "_" used_target ${used})
+    if(NOT TARGET dcps_${used_target})
+      message(FATAL_ERROR "room ${ROOM_NAME} uses ${used}, which is no room or a later one: rooms use only those above them")
+    endif()
+    target_link_libraries(${target} PUBLIC dcps_${used_target})
+  endforeach()
+endfunction()
