@@ -1,0 +1,84 @@
+/* What --help and --print-config show. */
+#include "base/options_table.h"
+
+#include <string.h>
+
+#define WIDTH_COLUMNS 100u
+
+/* Prints words, indented and wrapped. Columns are counted in bytes: good enough for wrapping. */
+static void print_wrapped(FILE *out, unsigned indent, const char *text)
+{
+    unsigned column = 0;
+    while (*text != '\0') {
+        size_t length = strcspn(text, " ");
+        if (column > 0 && column + 1 + length > WIDTH_COLUMNS) {
+            fputc('\n', out);
+            column = 0;
+        }
+        if (column == 0)
+            column = (unsigned)fprintf(out, "%*s%.*s", (int)indent, "", (int)length, text);
+        else
+            column += (unsigned)fprintf(out, " %.*s", (int)length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+/* "an integer from 1 to 64; may be given several times; default: 8"; what goes without saying is left out. */
+static void describe_value(const dcps_option *option, char *out, size_t bytes)
+{
+    char expected[1024] = "";
+    dcps_option_describe(option, expected, sizeof expected);
+    bool free_text = option->type == DCPS_OPTION_TEXT && option->choices == NULL;
+    const char *fallback = option->default_text;
+    (void)snprintf(out, bytes, "%s%s%s%s%s", free_text ? "" : expected, free_text ? "" : "; ",
+                   option->repeatable ? "may be given several times; " : "",
+                   fallback != NULL ? "default: " : "no default", fallback != NULL ? fallback : "");
+}
+
+static void print_option(const dcps_option *option, FILE *out)
+{
+    char value[2048];
+    char text[4096];
+    const char *help = option->help != NULL ? option->help : "";
+    const char *fallback = option->default_text;
+    bool plain_flag = option->type == DCPS_OPTION_FLAG && (fallback == NULL || strcmp(fallback, "false") == 0);
+    describe_value(option, value, sizeof value);
+    if (plain_flag)
+        (void)snprintf(text, sizeof text, "%s", help);
+    else
+        (void)snprintf(text, sizeof text, "%s (%s)", help, value);
+    if (option->type == DCPS_OPTION_FLAG)
+        fprintf(out, "  --%s\n", option->name);
+    else
+        fprintf(out, "  --%s=%s\n", option->name, option->value_name != NULL ? option->value_name : "VALUE");
+    print_wrapped(out, 8, text);
+}
+
+void dcps_options_print_help(const dcps_option *table, FILE *out)
+{
+    for (size_t i = 0; table != NULL && table[i].name != NULL; i++)
+        print_option(&table[i], out);
+}
+
+void dcps_options_print(const dcps_options *options, FILE *out)
+{
+    char origin[DCPS_OPTIONS_MAX_TEXT_BYTES];
+    for (size_t i = 0; i < options->count; i++) {
+        const char *name = options->table[i].name;
+        const char *text = options->values[i].text;
+        dcps_options_origin_text(options, i, origin);
+        if (text == NULL) {
+            fprintf(out, "# %s is unset\n", name);
+            continue;
+        }
+        for (;; text++) { /* a line for each of several values */
+            size_t length = strcspn(text, "\n");
+            fprintf(out, "%s = %.*s  # %s\n", name, (int)length, text, origin);
+            text += length;
+            if (*text == '\0')
+                break;
+        }
+    }
+}

@@ -1,0 +1,34 @@
+/* Strict parsing of text from users and files, and bounded formatting. */
+#ifndef DCPS_BASE_TEXT_H
+#define DCPS_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dcps/status.h"
+
+/* Whole text must parse; DCPS_INVALID otherwise, naming `what` and the text. Reals must be finite; decimal point whatever the locale. */
+DCPS_MUST_CHECK dcps_status dcps_parse_integer(const char *what, const char *text, int64_t *value);
+DCPS_MUST_CHECK dcps_status dcps_parse_real(const char *what, const char *text, double *value);
+
+#define DCPS_MAX_HOST_BYTES 256u
+
+typedef struct dcps_host_port {
+    char host[DCPS_MAX_HOST_BYTES]; /* name, IPv4, or IPv6 without brackets */
+    uint16_t port;                  /* 0: choose a free one (binding only) */
+} dcps_host_port;
+
+/* "host:port", "[v6]:port". */
+DCPS_MUST_CHECK dcps_status dcps_parse_host_port(const char *what, const char *text, dcps_host_port *value);
+/* Comma-separated list; *count entries written, at most `capacity` (DCPS_LIMIT beyond). */
+DCPS_MUST_CHECK dcps_status dcps_parse_host_ports(const char *what, const char *text, dcps_host_port *values,
+                                                  size_t capacity, size_t *count);
+/* True for 127.0.0.0/8, ::1 and "localhost". */
+bool dcps_host_is_loopback(const char *host);
+
+/* snprintf that fails instead of cutting: DCPS_LIMIT. */
+DCPS_MUST_CHECK dcps_status dcps_format(char *out, size_t capacity, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,76 @@
+/* What a model plugin is: a shared object that exports one table of functions. Part of the public interface.
+ *
+ *     #include <dcps/model.h>
+ *     …
+ *     DCPS_MODEL_EXPORT = {
+ *         DCPS_MODEL_HEAD, .name = "softmax", .summary = "…", .options = options, .open = …, …
+ *     };
+ *
+ * The worker calls open once, then describe and declare, then load and loss for every batch, or evaluate; close at the end. All calls come from one thread. */
+#ifndef DCPS_MODEL_H
+#define DCPS_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dcps/data.h"
+#include "dcps/layout.h"
+#include "dcps/options.h"
+#include "dcps/status.h"
+#include "dcps/tape.h"
+
+#define DCPS_MODEL_ABI 1u
+#define DCPS_MODEL_HEAD .abi = DCPS_MODEL_ABI, .struct_bytes = sizeof(dcps_model)
+#define DCPS_MODEL_SYMBOL "dcps_model_table"
+#define DCPS_MODEL_EXPORT __attribute__((visibility("default"))) const dcps_model dcps_model_table
+
+/* What a model says of itself once its data is open. Texts are kept by the model. */
+typedef struct dcps_model_info {
+    uint64_t train_samples; /* samples in an epoch, > 0 */
+    const char *dataset;    /* "fashion-mnist" */
+} dcps_model_info;
+
+/* One mini-batch to load: `samples` [count] are indices 0 … train_samples − 1, a slice of the epoch's permutation. */
+typedef struct dcps_batch {
+    uint64_t number; /* of the batch over the whole run; seeds any randomness of the model */
+    uint64_t epoch;
+    uint64_t seed; /* of the run */
+    const uint32_t *samples;
+    uint32_t count;
+} dcps_batch;
+
+typedef enum dcps_split { DCPS_SPLIT_TRAIN = 1, DCPS_SPLIT_VALIDATION, DCPS_SPLIT_TEST } dcps_split;
+
+/* Receives named metrics: fractions for errors ("test_error" 0.0865). Names are copied; at most 16. */
+typedef struct dcps_metrics dcps_metrics;
+DCPS_API void dcps_metrics_set(dcps_metrics *metrics, const char *name, double value);
+
+typedef struct dcps_model {
+    uint32_t abi;          /* DCPS_MODEL_ABI */
+    uint32_t struct_bytes; /* sizeof(dcps_model) */
+    const char *name;
+    const char *summary;        /* one sentence */
+    const dcps_option *options; /* ended by a NULL name; NULL: none */
+
+    /* Opens data and makes the model's own state. `data_dir` may be NULL. Options and data_dir live until close. On failure nothing is kept. */
+    dcps_status (*open)(const dcps_options *options, const char *data_dir, void **state);
+    dcps_status (*describe)(void *state, dcps_model_info *info);
+    /* Adds every tensor; must not depend on anything but the options and the data's shape. */
+    dcps_status (*declare)(void *state, dcps_layout *layout);
+    /* Gathers a mini-batch into the model's own memory. */
+    dcps_status (*load)(void *state, const dcps_batch *batch);
+    /* Forward pass on the batch loaded last; returns the scalar mean loss, NULL on failure (the tape knows why). */
+    dcps_tensor *(*loss)(void *state, dcps_tape *tape);
+    /* Metrics of the tape's weights on a split; calls dcps_tape_reset between its batches. DCPS_UNSUPPORTED for a split it has not. */
+    dcps_status (*evaluate)(void *state, dcps_tape *tape, dcps_split split, dcps_metrics *metrics);
+    void (*close)(void *state);
+} dcps_model;
+
+/* For `evaluate` of classifiers: runs `logits` over a split of `data` in batches and sets "test_error" (or "validation_error", "train_error") and "test_loss" (…).
+ * `logits` maps x [count, features] to [count, classes]. */
+DCPS_API DCPS_MUST_CHECK dcps_status dcps_evaluate_classifier(
+    dcps_tape *tape, const dcps_images *data, dcps_split split,
+    dcps_tensor *(*logits)(void *state, dcps_tape *tape, dcps_tensor *x), void *state, dcps_metrics *metrics);
+
+#endif
