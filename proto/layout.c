@@ -1,0 +1,153 @@
+#include "dcps/layout.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "proto/layout_util.h"
+#include "proto/limits.h"
+
+struct dcps_layout {
+    dcps_layout_tensor *tensors;
+    uint32_t count;
+    uint32_t capacity;
+    uint64_t total_params;
+};
+
+dcps_status dcps_layout_create(dcps_layout **layout)
+{
+    dcps_layout *made = dcps_alloc(1, sizeof *made);
+    if (made == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for a layout");
+    }
+    *layout = made;
+    return DCPS_OK;
+}
+
+void dcps_layout_destroy(dcps_layout **layout)
+{
+    dcps_layout *old = *layout;
+    if (old == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < old->count; i++) {
+        dcps_free((void *)old->tensors[i].name);
+    }
+    dcps_free(old->tensors);
+    dcps_free(old);
+    *layout = NULL;
+}
+
+static dcps_status reserve_one(dcps_layout *layout)
+{
+    if (layout->count == DCPS_MAX_TENSORS) {
+        return dcps_fail(DCPS_LIMIT, "a layout holds at most %u tensors", DCPS_MAX_TENSORS);
+    }
+    if (layout->count < layout->capacity) {
+        return DCPS_OK;
+    }
+    uint32_t capacity = layout->capacity == 0 ? 16 : 2 * layout->capacity;
+    dcps_layout_tensor *grown = dcps_realloc(layout->tensors, capacity, sizeof *grown);
+    if (grown == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for a layout of %u tensors", capacity);
+    }
+    layout->tensors = grown;
+    layout->capacity = capacity;
+    return DCPS_OK;
+}
+
+static dcps_status check_new_name(const dcps_layout *layout, const char *name)
+{
+    for (uint32_t i = 0; i < layout->count; i++) {
+        if (strcmp(layout->tensors[i].name, name) == 0) {
+            return dcps_fail(DCPS_INVALID, "tensor %u: the name %s is taken by tensor %u; names must be unique",
+                             layout->count, name, i);
+        }
+    }
+    return DCPS_OK;
+}
+
+static uint64_t round_up(uint64_t params)
+{
+    return (params + DCPS_LAYOUT_ALIGN_PARAMS - 1) / DCPS_LAYOUT_ALIGN_PARAMS * DCPS_LAYOUT_ALIGN_PARAMS;
+}
+
+dcps_status dcps_layout_add(dcps_layout *layout, const char *name, dcps_init init, uint32_t dim_count,
+                            const size_t *dims, uint32_t *index)
+{
+    uint64_t count_params = 0;
+    dcps_status status = dcps_layout_check_tensor(name, init, dim_count, dims, &count_params);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    if (count_params > DCPS_MAX_PARAMS - layout->total_params) {
+        return dcps_fail(DCPS_LIMIT, "tensor %s: with its %llu parameters the layout exceeds %llu", name,
+                         (unsigned long long)count_params, (unsigned long long)DCPS_MAX_PARAMS);
+    }
+    status = check_new_name(layout, name);
+    if (status == DCPS_OK) {
+        status = reserve_one(layout);
+    }
+    if (status != DCPS_OK) {
+        return status;
+    }
+    dcps_layout_tensor tensor = {.name = dcps_strdup(name),
+                                 .dim_count = dim_count,
+                                 .init = init,
+                                 .offset_params = layout->total_params,
+                                 .count_params = count_params};
+    if (tensor.name == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for the name of tensor %s", name);
+    }
+    for (uint32_t d = 0; d < dim_count; d++) {
+        tensor.dims[d] = dims[d];
+    }
+    if (index != NULL) {
+        *index = layout->count;
+    }
+    layout->tensors[layout->count++] = tensor;
+    layout->total_params = round_up(tensor.offset_params + count_params);
+    return DCPS_OK;
+}
+
+uint32_t dcps_layout_tensor_count(const dcps_layout *layout)
+{
+    return layout->count;
+}
+
+const dcps_layout_tensor *dcps_layout_tensor_at(const dcps_layout *layout, uint32_t index)
+{
+    assert(index < layout->count);
+    return &layout->tensors[index];
+}
+
+uint64_t dcps_layout_total_params(const dcps_layout *layout)
+{
+    return layout->total_params;
+}
+
+const dcps_layout_tensor *dcps_layout_tensors(const dcps_layout *layout)
+{
+    return layout->tensors;
+}
+
+dcps_status dcps_layout_from_tensors(const dcps_layout_tensor *tensors, uint32_t count, dcps_layout **layout)
+{
+    dcps_layout *made = NULL;
+    dcps_status status = dcps_layout_create(&made);
+    for (uint32_t i = 0; i < count && status == DCPS_OK; i++) {
+        status = dcps_layout_add(made, tensors[i].name, tensors[i].init, tensors[i].dim_count, tensors[i].dims, NULL);
+    }
+    if (status != DCPS_OK) {
+        dcps_layout_destroy(&made);
+        return status;
+    }
+    *layout = made;
+    return DCPS_OK;
+}
+
+dcps_status dcps_layout_copy(const dcps_layout *layout, dcps_layout **copy)
+{
+    return dcps_layout_from_tensors(layout->tensors, layout->count, copy);
+}

@@ -1,0 +1,27 @@
+/* Layouts as arrays of tensors: what the wire carries and engines keep. */
+#ifndef DCPS_PROTO_LAYOUT_UTIL_H
+#define DCPS_PROTO_LAYOUT_UTIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dcps/layout.h"
+#include "dcps/status.h"
+
+/* Checks name, dims and init of one tensor; *count_params is the product of dims. Errors: DCPS_INVALID, DCPS_LIMIT. */
+DCPS_MUST_CHECK dcps_status dcps_layout_check_tensor(const char *name, dcps_init init, uint32_t dim_count,
+                                                     const size_t *dims, uint64_t *count_params);
+
+/* Checks `count` tensors and fills offset_params and count_params of each from the dims. Names must be unique. Errors: DCPS_INVALID, DCPS_LIMIT. */
+DCPS_MUST_CHECK dcps_status dcps_layout_place_tensors(dcps_layout_tensor *tensors, uint32_t count);
+
+/* A layout of its own with copies of `count` tensors; their offsets are computed anew. Errors: DCPS_INVALID, DCPS_LIMIT, DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_layout_from_tensors(const dcps_layout_tensor *tensors, uint32_t count,
+                                                     dcps_layout **layout);
+
+DCPS_MUST_CHECK dcps_status dcps_layout_copy(const dcps_layout *layout, dcps_layout **copy);
+
+/* All tensors, in order; NULL when there are none. Belongs to the layout, valid until the next dcps_layout_add. */
+const dcps_layout_tensor *dcps_layout_tensors(const dcps_layout *layout);
+
+#endif

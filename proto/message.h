@@ -1,0 +1,252 @@
+/* Every message of the protocol as a plain struct. PROTOCOL.md says who sends what when; wire.h turns these into bytes and back. */
+#ifndef DCPS_PROTO_MESSAGE_H
+#define DCPS_PROTO_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dcps/layout.h"
+#include "dcps/status.h"
+#include "proto/limits.h"
+#include "proto/partition.h"
+
+/* name, protobuf field number in Header.body, may carry a payload. Append, never renumber. */
+#define DCPS_MESSAGE_MAP(X)                                                                                            \
+    /* control plane */                                                                                                \
+    X(HELLO, 10, false)                                                                                                \
+    X(WELCOME, 11, false)                                                                                              \
+    X(LAYOUT, 12, false)                                                                                               \
+    X(LAYOUT_REPLY, 13, false)                                                                                         \
+    X(HEARTBEAT, 14, false)                                                                                            \
+    X(HEARTBEAT_REPLY, 15, false)                                                                                      \
+    X(FINISH, 16, false)                                                                                               \
+    X(FINISH_REPLY, 17, false)                                                                                         \
+    X(STATUS, 18, false)                                                                                               \
+    X(STATUS_REPLY, 19, false)                                                                                         \
+    X(CHECKPOINT, 20, false)                                                                                           \
+    X(CHECKPOINT_REPLY, 21, false)                                                                                     \
+    X(ERROR, 22, false)                                                                                                \
+    /* data plane */                                                                                                   \
+    X(PULL, 30, false)                                                                                                 \
+    X(INIT, 31, true)                                                                                                  \
+    X(PUSH_PULL, 32, true)                                                                                             \
+    X(WEIGHTS, 33, true)                                                                                               \
+    X(NEED_INIT, 34, false)                                                                                            \
+    X(QUERY, 35, false)                                                                                                \
+    X(PENDING, 36, false)                                                                                              \
+    X(RESEND, 37, false)                                                                                               \
+    X(SNAPSHOT, 38, false)                                                                                             \
+    X(SNAPSHOT_REPLY, 39, true)
+
+typedef enum dcps_message_type {
+#define DCPS_MESSAGE_ENUM(name, number, payload) DCPS_MESSAGE_##name = (number),
+    DCPS_MESSAGE_MAP(DCPS_MESSAGE_ENUM)
+#undef DCPS_MESSAGE_ENUM
+} dcps_message_type;
+
+/* "PUSH_PULL"; "UNKNOWN" outside the map. */
+const char *dcps_message_name(dcps_message_type type);
+bool dcps_message_may_carry_payload(dcps_message_type type);
+
+/* Who a worker is: id given by server 0, incarnation raised when another process takes the id over, token drawn by each server
+ * for each of its lives. */
+typedef struct dcps_session {
+    uint32_t worker; /* < DCPS_MAX_WORKERS */
+    uint32_t incarnation;
+    uint64_t token;
+} dcps_session;
+
+typedef enum dcps_role { DCPS_ROLE_WORKER = 1, DCPS_ROLE_OBSERVER = 2 } dcps_role;
+
+/* Worker or observer introduces itself to a server. Repeats with the same nonce get the same session. */
+typedef struct dcps_hello {
+    uint32_t protocol_version;
+    dcps_role role;
+    uint64_t nonce;    /* drawn once by the process; names it for its whole life */
+    bool has_identity; /* worker and incarnation below were given by server 0 earlier */
+    uint32_t worker;
+    uint32_t incarnation;
+    uint32_t server_index; /* position of this server in the sender's list */
+    uint32_t server_count; /* length of that list */
+    const char *name;      /* "host:pid", for people */
+} dcps_hello;
+
+typedef struct dcps_welcome {
+    dcps_session session; /* token 0 for an observer */
+    uint64_t nonce;       /* that of the HELLO answered */
+    uint32_t server_index;
+    uint32_t server_count;
+    uint32_t shards_per_server;
+    uint32_t lease_ms;   /* silence after which the worker counts as dead */
+    uint64_t seed;       /* of initial values and sample order */
+    uint32_t batch_size; /* samples */
+    uint32_t epochs;
+    uint32_t workers;                /* the number that the servers expect */
+    uint64_t snapshot_every_samples; /* 0: the server keeps no snapshots for evaluation; DCPS_SNAPSHOT_EVERY_EPOCH */
+    const char *algorithm;           /* preset name, for people */
+    uint32_t endpoint_count;         /* == shards_per_server */
+    const char *const *endpoints;    /* of this server's shards, ZeroMQ form */
+} dcps_welcome;
+
+/* The model as one worker declares it. The first declaration fixes it; later ones must be equal. */
+typedef struct dcps_layout_message {
+    dcps_session session; /* token 0 for an observer */
+    uint64_t nonce;
+    uint64_t samples_per_epoch;
+    uint32_t tensor_count;
+    const dcps_layout_tensor *tensors;
+} dcps_layout_message;
+
+typedef struct dcps_layout_reply {
+    uint64_t nonce;
+    dcps_partition partition;
+} dcps_layout_reply;
+
+/* HEARTBEAT, FINISH. */
+typedef struct dcps_session_message {
+    dcps_session session;
+} dcps_session_message;
+
+/* HEARTBEAT_REPLY, FINISH_REPLY. */
+typedef struct dcps_session_reply {
+    dcps_session session;
+} dcps_session_reply;
+
+typedef enum dcps_run_state {
+    DCPS_RUN_WAITING = 1, /* for workers or for a layout */
+    DCPS_RUN_TRAINING,
+    DCPS_RUN_DRAINING, /* no batch is left to hand out, some are under way */
+    DCPS_RUN_DONE,     /* every batch applied, or the run was stopped */
+} dcps_run_state;
+
+/* Counters of one server, sums over its shards. */
+typedef struct dcps_status_reply {
+    uint32_t server_index;
+    uint32_t server_count;
+    dcps_run_state state;
+    uint64_t samples; /* applied to block 0 (server 0), else to the server's first block */
+    uint64_t samples_per_epoch;
+    uint32_t epochs;
+    uint64_t updates;     /* of that same block: its version */
+    uint64_t training_ns; /* from the first batch handed out to the latest update of that block */
+    double train_loss;    /* mean over the samples since the previous evaluation mark, or epoch where none are kept */
+    uint32_t workers_live;
+    uint32_t workers_expected;
+    uint32_t workers_lost;       /* leases expired so far */
+    uint32_t snapshots;          /* evaluation snapshots complete on this server */
+    uint64_t pushes_applied;     /* over all blocks */
+    uint64_t duplicates_ignored; /* repeated requests answered without applying */
+    uint64_t stale_ignored;      /* requests older than the last one answered */
+    uint64_t rejected_messages;  /* malformed, oversized, unknown session, … */
+    uint64_t payload_bytes_in;
+    uint64_t payload_bytes_out;
+    uint32_t staleness_count; /* entries of the histogram below: index τ, last one "or more"; trailing zeros left out */
+    const uint64_t *staleness; /* over all blocks of the server */
+    const char *algorithm;
+} dcps_status_reply;
+
+typedef struct dcps_checkpoint_reply {
+    dcps_status status;
+    const char *text; /* path written, or what went wrong */
+} dcps_checkpoint_reply;
+
+/* Answer to anything that cannot be served. Names the request it answers where that could be read. */
+typedef struct dcps_error_message_body {
+    dcps_status status;
+    bool has_block;
+    uint32_t block;
+    uint64_t seq;
+    const char *text;
+} dcps_error_message_body;
+
+/* PULL, QUERY, INIT, and the head of PUSH_PULL. seq counts a worker's requests for one block, across PULL, INIT and PUSH_PULL: a repeat carries
+ * the same number, a new request a larger one. step counts the worker's steps, the same number for all blocks of a step; by it rounds and staleness
+ * bounds are kept. A new step is larger than every step and clock seen before. */
+typedef struct dcps_request {
+    dcps_session session;
+    uint32_t block;
+    uint64_t seq;
+    uint64_t step; /* PUSH_PULL: that of the gradient; else the latest begun, 0 before the first */
+} dcps_request;
+
+/* Payload: float32[block length], or none when samples == 0 ("abstain": takes part in the round, contributes nothing). */
+typedef struct dcps_push_pull {
+    dcps_request request;
+    uint32_t samples; /* batch size of this gradient */
+    float loss;       /* mean over the batch */
+} dcps_push_pull;
+
+typedef enum dcps_ticket_kind {
+    DCPS_TICKET_NONE = 1, /* this block hands out no tickets (all but block 0) */
+    DCPS_TICKET_BATCH,    /* train on batch `number` */
+    DCPS_TICKET_ABSTAIN,  /* no batch is left, others are under way: abstain in this round and ask again */
+    DCPS_TICKET_DONE,     /* every batch is applied */
+} dcps_ticket_kind;
+
+/* Number of a mini-batch over the whole run: epoch = number / batches per epoch. */
+typedef struct dcps_ticket {
+    dcps_ticket_kind kind;
+    uint64_t number;
+} dcps_ticket;
+
+/* Answer to PULL, INIT and PUSH_PULL. Payload: float32[block length]. */
+typedef struct dcps_weights {
+    uint32_t worker;
+    uint32_t incarnation;
+    uint32_t block;
+    uint64_t seq;
+    uint64_t version; /* updates of the block that these weights show */
+    uint64_t clock;   /* the worker's latest step done at this block; of one that just joined, that of the others */
+    dcps_ticket ticket;
+} dcps_weights;
+
+/* NEED_INIT (send INIT with a larger seq), PENDING (received, answer will come), RESEND (not received, send again). */
+typedef struct dcps_notice {
+    uint32_t worker;
+    uint32_t incarnation;
+    uint32_t block;
+    uint64_t seq;
+} dcps_notice;
+
+/* Weights of a block as they were when its count of samples first reached (index + 1) * snapshot_every_samples. Needs no session.
+ * Held until there; answered with the final weights when the run is done short of it. */
+typedef struct dcps_snapshot_request {
+    uint32_t block;
+    uint32_t index;
+    bool release; /* the server may drop this snapshot after answering */
+} dcps_snapshot_request;
+
+typedef struct dcps_snapshot_reply {
+    uint32_t block;
+    uint32_t index;
+    bool available; /* false: the run ended before, or it was released; then no payload */
+    uint64_t version;
+    uint64_t samples;
+    uint64_t training_ns;
+    double train_loss; /* mean over the samples since the previous snapshot */
+} dcps_snapshot_reply;
+
+/* One message. Texts and arrays belong to whoever made it: after decoding, to the arena. */
+typedef struct dcps_message {
+    dcps_message_type type;
+    union {
+        dcps_hello hello;
+        dcps_welcome welcome;
+        dcps_layout_message layout;
+        dcps_layout_reply layout_reply;
+        dcps_session_message session;     /* HEARTBEAT, FINISH */
+        dcps_session_reply session_reply; /* HEARTBEAT_REPLY, FINISH_REPLY */
+        dcps_status_reply status_reply;   /* STATUS and CHECKPOINT have no body */
+        dcps_checkpoint_reply checkpoint_reply;
+        dcps_error_message_body error;
+        dcps_request request; /* PULL, INIT, QUERY */
+        dcps_push_pull push_pull;
+        dcps_weights weights;
+        dcps_notice notice; /* NEED_INIT, PENDING, RESEND */
+        dcps_snapshot_request snapshot;
+        dcps_snapshot_reply snapshot_reply;
+    } body;
+} dcps_message;
+
+#endif
