@@ -1,0 +1,78 @@
+/* What computes: a backend is one kernel, forward and backward, for every op it supports. Kernels are plain functions over pointers and shapes;
+ * they keep no state, allocate nothing and never see the tape. `ref` (naive, sums in double) is the specification of all others. */
+#ifndef DCPS_TENSOR_BACKEND_H
+#define DCPS_TENSOR_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dcps/layout.h"
+#include "dcps/status.h"
+#include "dcps/tape.h"
+
+/* Every op: identifier, and its name in errors. Each has a front in tensor/ops/ that checks shapes, and kernels in each backend. */
+#define DCPS_OP_MAP(X)                                                                                                 \
+    X(MATMUL, "matmul")                                                                                                \
+    X(BIAS, "bias")                                                                                                    \
+    X(RELU, "relu")                                                                                                    \
+    X(CROSS_ENTROPY, "cross_entropy")
+
+typedef enum dcps_op {
+#define DCPS_OP_ENUM(name, text) DCPS_OP_##name,
+    DCPS_OP_MAP(DCPS_OP_ENUM)
+#undef DCPS_OP_ENUM
+        DCPS_OP_COUNT
+} dcps_op;
+
+#define DCPS_OP_MAX_INPUTS 4u
+
+/* A tensor of the current step. Values are contiguous, row-major. */
+struct dcps_tensor {
+    size_t dims[DCPS_LAYOUT_MAX_DIMS];
+    uint32_t dim_count;
+    size_t count; /* product of dims */
+    const float *values;
+
+    /* Below: the tape's, kernels leave it alone. */
+    bool differentiable;
+    bool gradient_begun;                        /* some use has written to `gradient` */
+    bool final;                                 /* a parameter's gradient has been reported */
+    uint32_t open_uses;                         /* calls that use the tensor and have not been walked backward */
+    float *gradient;                            /* [count]; NULL until needed */
+    const struct dcps_layout_tensor *parameter; /* NULL: not a leaf of the layout */
+};
+
+/* One op applied to its inputs. Shapes are checked before a kernel sees it. */
+typedef struct dcps_call {
+    dcps_op op;
+    uint32_t input_count;
+    dcps_tensor *x[DCPS_OP_MAX_INPUTS];
+    dcps_tensor *y;
+    const void *attributes; /* the op's own, see tensor/ops.h; NULL: none */
+    float *saved; /* what forward leaves for backward, sized by the front; NULL when nothing will be differentiated */
+    struct dcps_call *previous;
+} dcps_call;
+
+/* Where the gradient of one input goes. */
+typedef struct dcps_gradient_slot {
+    float *values; /* [count of the input]; NULL: not wanted */
+    bool add;      /* true: += ; false: = (whatever was there, even NaN, is not read) */
+} dcps_gradient_slot;
+
+typedef struct dcps_kernel {
+    /* Writes all of y [y->count] and `saved`. Errors: DCPS_SYSTEM (library), DCPS_NO_MEMORY. */
+    dcps_status (*forward)(const dcps_call *call, float *y);
+    /* Given dy = ∂loss/∂y [y->count], writes dx[i] for every input i, in the order of inputs, since two inputs may be one tensor. Errors as above. */
+    dcps_status (*backward)(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx);
+} dcps_kernel;
+
+typedef struct dcps_backend {
+    const char *name;
+    const dcps_kernel *kernels[DCPS_OP_COUNT]; /* NULL: op not supported */
+} dcps_backend;
+
+/* "matmul"; never NULL. */
+const char *dcps_op_name(dcps_op op);
+
+#endif

@@ -1,0 +1,121 @@
+/* From an op's front to its kernel: what all ops have in common. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/shape.h"
+#include "tensor/tape_state.h"
+
+const char *dcps_op_name(dcps_op op)
+{
+    static const char *const names[DCPS_OP_COUNT] = {
+#define DCPS_OP_NAME(name, text) [DCPS_OP_##name] = (text),
+        DCPS_OP_MAP(DCPS_OP_NAME)
+#undef DCPS_OP_NAME
+    };
+    assert((unsigned)op < DCPS_OP_COUNT);
+    return names[op];
+}
+
+#define INPUTS_TEXT_BYTES (DCPS_OP_MAX_INPUTS * (DCPS_SHAPE_TEXT_BYTES + 5))
+
+/* "[128, 784] and [784, 10]" */
+static const char *inputs_format(char text[INPUTS_TEXT_BYTES], uint32_t count, dcps_tensor *const *x)
+{
+    size_t used = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        char shape[DCPS_SHAPE_TEXT_BYTES];
+        used += (size_t)snprintf(text + used, INPUTS_TEXT_BYTES - used, "%s%s", i == 0 ? "" : " and ",
+                                 dcps_shape_format(shape, x[i]->dim_count, x[i]->dims));
+    }
+    return text;
+}
+
+static bool inputs_present(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x)
+{
+    for (uint32_t i = 0; i < input_count; i++)
+        if (x[i] == NULL) {
+            dcps_tape_fail(tape, dcps_fail(DCPS_INVALID,
+                                           "%s: input %u is NULL though nothing failed before: the model passed it",
+                                           dcps_op_name(op), i));
+            return false;
+        }
+    return true;
+}
+
+dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x)
+{
+    assert(input_count <= DCPS_OP_MAX_INPUTS);
+    if (tape->status != DCPS_OK || !inputs_present(tape, op, input_count, x))
+        return NULL;
+    const dcps_backend *backend = tape->config.backend;
+    if (backend->kernels[op] == NULL) {
+        char text[INPUTS_TEXT_BYTES];
+        dcps_tape_fail(tape, dcps_fail(DCPS_UNSUPPORTED, "%s of %s: backend %s does not support this op",
+                                       dcps_op_name(op), inputs_format(text, input_count, x), backend->name));
+        return NULL;
+    }
+    dcps_call *call = dcps_tape_take(tape, 1, sizeof *call);
+    if (call == NULL)
+        return NULL;
+    *call = (dcps_call){.op = op, .input_count = input_count};
+    for (uint32_t i = 0; i < input_count; i++)
+        call->x[i] = x[i];
+    return call;
+}
+
+dcps_tensor *dcps_tape_refuse(dcps_tape *tape, const dcps_call *call, const char *expected)
+{
+    char text[INPUTS_TEXT_BYTES];
+    return dcps_tape_fail(tape, dcps_fail(DCPS_INVALID, "%s: expected %s, seen %s (backend %s)", dcps_op_name(call->op),
+                                          expected, inputs_format(text, call->input_count, call->x),
+                                          tape->config.backend->name));
+}
+
+bool dcps_call_differentiable(const dcps_tape *tape, const dcps_call *call)
+{
+    if (!dcps_tape_is_training(tape))
+        return false;
+    for (uint32_t i = 0; i < call->input_count; i++)
+        if (call->x[i]->differentiable)
+            return true;
+    return false;
+}
+
+/* The result tensor and its values; NULL, with the tape failed, otherwise. */
+static dcps_tensor *output_create(dcps_tape *tape, const dcps_call *call, uint32_t dim_count, const size_t *dims,
+                                  float **values)
+{
+    size_t count;
+    if (!dcps_shape_count(dim_count, dims, &count))
+        return dcps_tape_refuse(tape, call, "a result that fits in memory");
+    dcps_tensor *y = dcps_tape_take(tape, 1, sizeof *y);
+    if (y == NULL)
+        return NULL;
+    *y = (dcps_tensor){.dim_count = dim_count, .count = count};
+    if (dim_count > 0)
+        memcpy(y->dims, dims, dim_count * sizeof dims[0]);
+    *values = dcps_tape_take(tape, count, sizeof **values);
+    y->values = *values;
+    return *values == NULL ? NULL : y;
+}
+
+dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims)
+{
+    float *values = NULL;
+    dcps_tensor *y = output_create(tape, call, dim_count, dims, &values);
+    if (y == NULL)
+        return NULL;
+    call->y = y;
+    dcps_status status = tape->config.backend->kernels[call->op]->forward(call, values);
+    if (status != DCPS_OK)
+        return dcps_tape_fail(tape, status);
+    y->differentiable = dcps_call_differentiable(tape, call);
+    if (y->differentiable) {
+        for (uint32_t i = 0; i < call->input_count; i++)
+            call->x[i]->open_uses++;
+        call->previous = tape->last;
+        tape->last = call;
+    }
+    return y;
+}

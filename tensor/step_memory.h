@@ -1,0 +1,21 @@
+/* Memory of one step: an arena that learns its size. Where a step needs more than the arena holds, the surplus is allocated singly, and the next reset
+ * makes the arena large enough; from then on a step of that size allocates nothing. */
+#ifndef DCPS_TENSOR_STEP_MEMORY_H
+#define DCPS_TENSOR_STEP_MEMORY_H
+
+#include <stddef.h>
+
+#include "base/arena.h"
+
+typedef struct dcps_step_memory {
+    dcps_arena arena;
+    struct dcps_surplus *surplus; /* newest first */
+    size_t demand_bytes;          /* of this step so far */
+} dcps_step_memory;
+
+/* 64-byte aligned, not zeroed, valid until reset; NULL when out of memory. A zeroed struct is an empty step memory. */
+void *dcps_step_memory_take(dcps_step_memory *memory, size_t count, size_t bytes);
+void dcps_step_memory_reset(dcps_step_memory *memory);
+void dcps_step_memory_fini(dcps_step_memory *memory);
+
+#endif

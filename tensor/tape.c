@@ -1,0 +1,152 @@
+#include "tensor/tape.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "tensor/shape.h"
+#include "tensor/tape_state.h"
+
+static void parameter_init(dcps_tape *tape, uint32_t index)
+{
+    const dcps_layout_tensor *parameter = dcps_layout_tensor_at(tape->config.layout, index);
+    dcps_tensor *tensor = &tape->parameters[index];
+    *tensor = (dcps_tensor){.dim_count = parameter->dim_count,
+                            .count = parameter->count_params,
+                            .values = tape->config.weights + parameter->offset_params,
+                            .parameter = parameter};
+    memcpy(tensor->dims, parameter->dims, parameter->dim_count * sizeof tensor->dims[0]);
+    if (tape->config.gradient == NULL)
+        return;
+    tensor->differentiable = true;
+    tensor->gradient = tape->config.gradient + parameter->offset_params;
+    uint64_t end = index + 1 < tape->parameter_count
+                       ? dcps_layout_tensor_at(tape->config.layout, index + 1)->offset_params
+                       : dcps_layout_total_params(tape->config.layout);
+    memset(tensor->gradient + tensor->count, 0, (end - parameter->offset_params - tensor->count) * sizeof(float));
+}
+
+dcps_status dcps_tape_create(const dcps_tape_config *config, dcps_tape **tape)
+{
+    assert(config->layout != NULL && config->weights != NULL && config->backend != NULL);
+    dcps_tape *made = dcps_alloc(1, sizeof *made);
+    if (made == NULL)
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for a tape");
+    made->config = *config;
+    made->parameter_count = dcps_layout_tensor_count(config->layout);
+    made->parameters = dcps_alloc(made->parameter_count, sizeof *made->parameters);
+    if (made->parameters == NULL) {
+        dcps_free(made);
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for the %u parameters of a tape",
+                         dcps_layout_tensor_count(config->layout));
+    }
+    for (uint32_t i = 0; i < made->parameter_count; i++)
+        parameter_init(made, i);
+    *tape = made;
+    return DCPS_OK;
+}
+
+void dcps_tape_destroy(dcps_tape **tape)
+{
+    if (*tape == NULL)
+        return;
+    dcps_step_memory_fini(&(*tape)->memory);
+    dcps_free((*tape)->parameters);
+    dcps_free(*tape);
+    *tape = NULL;
+}
+
+void dcps_tape_reset(dcps_tape *tape)
+{
+    for (uint32_t i = 0; i < tape->parameter_count; i++) {
+        tape->parameters[i].open_uses = 0;
+        tape->parameters[i].gradient_begun = false;
+        tape->parameters[i].final = false;
+    }
+    dcps_step_memory_reset(&tape->memory);
+    tape->last = NULL;
+    tape->walked = false;
+    tape->status = DCPS_OK;
+}
+
+bool dcps_tape_is_training(const dcps_tape *tape)
+{
+    return tape->config.gradient != NULL;
+}
+
+dcps_status dcps_tape_status(const dcps_tape *tape)
+{
+    return tape->status;
+}
+
+dcps_tensor *dcps_tape_fail(dcps_tape *tape, dcps_status status)
+{
+    assert(status != DCPS_OK);
+    if (tape->status == DCPS_OK)
+        tape->status = status;
+    return NULL;
+}
+
+void *dcps_tape_take(dcps_tape *tape, size_t count, size_t bytes)
+{
+    void *taken = dcps_step_memory_take(&tape->memory, count, bytes);
+    if (taken == NULL)
+        dcps_tape_fail(tape, dcps_fail(DCPS_NO_MEMORY,
+                                       "no memory for %zu × %zu bytes of a step: use a smaller batch or model", count,
+                                       bytes));
+    return taken;
+}
+
+dcps_tensor *dcps_tape_parameter(dcps_tape *tape, uint32_t index)
+{
+    if (tape->status != DCPS_OK)
+        return NULL;
+    if (index >= tape->parameter_count)
+        return dcps_tape_fail(tape,
+                              dcps_fail(DCPS_INVALID, "parameter %u: the model declares %u tensors, numbered from 0",
+                                        index, tape->parameter_count));
+    return &tape->parameters[index];
+}
+
+dcps_tensor *dcps_tape_input(dcps_tape *tape, const float *values, uint32_t dim_count, const size_t *dims)
+{
+    if (tape->status != DCPS_OK)
+        return NULL;
+    size_t count;
+    char text[DCPS_SHAPE_TEXT_BYTES];
+    if ((dims == NULL && dim_count > 0) || !dcps_shape_count(dim_count, dims, &count))
+        return dcps_tape_fail(tape, dcps_fail(DCPS_INVALID, "input: expected at most %u dims, each at least 1, seen %s",
+                                              DCPS_LAYOUT_MAX_DIMS,
+                                              dims == NULL ? "none" : dcps_shape_format(text, dim_count, dims)));
+    if (values == NULL)
+        return dcps_tape_fail(
+            tape, dcps_fail(DCPS_INVALID, "input %s: values are NULL", dcps_shape_format(text, dim_count, dims)));
+    dcps_tensor *tensor = dcps_tape_take(tape, 1, sizeof *tensor);
+    if (tensor == NULL)
+        return NULL;
+    *tensor = (dcps_tensor){.dim_count = dim_count, .count = count, .values = values};
+    if (dim_count > 0)
+        memcpy(tensor->dims, dims, dim_count * sizeof dims[0]);
+    return tensor;
+}
+
+uint32_t dcps_tensor_dim_count(const dcps_tensor *tensor)
+{
+    return tensor == NULL ? 0 : tensor->dim_count;
+}
+
+size_t dcps_tensor_dim(const dcps_tensor *tensor, uint32_t index)
+{
+    return tensor == NULL || index >= tensor->dim_count ? 0 : tensor->dims[index];
+}
+
+size_t dcps_tensor_count(const dcps_tensor *tensor)
+{
+    return tensor == NULL ? 0 : tensor->count;
+}
+
+const float *dcps_tensor_values(dcps_tape *tape, const dcps_tensor *tensor)
+{
+    (void)tape; /* values of every backend so far lie in host memory */
+    return tensor == NULL ? NULL : tensor->values;
+}

@@ -1,0 +1,37 @@
+/* The tape as its host sees it: made over flat vectors, run backward, watched. Models see dcps/tape.h only.
+ *
+ * One thread uses a tape. The first step measures how much memory a step takes; later steps of that size allocate nothing. */
+#ifndef DCPS_TENSOR_TAPE_H
+#define DCPS_TENSOR_TAPE_H
+
+#include <stdint.h>
+
+#include "dcps/layout.h"
+#include "dcps/tape.h"
+#include "tensor/backend.h"
+
+/* The gradient of parameters [first_param, first_param + count) will not change any more in this step. */
+typedef void (*dcps_gradient_final_fn)(void *context, uint64_t first_param, uint64_t count);
+
+/* Everything pointed to belongs to the caller and must outlive the tape. */
+typedef struct dcps_tape_config {
+    const dcps_layout *layout;
+    const float *weights; /* [total params] */
+    float *gradient;      /* [total params], 64-byte aligned; NULL: an evaluation tape, which differentiates nothing */
+    const dcps_backend *backend;
+    /* Called by dcps_tape_backward, once for each tensor of the layout, as soon as its gradient is complete; the range includes the zeros
+     * that pad the tensor, so the calls of a step cover the whole vector. May be NULL. */
+    dcps_gradient_final_fn gradient_final;
+    void *context;
+} dcps_tape_config;
+
+/* Zeroes the padding of `gradient`; nothing else of it is touched before dcps_tape_backward. Errors: DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_tape_create(const dcps_tape_config *config, dcps_tape **tape);
+void dcps_tape_destroy(dcps_tape **tape);
+
+/* Sets the flat gradient vector to ∂loss/∂weights; `loss` is what the forward pass returned (NULL: the tape's failure is returned). Once a
+ * step. Errors: the tape's own failure; DCPS_INVALID (loss is no scalar, an evaluation tape, a second call); DCPS_NO_MEMORY; what the kernels
+ * return. After a failure the gradient is undefined and some tensors may not have been reported. */
+DCPS_MUST_CHECK dcps_status dcps_tape_backward(dcps_tape *tape, dcps_tensor *loss);
+
+#endif

@@ -1,0 +1,33 @@
+/* The inside of a tape, for the files of tensor/ that make it up, and the two calls from which every op's front is built. */
+#ifndef DCPS_TENSOR_TAPE_STATE_H
+#define DCPS_TENSOR_TAPE_STATE_H
+
+#include "tensor/step_memory.h"
+#include "tensor/tape.h"
+
+struct dcps_tape {
+    dcps_tape_config config;
+    dcps_step_memory memory;
+    dcps_tensor *parameters; /* [parameter_count], one for each tensor of the layout, kept from step to step */
+    uint32_t parameter_count;
+    dcps_call *last; /* newest call of the step */
+    bool walked;     /* backward has run in this step */
+    dcps_status status;
+};
+
+/* Records the step's first failure (later ones change nothing); returns NULL, for the op to return. */
+dcps_tensor *dcps_tape_fail(dcps_tape *tape, dcps_status status);
+
+/* Begins a call of `op`. NULL, with the tape failed, when an input is NULL, the backend lacks the op or memory is out; NULL at once if the
+ * tape has failed before. */
+dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x);
+/* Fails the tape: `expected` says in words and shapes what `call` needs. Returns NULL. */
+dcps_tensor *dcps_tape_refuse(dcps_tape *tape, const dcps_call *call, const char *expected);
+/* True if `call` will be differentiated: then its `saved` memory is needed. */
+bool dcps_call_differentiable(const dcps_tape *tape, const dcps_call *call);
+/* Memory of the step for attributes and `saved`. NULL, with the tape failed, when out of memory. */
+void *dcps_tape_take(dcps_tape *tape, size_t count, size_t bytes);
+/* Runs the kernel and returns the result, of shape dims [dim_count]. NULL, with the tape failed, otherwise. */
+dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims);
+
+#endif
