@@ -1,0 +1,66 @@
+/* Checkpoints: one safetensors file a server, from which any number of servers and shards can go on.
+ *
+ * "DIR/dcps-<index>-of-<count>.safetensors" holds every tensor of the layout under its own name (a part of one that is cut between servers as
+ * the flat slice "name[first:end]"), optimizer state as "<state>/<tensor>", and in its metadata: "format" and "dcps", a JSON text with all else.
+ *
+ * Blocking file access: on a thread that may wait. */
+#ifndef DCPS_SERVER_CHECKPOINT_H
+#define DCPS_SERVER_CHECKPOINT_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compensate/rule.h"
+#include "dcps/status.h"
+#include "server/engine/control.h"
+#include "server/engine/shard.h"
+
+#define DCPS_CHECKPOINT_FORMAT "dcps-checkpoint/1"
+#define DCPS_CHECKPOINT_NAME_BYTES 64u
+
+/* Everything of one server. Arrays belong to the checkpoint. */
+typedef struct dcps_checkpoint {
+    uint64_t
+        generation; /* wall clock when saved, in nanoseconds; never falls from one checkpoint of a run to the next */
+    uint32_t server_index;
+    uint32_t server_count;
+    char algorithm[DCPS_CHECKPOINT_NAME_BYTES];
+    uint64_t seed;
+    uint32_t batch_size;
+    uint32_t epochs;
+    uint32_t state_count; /* arrays beside the weights, in the order of dcps_image_block.states */
+    char state_names[DCPS_RULE_MAX_STATES][DCPS_CHECKPOINT_NAME_BYTES];
+    dcps_control_image control;
+    dcps_shard_image shard; /* all blocks of the server as if it were one shard, ascending */
+} dcps_checkpoint;
+
+void dcps_checkpoint_fini(dcps_checkpoint *checkpoint);
+
+/* Names the state arrays after those that `rule` keeps. */
+void dcps_checkpoint_set_states(dcps_checkpoint *checkpoint, const dcps_rule *rule);
+
+/* Moves the content of `count` shard images, in the order of the shards, into checkpoint->shard; they are empty afterwards, whatever is returned. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_take_shards(dcps_checkpoint *checkpoint, dcps_shard_image *images,
+                                                        uint32_t count);
+
+/* Writes the file of this server into `dir`, atomically: the old file stays until the new one is on disk. The blocks must be a run without gaps. Fills
+ * `path`. Errors: DCPS_IO, DCPS_UNSUPPORTED (clashing tensor names), DCPS_LIMIT, DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_write(const dcps_checkpoint *checkpoint, const char *dir,
+                                                  char path[PATH_MAX]);
+
+/* Who wants to go on from a checkpoint. */
+typedef struct dcps_checkpoint_target {
+    uint32_t server_index;
+    uint32_t server_count;
+    uint32_t shards_per_server;
+    const dcps_rule *rule;
+} dcps_checkpoint_target;
+
+/* Finds in `dir` the newest set of files that holds every block of the target and loads those blocks. State arrays that the target's rule keeps and the files lack
+ * are NULL. Errors name file or directory: DCPS_NOT_FOUND (no set at all), DCPS_CORRUPT (damaged, lying or incomplete), DCPS_MISMATCH (files of one set contradict
+ * each other), DCPS_IO, DCPS_UNSUPPORTED, DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_load(const char *dir, const dcps_checkpoint_target *target,
+                                                 dcps_checkpoint *checkpoint);
+
+#endif

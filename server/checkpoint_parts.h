@@ -1,0 +1,55 @@
+/* Between the files that make up checkpoints: server/checkpoint_*.c. */
+#ifndef DCPS_SERVER_CHECKPOINT_PARTS_H
+#define DCPS_SERVER_CHECKPOINT_PARTS_H
+
+#include "server/checkpoint.h"
+#include "server/safetensors.h"
+
+/* ---- checkpoint_text.c: all but the arrays, as JSON ---- */
+
+/* The text belongs to the caller (dcps_free). Errors: DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_encode(const dcps_checkpoint *checkpoint, char **text);
+
+/* ---- checkpoint_parse.c ---- */
+
+/* Blocks get no buffers. Every number is checked against its limit and the layout. DCPS_CORRUPT naming the field, DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_decode(const char *text, dcps_checkpoint *checkpoint);
+
+/* ---- checkpoint_set.c: the files of a directory ---- */
+
+typedef struct dcps_checkpoint_file {
+    dcps_safetensors_reader *reader;
+    dcps_checkpoint content; /* blocks without buffers */
+} dcps_checkpoint_file;
+
+/* The files of one number of servers that are there. */
+typedef struct dcps_checkpoint_set {
+    uint32_t server_count;
+    uint32_t file_count;
+    dcps_checkpoint_file *files;
+    uint64_t generation; /* of the oldest file */
+} dcps_checkpoint_set;
+
+void dcps_checkpoint_set_close(dcps_checkpoint_set *set);
+/* The newest usable set for the target. Errors as dcps_checkpoint_load. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_set_open(const char *dir, const dcps_checkpoint_target *target,
+                                                     dcps_checkpoint_set *set);
+
+/* ---- checkpoint_read.c: the arrays ---- */
+
+/* Fills the buffers of all blocks of checkpoint->shard from the files of the set. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_fill(const dcps_checkpoint_set *set, dcps_checkpoint *checkpoint);
+
+/* ---- checkpoint.c ---- */
+
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_path(const char *dir, uint32_t index, uint32_t count, char path[PATH_MAX]);
+/* Blocks [*first, *end) are those of server `index` of `count`, `shards` a server, under the layout and block size of an image. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_server_blocks(const dcps_control_image *control, uint32_t index,
+                                                          uint32_t count, uint32_t shards, dcps_partition *partition,
+                                                          uint32_t *first, uint32_t *end);
+/* Name of array 0 (weights) or state array − 1 of a tensor; elements [first, end) of it where that is not the whole. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_array_name(const dcps_checkpoint *checkpoint, uint32_t array,
+                                                       const dcps_layout_tensor *tensor, uint64_t first, uint64_t end,
+                                                       char *out, size_t capacity);
+
+#endif

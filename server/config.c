@@ -1,0 +1,245 @@
+#include "server/config.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "dcps/layout.h"
+
+#define DEFAULT_MOMENTUM 0.9
+
+/* Refuses a flag that would have no effect. */
+static dcps_status refuse_useless(const dcps_options *options, const char *flag, bool useful, const char *needs)
+{
+    if (!useful && dcps_options_is_set(options, flag)) {
+        return dcps_fail(DCPS_INVALID, "--%s has no effect with --algorithm %s: it needs %s", flag,
+                         dcps_options_text(options, "algorithm"), needs);
+    }
+    return DCPS_OK;
+}
+
+static dcps_status check_overrides(const dcps_options *options, const dcps_algorithm *algorithm)
+{
+    const struct {
+        const char *flag;
+        bool useful;
+        const char *needs;
+    } checks[] = {
+        {"lambda", algorithm->rule.compensation != DCPS_COMPENSATE_NONE, "dc-asgd-c or dc-asgd-a"},
+        {"mean-square-decay", algorithm->rule.compensation == DCPS_COMPENSATE_DC_A, "dc-asgd-a"},
+        {"ssp-bound", algorithm->consistency == DCPS_CONSISTENCY_SSP, "ssp"},
+        {"momentum", algorithm->rule.optimizer == DCPS_OPTIMIZER_MOMENTUM, "--optimizer momentum"},
+    };
+    dcps_status status = DCPS_OK;
+    for (size_t i = 0; status == DCPS_OK && i < sizeof(checks) / sizeof(checks[0]); i++) {
+        status = refuse_useless(options, checks[i].flag, checks[i].useful, checks[i].needs);
+    }
+    return status;
+}
+
+static void override_real(const dcps_options *options, const char *flag, double *value)
+{
+    if (dcps_options_is_set(options, flag)) {
+        *value = dcps_options_real(options, flag);
+    }
+}
+
+static dcps_status read_algorithm(const dcps_options *options, dcps_server_config *config)
+{
+    dcps_algorithm *algorithm = &config->algorithm;
+    dcps_status status = dcps_algorithm_preset(dcps_options_text(options, "algorithm"), algorithm);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    if (dcps_options_is_set(options, "optimizer")) {
+        bool momentum = strcmp(dcps_options_text(options, "optimizer"), "momentum") == 0;
+        if (momentum && algorithm->rule.optimizer != DCPS_OPTIMIZER_MOMENTUM) {
+            algorithm->rule.momentum = DEFAULT_MOMENTUM;
+        }
+        algorithm->rule.optimizer = momentum ? DCPS_OPTIMIZER_MOMENTUM : DCPS_OPTIMIZER_SGD;
+    }
+    status = check_overrides(options, algorithm);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    override_real(options, "lambda", &algorithm->rule.lambda);
+    override_real(options, "mean-square-decay", &algorithm->rule.mean_square_decay);
+    override_real(options, "momentum", &algorithm->rule.momentum);
+    override_real(options, "weight-decay", &algorithm->rule.weight_decay);
+    if (dcps_options_is_set(options, "ssp-bound")) {
+        algorithm->ssp_bound = (uint32_t)dcps_options_integer(options, "ssp-bound");
+    }
+    if (strcmp(algorithm->name, "sgd") == 0 && config->workers > 1) {
+        return dcps_fail(DCPS_INVALID, "--algorithm sgd trains with one worker, --workers says %u: choose ssgd or asgd",
+                         config->workers);
+    }
+    return DCPS_OK;
+}
+
+static dcps_status read_schedule(const dcps_options *options, dcps_server_config *config)
+{
+    dcps_schedule *schedule = &config->schedule;
+    size_t count;
+    const double *marks = dcps_options_reals(options, "decay-epochs", &count);
+    if (count > DCPS_SCHEDULE_MAX_STEPS) {
+        return dcps_fail(DCPS_INVALID, "--decay-epochs has %zu entries, at most %u are possible", count,
+                         DCPS_SCHEDULE_MAX_STEPS);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && marks[i] <= marks[i - 1]) {
+            return dcps_fail(DCPS_INVALID, "--decay-epochs must ascend: %g comes after %g", marks[i], marks[i - 1]);
+        }
+        schedule->decay_epochs[i] = marks[i];
+    }
+    schedule->decay_count = (uint32_t)count;
+    schedule->base = dcps_options_real(options, "learning-rate");
+    schedule->warmup_epochs = dcps_options_real(options, "warmup-epochs");
+    schedule->decay_factor = dcps_options_real(options, "decay-factor");
+    schedule->workers = config->workers;
+    return DCPS_OK;
+}
+
+static bool is_wildcard(const char *host)
+{
+    return strcmp(host, "*") == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+/* Where workers find this server: --advertise, else its entry in --servers, else where it listens. */
+static dcps_status read_advertised(const dcps_options *options, const dcps_host_port *servers,
+                                   dcps_server_config *config)
+{
+    bool listed = dcps_options_is_set(options, "servers") && servers[config->index].port != 0;
+    config->advertise = (dcps_host_port){0};
+    if (dcps_options_is_set(options, "advertise")) {
+        dcps_status status =
+            dcps_parse_host_port("--advertise", dcps_options_text(options, "advertise"), &config->advertise);
+        if (status != DCPS_OK) {
+            return status;
+        }
+    } else if (listed) {
+        config->advertise = servers[config->index];
+    } else {
+        config->advertise = config->bind;
+    }
+    if (is_wildcard(config->advertise.host)) {
+        return dcps_fail(
+            DCPS_INVALID,
+            "--bind %s listens at all addresses: say with --advertise HOST:PORT at which one workers find this server",
+            dcps_options_text(options, "bind"));
+    }
+    return DCPS_OK;
+}
+
+static dcps_status read_addresses(const dcps_options *options, dcps_server_config *config)
+{
+    dcps_host_port servers[DCPS_MAX_SERVERS];
+    size_t count = 1;
+    dcps_status status = dcps_parse_host_port("--bind", dcps_options_text(options, "bind"), &config->bind);
+    if (status == DCPS_OK && dcps_options_is_set(options, "servers")) {
+        status = dcps_parse_host_ports("--servers", dcps_options_text(options, "servers"), servers, DCPS_MAX_SERVERS,
+                                       &count);
+    }
+    if (status != DCPS_OK) {
+        return status;
+    }
+    config->server_count = (uint32_t)count;
+    if (config->index >= count) {
+        return dcps_fail(DCPS_INVALID, "--index %u is beyond --servers, which lists %zu: expected 0 to %zu",
+                         config->index, count, count - 1);
+    }
+    if (!dcps_host_is_loopback(config->bind.host) && !dcps_options_flag(options, "insecure")) {
+        return dcps_fail(DCPS_INVALID,
+                         "--bind %s can be reached from other machines, and this version neither encrypts nor "
+                         "authenticates: bind to "
+                         "127.0.0.1, or add --insecure if everyone on that network may read and change the model",
+                         dcps_options_text(options, "bind"));
+    }
+    return read_advertised(options, servers, config);
+}
+
+static dcps_status read_snapshots(const dcps_options *options, dcps_server_config *config)
+{
+    const char *text = dcps_options_text(options, "snapshot-every-samples");
+    if (strcmp(text, "epoch") == 0) {
+        config->snapshot_every_samples = DCPS_SNAPSHOT_EVERY_EPOCH;
+        return DCPS_OK;
+    }
+    int64_t value;
+    dcps_status status = dcps_parse_integer("--snapshot-every-samples", text, &value);
+    if (status != DCPS_OK || value < 0) {
+        return dcps_fail(DCPS_INVALID,
+                         "--snapshot-every-samples is \"%s\", expected 'epoch', 0, or a number of samples", text);
+    }
+    config->snapshot_every_samples = (uint64_t)value;
+    return DCPS_OK;
+}
+
+static dcps_status read_checkpoints(const dcps_options *options, dcps_server_config *config)
+{
+    const char *resume = dcps_options_text(options, "resume");
+    config->resume = strcmp(resume, "no") == 0    ? DCPS_RESUME_NO
+                     : strcmp(resume, "yes") == 0 ? DCPS_RESUME_YES
+                                                  : DCPS_RESUME_AUTO;
+    config->checkpoint_dir = dcps_options_text(options, "checkpoint-dir");
+    config->checkpoint_every_s = dcps_options_real(options, "checkpoint-every");
+    if (config->checkpoint_dir != NULL && config->checkpoint_dir[0] == '\0') {
+        return dcps_fail(DCPS_INVALID, "--checkpoint-dir is empty: name a folder or leave the flag out");
+    }
+    if (config->checkpoint_dir == NULL && config->resume != DCPS_RESUME_NO) {
+        return dcps_fail(DCPS_INVALID, "--resume %s needs --checkpoint-dir", resume);
+    }
+    if (config->checkpoint_dir == NULL && config->checkpoint_every_s > 0) {
+        return dcps_fail(DCPS_INVALID, "--checkpoint-every needs --checkpoint-dir");
+    }
+    return DCPS_OK;
+}
+
+static dcps_log_level read_level(const char *text)
+{
+    const char *const names[] = {"debug", "info", "warn"};
+    const dcps_log_level levels[] = {DCPS_LOG_DEBUG, DCPS_LOG_INFO, DCPS_LOG_WARN};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            return levels[i];
+        }
+    }
+    return DCPS_LOG_ERROR;
+}
+
+/* Values whose range the table has checked. */
+static void read_numbers(const dcps_options *options, dcps_server_config *config)
+{
+    config->index = (uint32_t)dcps_options_integer(options, "index");
+    config->workers = (uint32_t)dcps_options_integer(options, "workers");
+    config->shards = (uint32_t)dcps_options_integer(options, "shards");
+    config->epochs = (uint32_t)dcps_options_integer(options, "epochs");
+    config->batch_size = (uint32_t)dcps_options_integer(options, "batch-size");
+    config->seed = (uint64_t)dcps_options_integer(options, "seed");
+    config->block_params = (uint32_t)dcps_options_integer(options, "block-params");
+    config->lease_ms = (uint32_t)dcps_options_integer(options, "lease-ms");
+    config->start_grace_ns = (uint64_t)dcps_options_integer(options, "start-grace-ms") * DCPS_NS_PER_MS;
+    config->io_threads = (uint32_t)dcps_options_integer(options, "io-threads");
+    config->shards_on_ipc = strcmp(dcps_options_text(options, "transport"), "ipc") == 0;
+    config->exit_when_done = dcps_options_flag(options, "exit-when-done");
+    config->log_json = strcmp(dcps_options_text(options, "log-format"), "json") == 0;
+    config->log_level = read_level(dcps_options_text(options, "log-level"));
+}
+
+dcps_status dcps_server_config_read(const dcps_options *options, dcps_server_config *config)
+{
+    dcps_server_config made = {0};
+    read_numbers(options, &made);
+    if (made.block_params % DCPS_LAYOUT_ALIGN_PARAMS != 0) {
+        return dcps_fail(DCPS_INVALID, "--block-params is %u, expected a multiple of %u", made.block_params,
+                         DCPS_LAYOUT_ALIGN_PARAMS);
+    }
+    dcps_status (*const readers[])(const dcps_options *, dcps_server_config *) = {
+        read_addresses, read_algorithm, read_schedule, read_snapshots, read_checkpoints};
+    for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
+        dcps_status status = readers[i](options, &made);
+        if (status != DCPS_OK) {
+            return status;
+        }
+    }
+    *config = made;
+    return DCPS_OK;
+}

@@ -1,0 +1,204 @@
+/* Checkpoints of a running server: shards hand out their state, a pool thread writes it, nobody waits. */
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/daemon_state.h"
+
+static void start(dcps_daemon *daemon);
+
+static void tell_waiters(dcps_daemon *daemon, dcps_save_waiters *waiters)
+{
+    dcps_message reply = {.type = DCPS_MESSAGE_CHECKPOINT_REPLY,
+                          .body.checkpoint_reply = {.status = daemon->save.status, .text = daemon->save.text}};
+    for (uint32_t i = 0; i < waiters->count; i++) {
+        dcps_daemon_emit(daemon, &waiters->peers[i], &reply, NULL);
+    }
+    waiters->count = 0;
+}
+
+/* "Nothing to save yet" is no failure. */
+static void log_outcome(const dcps_save *save)
+{
+    if (save->status == DCPS_OK) {
+        dcps_info("checkpoint written: %s", save->text);
+    } else if (save->status == DCPS_AGAIN) {
+        dcps_info("no checkpoint: %s", save->text);
+    } else {
+        dcps_error("checkpoint failed, an older one stays as it is: %s", save->text);
+    }
+}
+
+/* The one under way is over, with `text` where status is a failure. */
+static void finish(dcps_daemon *daemon, dcps_status status, const char *text)
+{
+    dcps_save *save = &daemon->save;
+    save->status = status;
+    snprintf(save->text, sizeof(save->text), "%s", text);
+    dcps_save_fini(save);
+    save->active = false;
+    log_outcome(save);
+    tell_waiters(daemon, &save->waiters);
+    if (save->again && daemon->phase != DCPS_PHASE_STOPPED) {
+        save->again = false;
+        save->waiters = save->next;
+        save->next.count = 0;
+        start(daemon);
+    } else {
+        dcps_daemon_advance(daemon, dcps_clock_ns());
+    }
+}
+
+void dcps_save_fini(dcps_save *save)
+{
+    for (uint32_t i = 0; i < DCPS_MAX_SHARDS; i++) {
+        dcps_shard_image_fini(&save->images[i]);
+    }
+    dcps_checkpoint_fini(&save->checkpoint);
+}
+
+/* On a pool thread. Images are dropped as soon as they are written: they hold memory of the size of the model. */
+static void on_work(uv_work_t *work)
+{
+    dcps_daemon *daemon = work->data;
+    dcps_save *save = &daemon->save;
+    save->status = dcps_checkpoint_write(&save->checkpoint, daemon->config->checkpoint_dir, save->path);
+    if (save->status != DCPS_OK) {
+        snprintf(save->text, sizeof(save->text), "%s", dcps_error_message());
+    }
+    dcps_checkpoint_fini(&save->checkpoint);
+}
+
+static void on_work_done(uv_work_t *work, int result)
+{
+    dcps_daemon *daemon = work->data;
+    dcps_save *save = &daemon->save;
+    char text[sizeof(save->text)];
+    (void)result; /* never cancelled */
+    snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, save->status == DCPS_OK ? save->path : save->text);
+    finish(daemon, save->status, text);
+}
+
+/* Wall clock, so that files of several servers can be compared; never falling, whatever the clock does. */
+static uint64_t next_generation(const dcps_save *save)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t generation = (uint64_t)now.tv_sec * DCPS_NS_PER_S + (uint64_t)now.tv_nsec;
+    return generation > save->generation ? generation : save->generation + 1u;
+}
+
+static dcps_status describe(dcps_daemon *daemon)
+{
+    const dcps_server_config *config = daemon->config;
+    dcps_checkpoint *checkpoint = &daemon->save.checkpoint;
+    *checkpoint = (dcps_checkpoint){.generation = next_generation(&daemon->save),
+                                    .server_index = config->index,
+                                    .server_count = config->server_count,
+                                    .seed = config->seed,
+                                    .batch_size = config->batch_size,
+                                    .epochs = config->epochs};
+    snprintf(checkpoint->algorithm, sizeof(checkpoint->algorithm), "%s", config->algorithm.name);
+    dcps_checkpoint_set_states(checkpoint, daemon->rule);
+    return dcps_control_export(daemon->control, &checkpoint->control);
+}
+
+static void start(dcps_daemon *daemon)
+{
+    dcps_save *save = &daemon->save;
+    dcps_status status;
+    save->active = true;
+    if (daemon->config->checkpoint_dir == NULL) {
+        status = dcps_fail(DCPS_UNSUPPORTED, "this server runs without --checkpoint-dir and cannot save");
+    } else {
+        status = describe(daemon);
+    }
+    if (status != DCPS_OK) {
+        char text[sizeof(save->text)];
+        snprintf(text, sizeof(text), "%s", dcps_error_message());
+        finish(daemon, status, text);
+        return;
+    }
+    save->generation = save->checkpoint.generation;
+    save->status = DCPS_OK;
+    save->missing = daemon->config->shards;
+    for (uint32_t i = 0; i < daemon->config->shards; i++) {
+        dcps_shard_thread_export(daemon->shards[i]);
+    }
+}
+
+void dcps_daemon_save(dcps_daemon *daemon, const dcps_peer *peer)
+{
+    dcps_save *save = &daemon->save;
+    dcps_save_waiters *waiters = save->active ? &save->next : &save->waiters;
+    if (peer != NULL && waiters->count == DCPS_MAX_SAVE_WAITERS) {
+        dcps_message refusal = {
+            .type = DCPS_MESSAGE_CHECKPOINT_REPLY,
+            .body.checkpoint_reply = {.status = DCPS_AGAIN, .text = "too many wait for a checkpoint already"}};
+        dcps_daemon_emit(daemon, peer, &refusal, NULL);
+        return;
+    }
+    if (peer != NULL) {
+        waiters->peers[waiters->count++] = *peer;
+    }
+    if (save->active) {
+        save->again = true;
+    } else {
+        start(daemon);
+    }
+}
+
+/* A file must hold the whole server: some blocks may have no values yet. */
+static dcps_status check_complete(const dcps_daemon *daemon, const dcps_shard_image *shard)
+{
+    const dcps_partition *partition = dcps_control_partition(daemon->control);
+    const dcps_server_config *config = daemon->config;
+    uint32_t owned = dcps_partition_first_block(partition, (config->index + 1u) * config->shards) -
+                     dcps_partition_first_block(partition, config->index * config->shards);
+    if (shard->block_count < owned) {
+        return dcps_fail(DCPS_AGAIN, "nothing to save yet: %u of %u blocks have values", shard->block_count, owned);
+    }
+    return DCPS_OK;
+}
+
+static void write_file(dcps_daemon *daemon)
+{
+    dcps_save *save = &daemon->save;
+    dcps_status status = save->status;
+    if (status == DCPS_OK) {
+        status = dcps_checkpoint_take_shards(&save->checkpoint, save->images, daemon->config->shards);
+        if (status == DCPS_OK) {
+            status = check_complete(daemon, &save->checkpoint.shard);
+        }
+        if (status != DCPS_OK) {
+            snprintf(save->text, sizeof(save->text), "%s", dcps_error_message());
+        }
+    }
+    if (status == DCPS_OK) {
+        save->work.data = daemon;
+        int result = uv_queue_work(&daemon->loop, &save->work, on_work, on_work_done);
+        if (result == 0) {
+            return;
+        }
+        status = DCPS_SYSTEM;
+        snprintf(save->text, sizeof(save->text), "cannot start writing: %s", uv_strerror(result));
+    }
+    char text[sizeof(save->text)];
+    snprintf(text, sizeof(text), "%s", save->text);
+    finish(daemon, status, text);
+}
+
+void dcps_daemon_take_export(dcps_daemon *daemon, dcps_shard_report *report)
+{
+    dcps_save *save = &daemon->save;
+    if (report->status == DCPS_OK) {
+        save->images[report->shard] = report->image;
+    } else {
+        save->status = report->status;
+        snprintf(save->text, sizeof(save->text), "%s", report->text);
+    }
+    if (--save->missing == 0) {
+        write_file(daemon);
+    }
+}

@@ -1,0 +1,238 @@
+/* Opening and closing what the daemon needs besides its loop. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/daemon_state.h"
+
+#define REPORT_CAPACITY (4u * DCPS_MAX_SHARDS) /* a shard has at most one export and one failure to tell */
+
+/* "tcp://host:port", with brackets where IPv6 needs them. */
+static dcps_status tcp_endpoint(const char *host, const char *port, char out[DCPS_MAX_ENDPOINT_BYTES])
+{
+    bool v6 = strchr(host, ':') != NULL;
+    return dcps_format(out, DCPS_MAX_ENDPOINT_BYTES, "tcp://%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+static dcps_status bind_control(dcps_daemon *daemon)
+{
+    char port[8];
+    char endpoint[DCPS_MAX_ENDPOINT_BYTES];
+    snprintf(port, sizeof(port), "%u", daemon->config->bind.port);
+    dcps_status status = tcp_endpoint(daemon->config->bind.host, port, endpoint);
+    return status == DCPS_OK ? dcps_socket_bind(daemon->transport, endpoint, &daemon->control_socket) : status;
+}
+
+/* A folder that only we can enter, so that nobody else can connect. */
+static dcps_status make_ipc_dir(dcps_daemon *daemon)
+{
+    const char *parent = getenv("TMPDIR");
+    char name[sizeof(daemon->ipc_dir)];
+    dcps_status status =
+        dcps_format(name, sizeof(name), "%s/dcps-XXXXXX", parent == NULL || parent[0] == '\0' ? "/tmp" : parent);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    if (mkdtemp(name) == NULL) {
+        return dcps_fail(DCPS_IO, "cannot make a folder for the sockets of shards, %s: %s", name, strerror(errno));
+    }
+    memcpy(daemon->ipc_dir, name, sizeof(name));
+    return DCPS_OK;
+}
+
+static void remove_ipc_dir(dcps_daemon *daemon)
+{
+    if (daemon->ipc_dir[0] == '\0') {
+        return;
+    }
+    for (uint32_t i = 0; i < daemon->config->shards; i++) {
+        char path[sizeof(daemon->ipc_dir) + 32u];
+        snprintf(path, sizeof(path), "%s/shard-%u", daemon->ipc_dir, i);
+        unlink(path);
+    }
+    if (rmdir(daemon->ipc_dir) != 0) {
+        dcps_warn("cannot remove %s: %s", daemon->ipc_dir, strerror(errno));
+    }
+}
+
+static dcps_shard_config shard_config(const dcps_server_config *config, uint32_t shard)
+{
+    return (dcps_shard_config){.shard = config->index * config->shards + shard,
+                               .algorithm = config->algorithm,
+                               .schedule = config->schedule,
+                               .workers = config->workers,
+                               .start_grace_ns = config->start_grace_ns,
+                               .epochs = config->epochs,
+                               .batch_size = config->batch_size,
+                               .snapshot_every_samples = config->snapshot_every_samples};
+}
+
+/* After a restart those who are still there must not wait long for those who left before. */
+static void shorten_grace(const dcps_server_config *config, dcps_shard_config *shard)
+{
+    uint64_t two_leases_ns = 2u * (uint64_t)config->lease_ms * DCPS_NS_PER_MS;
+    bool longer = shard->start_grace_ns == 0 || shard->start_grace_ns > two_leases_ns; /* 0: for ever */
+    if (config->resume != DCPS_RESUME_NO && longer) {
+        shard->start_grace_ns = two_leases_ns;
+    }
+}
+
+static dcps_status open_shard(dcps_daemon *daemon, uint32_t index)
+{
+    const dcps_server_config *config = daemon->config;
+    char endpoint[DCPS_MAX_ENDPOINT_BYTES];
+    dcps_shard_config shard = shard_config(config, index);
+    shorten_grace(config, &shard);
+    dcps_status status = config->shards_on_ipc
+                             ? dcps_format(endpoint, sizeof(endpoint), "ipc://%s/shard-%u", daemon->ipc_dir, index)
+                             : tcp_endpoint(config->bind.host, "0", endpoint);
+    if (status == DCPS_OK) {
+        status = dcps_shard_thread_create(daemon->transport, endpoint, &shard, index, daemon->reports,
+                                          &daemon->shards[index]);
+    }
+    if (status != DCPS_OK) {
+        return status;
+    }
+    const char *bound = dcps_shard_thread_endpoint(daemon->shards[index]);
+    return config->shards_on_ipc
+               ? dcps_format(daemon->endpoints[index], DCPS_MAX_ENDPOINT_BYTES, "%s", bound)
+               : tcp_endpoint(config->advertise.host, strrchr(bound, ':') + 1, daemon->endpoints[index]);
+}
+
+/* The largest model that this machine can hold: a parameter needs the weight, its current snapshot, the rule's states, and what each worker pulled. */
+static uint64_t params_that_fit(const dcps_daemon *daemon)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page_bytes = sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || page_bytes <= 0) {
+        return 0;
+    }
+    uint64_t copies = 3u + dcps_rule_state_count(daemon->rule) + daemon->config->workers;
+    return (uint64_t)pages * (uint64_t)page_bytes / (copies * sizeof(float)) * daemon->config->server_count;
+}
+
+static dcps_status open_control(dcps_daemon *daemon)
+{
+    const dcps_server_config *config = daemon->config;
+    const char *endpoints[DCPS_MAX_SHARDS];
+    for (uint32_t i = 0; i < config->shards; i++) {
+        endpoints[i] = daemon->endpoints[i];
+    }
+    dcps_control_config control = {.server_index = config->index,
+                                   .server_count = config->server_count,
+                                   .shards_per_server = config->shards,
+                                   .endpoints = endpoints,
+                                   .lease_ms = config->lease_ms,
+                                   .workers = config->workers,
+                                   .seed = config->seed,
+                                   .batch_size = config->batch_size,
+                                   .epochs = config->epochs,
+                                   .snapshot_every_samples = config->snapshot_every_samples,
+                                   .block_params = config->block_params,
+                                   .max_params = params_that_fit(daemon),
+                                   .algorithm = config->algorithm.name,
+                                   .emit = dcps_daemon_emit,
+                                   .event = dcps_daemon_event,
+                                   .token = dcps_daemon_token,
+                                   .context = daemon};
+    return dcps_control_create(&control, &daemon->control);
+}
+
+/* Found out now rather than after hours of training. */
+static dcps_status check_checkpoint_dir(const dcps_server_config *config)
+{
+    const char *dir = config->checkpoint_dir;
+    if (dir == NULL) {
+        return DCPS_OK;
+    }
+    if (config->resume != DCPS_RESUME_YES && mkdir(dir, 0777) != 0 && errno != EEXIST) {
+        return dcps_fail(DCPS_IO, "cannot make the folder for checkpoints, %s: %s", dir, strerror(errno));
+    }
+    struct stat info;
+    if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode)) {
+        return dcps_fail(DCPS_IO, "--checkpoint-dir %s is not a folder", dir);
+    }
+    if (access(dir, W_OK | X_OK) != 0) {
+        return dcps_fail(DCPS_IO, "cannot write checkpoints into %s: %s", dir, strerror(errno));
+    }
+    if (config->resume == DCPS_RESUME_NO && dcps_checkpoint_exists(dir)) {
+        return dcps_fail(DCPS_INVALID,
+                         "%s holds a checkpoint of an earlier run: continue that run with --resume yes, or choose another folder",
+                         dir);
+    }
+    return DCPS_OK;
+}
+
+static dcps_status open_shards(dcps_daemon *daemon)
+{
+    dcps_status status = daemon->config->shards_on_ipc ? make_ipc_dir(daemon) : DCPS_OK;
+    for (uint32_t i = 0; status == DCPS_OK && i < daemon->config->shards; i++) {
+        status = open_shard(daemon, i);
+    }
+    return status;
+}
+
+dcps_status dcps_daemon_open(dcps_daemon *daemon)
+{
+    const dcps_server_config *config = daemon->config;
+    dcps_status status = check_checkpoint_dir(config);
+    if (status == DCPS_OK) {
+        status = dcps_rule_create(&config->algorithm.rule, &daemon->rule);
+    }
+    if (status == DCPS_OK) {
+        status = dcps_queue_create(sizeof(dcps_shard_report), REPORT_CAPACITY, &daemon->reports);
+    }
+    if (status == DCPS_OK) {
+        status = dcps_transport_create(config->io_threads, &daemon->transport);
+    }
+    if (status == DCPS_OK) {
+        status = bind_control(daemon);
+    }
+    if (status == DCPS_OK) {
+        status = open_shards(daemon);
+    }
+    if (status == DCPS_OK) {
+        status = open_control(daemon);
+    }
+    if (status == DCPS_OK) {
+        status = dcps_daemon_resume(daemon);
+    }
+    for (uint32_t i = 0; status == DCPS_OK && i < config->shards; i++) {
+        status = dcps_shard_thread_start(daemon->shards[i]);
+    }
+    return status;
+}
+
+/* Reports that nobody will read any more still own memory. */
+static void drop_reports(dcps_daemon *daemon)
+{
+    dcps_shard_report report;
+    while (daemon->reports != NULL && dcps_queue_pop(daemon->reports, &report)) {
+        dcps_shard_image_fini(&report.image);
+    }
+}
+
+void dcps_daemon_close(dcps_daemon *daemon)
+{
+    for (uint32_t i = 0; i < daemon->config->shards; i++) {
+        if (daemon->shards[i] != NULL) {
+            dcps_shard_thread_stop(daemon->shards[i]); /* all end at the same time */
+        }
+    }
+    for (uint32_t i = 0; i < daemon->config->shards; i++) {
+        dcps_shard_thread_destroy(&daemon->shards[i]);
+    }
+    drop_reports(daemon);
+    dcps_save_fini(&daemon->save);
+    dcps_control_destroy(&daemon->control);
+    dcps_socket_close(&daemon->control_socket);
+    dcps_transport_destroy(&daemon->transport);
+    remove_ipc_dir(daemon);
+    dcps_queue_destroy(&daemon->reports);
+    dcps_rule_destroy(&daemon->rule);
+}

@@ -1,0 +1,127 @@
+/* What the daemon remembers. Only server/daemon*.c include this. All of it belongs to the main thread. */
+#ifndef DCPS_SERVER_DAEMON_STATE_H
+#define DCPS_SERVER_DAEMON_STATE_H
+
+#include <limits.h>
+#include <uv.h>
+
+#include "proto/transport.h"
+#include "server/checkpoint.h"
+#include "server/config.h"
+#include "server/engine/control.h"
+#include "server/shard_thread.h"
+#include "server/status.h"
+
+typedef enum dcps_phase {
+    DCPS_PHASE_SERVING = 1,
+    DCPS_PHASE_DRAINING, /* workers are told to end; waiting for them */
+    DCPS_PHASE_SAVING,   /* the last checkpoint is being written */
+    DCPS_PHASE_STOPPED   /* the loop is being left */
+} dcps_phase;
+
+#define DCPS_MAX_SAVE_WAITERS 16u
+
+/* Those who asked for a checkpoint. */
+typedef struct dcps_save_waiters {
+    uint32_t count;
+    dcps_peer peers[DCPS_MAX_SAVE_WAITERS];
+} dcps_save_waiters;
+
+/* One checkpoint at a time: shards export, then a pool thread writes. */
+typedef struct dcps_save {
+    bool active;
+    bool again;                /* asked for while one was being made, which may lack the latest updates */
+    uint32_t missing;          /* shards that have not exported yet */
+    dcps_save_waiters waiters; /* of the one being made */
+    dcps_save_waiters next;
+    dcps_checkpoint checkpoint;
+    dcps_shard_image images[DCPS_MAX_SHARDS];
+    uv_work_t work;
+    dcps_status status; /* of the latest one finished */
+    char path[PATH_MAX];
+    char text[DCPS_MAX_TEXT_BYTES]; /* path, or what went wrong */
+    uint64_t generation;            /* of the latest one */
+} dcps_save;
+
+/* For log lines that come now and then. */
+typedef struct dcps_progress {
+    uint64_t started_ns;
+    uint64_t waited_ns; /* when the wait for workers was last told of */
+    uint64_t told_ns;   /* when progress was last told of */
+    uint64_t told_samples;
+    bool done_told;
+} dcps_progress;
+
+typedef struct dcps_daemon {
+    const dcps_server_config *config;
+    dcps_phase phase;
+    dcps_status result; /* of the run as a whole */
+    dcps_rule *rule;    /* for the names of its states */
+    dcps_transport *transport;
+    dcps_socket *control_socket;
+    dcps_control *control;
+    dcps_queue *reports;
+    dcps_shard_thread *shards[DCPS_MAX_SHARDS];
+    bool restoring;    /* a checkpoint is being loaded: shards are told directly */
+    char ipc_dir[128]; /* "" without one */
+    char endpoints[DCPS_MAX_SHARDS][DCPS_MAX_ENDPOINT_BYTES]; /* as workers are told */
+
+    bool loop_made;
+    uv_loop_t loop;
+    uv_poll_t control_poll;
+    uv_poll_t reports_poll;
+    uv_prepare_t prepare;
+    uv_idle_t idle; /* runs while messages may be left, so that the loop does not sleep */
+    uv_signal_t signals[2];
+    uv_timer_t tick;
+    uv_timer_t checkpoint_timer;
+
+    uint64_t drain_deadline_ns;
+    uint64_t empty_since_ns; /* while draining: nobody is left since then; 0: somebody is */
+    uint64_t answers_dropped;
+    dcps_progress progress;
+    dcps_save save;
+    dcps_shard_published published[DCPS_MAX_SHARDS];
+    uint64_t staleness[DCPS_STALENESS_BUCKETS];
+} dcps_daemon;
+
+/* ---- daemon.c ---- */
+/* Leaves the loop; `result` unless a failure was noted before. */
+void dcps_daemon_stop(dcps_daemon *daemon, dcps_status result);
+
+/* ---- daemon_start.c: everything up to the first turn of the loop, and its undoing ---- */
+DCPS_MUST_CHECK dcps_status dcps_daemon_open(dcps_daemon *daemon);
+void dcps_daemon_close(dcps_daemon *daemon);
+
+/* ---- daemon_resume.c ---- */
+/* Loads the newest checkpoint into control engine and shards, if the configuration says so. */
+DCPS_MUST_CHECK dcps_status dcps_daemon_resume(dcps_daemon *daemon);
+
+/* ---- daemon_control.c ---- */
+/* Callbacks of the control engine; context is the daemon. */
+void dcps_daemon_emit(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload);
+void dcps_daemon_event(void *context, const dcps_control_event *event);
+uint64_t dcps_daemon_token(void *context);
+/* Serves what the control socket holds, up to a limit; true when more may be left. */
+bool dcps_daemon_serve_control(dcps_daemon *daemon);
+/* Collects counters from all shards. `reply` points into the daemon. */
+void dcps_daemon_status(dcps_daemon *daemon, dcps_status_reply *reply);
+
+/* ---- daemon_save.c ---- */
+/* Starts a checkpoint, or has another made after the one under way. `peer` (NULL: nobody) is told the outcome. */
+void dcps_daemon_save(dcps_daemon *daemon, const dcps_peer *peer);
+/* A shard's answer; takes over the image. */
+void dcps_daemon_take_export(dcps_daemon *daemon, dcps_shard_report *report);
+/* Frees what an unfinished checkpoint holds. */
+void dcps_save_fini(dcps_save *save);
+
+/* ---- daemon_stop.c ---- */
+void dcps_daemon_drain(dcps_daemon *daemon, const char *why);
+/* Called on every tick and when a checkpoint is finished: goes to the next phase when its time has come. */
+void dcps_daemon_advance(dcps_daemon *daemon, uint64_t now_ns);
+
+/* ---- daemon_progress.c ---- */
+/* Log lines on what is waited for and how far the run is. */
+void dcps_daemon_tell_progress(dcps_daemon *daemon, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,34 @@
+/* What the control engine remembers. Only files of server/engine include this. */
+#ifndef DCPS_ENGINE_CONTROL_STATE_H
+#define DCPS_ENGINE_CONTROL_STATE_H
+
+#include "server/engine/control.h"
+
+#define DCPS_WORKER_NAME_BYTES 64u
+
+/* One worker id. incarnation 0: never used. */
+typedef struct dcps_registration {
+    bool live;
+    uint32_t incarnation;
+    uint64_t token;
+    uint64_t nonce;
+    uint64_t heard_ns;
+    char name[DCPS_WORKER_NAME_BYTES];
+} dcps_registration;
+
+struct dcps_control {
+    dcps_control_config config;
+    char **endpoints;
+    char *algorithm;
+    dcps_layout *layout;
+    dcps_partition partition;
+    uint64_t samples_per_epoch;
+    dcps_control_stats stats;
+    dcps_registration workers[DCPS_MAX_WORKERS];
+};
+
+/* Fixes the model and tells the shards. Takes over `layout` on success. */
+dcps_status dcps_control_set_layout(dcps_control *control, dcps_layout *layout, uint64_t samples_per_epoch,
+                                    uint32_t block_params);
+
+#endif

@@ -1,0 +1,273 @@
+#include "server/engine/shard.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "server/engine/shard_state.h"
+
+#define DCPS_MAX_MARKS (1u << 20)
+
+dcps_status dcps_shard_create(const dcps_shard_config *config, dcps_shard **shard)
+{
+    dcps_shard *made = dcps_alloc(1, sizeof(*made));
+    if (made == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for shard %u", config->shard);
+    }
+    made->config = *config;
+    dcps_status status = dcps_rule_create(&config->algorithm.rule, &made->rule);
+    if (status != DCPS_OK) {
+        dcps_free(made);
+        return status;
+    }
+    *shard = made;
+    return DCPS_OK;
+}
+
+/* Everything that set_partition made, whether it succeeded or not. */
+static void release_blocks(dcps_shard *shard)
+{
+    for (uint32_t i = 0; shard->blocks != NULL && i < shard->block_count; i++) {
+        dcps_block_fini(shard, &shard->blocks[i]);
+    }
+    dcps_free(shard->blocks);
+    dcps_free(shard->mean);
+    dcps_free(shard->round);
+    shard->blocks = NULL;
+    shard->mean = NULL;
+    shard->round = NULL;
+    shard->block_count = 0;
+    shard->slot_capacity = 0;
+    dcps_pool_destroy(&shard->pool);
+    if (shard->tickets != NULL) {
+        dcps_tickets_destroy(&shard->tickets);
+    }
+}
+
+void dcps_shard_destroy(dcps_shard **shard)
+{
+    dcps_shard *old = *shard;
+    if (old == NULL) {
+        return;
+    }
+    release_blocks(old);
+    dcps_rule_destroy(&old->rule);
+    dcps_free(old);
+    *shard = NULL;
+}
+
+/* How often weights are kept, and how many times over the run. */
+static dcps_status plan_marks(dcps_shard *shard)
+{
+    uint64_t every = shard->config.snapshot_every_samples;
+    bool keep = every != 0;
+    shard->mark_every_samples = keep && every != DCPS_SNAPSHOT_EVERY_EPOCH ? every : shard->samples_per_epoch;
+    uint64_t run_samples = shard->samples_per_epoch * shard->config.epochs;
+    uint64_t whole = run_samples / shard->mark_every_samples;
+    uint64_t count = keep ? whole + (run_samples % shard->mark_every_samples == 0 ? 0 : 1) : 0;
+    if (count > DCPS_MAX_MARKS) {
+        return dcps_fail(DCPS_LIMIT,
+                         "a snapshot every %llu samples makes %llu over the run, the limit is %u: keep fewer",
+                         (unsigned long long)shard->mark_every_samples, (unsigned long long)count, DCPS_MAX_MARKS);
+    }
+    shard->mark_count = (uint32_t)count;
+    return DCPS_OK;
+}
+
+static dcps_status make_tickets(dcps_shard *shard)
+{
+    uint64_t batches = (shard->samples_per_epoch + shard->config.batch_size - 1u) / shard->config.batch_size;
+    return dcps_tickets_create(batches * shard->config.epochs, &shard->tickets);
+}
+
+/* Those expected, and whoever joined before the model was declared. */
+static uint32_t slots_at_start(const dcps_shard *shard)
+{
+    uint32_t count = shard->config.workers;
+    for (uint32_t worker = count; worker < DCPS_MAX_WORKERS; worker++) {
+        count = shard->members[worker].live ? worker + 1u : count;
+    }
+    return count;
+}
+
+static dcps_status make_blocks(dcps_shard *shard)
+{
+    shard->slot_capacity = slots_at_start(shard);
+    shard->round = dcps_alloc(shard->slot_capacity, sizeof(*shard->round));
+    shard->mean = dcps_alloc_aligned(shard->partition.block_params, sizeof(float));
+    shard->blocks = dcps_alloc(shard->block_count, sizeof(*shard->blocks));
+    if (shard->round == NULL || shard->mean == NULL || shard->blocks == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for %u blocks of shard %u", shard->block_count,
+                         shard->config.shard);
+    }
+    /* In a steady state a block has one snapshot current, one pulled by each worker and a few on their way out. */
+    size_t steady = (size_t)shard->block_count * (shard->config.workers + 2u);
+    size_t limit = (size_t)shard->block_count * ((size_t)DCPS_MAX_WORKERS + shard->mark_count + 16u);
+    dcps_status status = dcps_pool_create("snapshots", (size_t)shard->partition.block_params * sizeof(float), steady,
+                                          limit, &shard->pool);
+    for (uint32_t i = 0; status == DCPS_OK && i < shard->block_count; i++) {
+        status = dcps_block_init(shard, &shard->blocks[i], shard->first_block + i);
+    }
+    return status;
+}
+
+dcps_status dcps_shard_set_partition(dcps_shard *shard, const dcps_partition *partition, uint64_t samples_per_epoch)
+{
+    assert(!shard->has_partition && samples_per_epoch > 0);
+    shard->partition = *partition;
+    shard->samples_per_epoch = samples_per_epoch;
+    shard->first_block = dcps_partition_first_block(partition, shard->config.shard);
+    shard->block_count = dcps_partition_first_block(partition, shard->config.shard + 1u) - shard->first_block;
+    dcps_status status = plan_marks(shard);
+    if (status == DCPS_OK && shard->block_count > 0) {
+        status = make_blocks(shard);
+        if (status == DCPS_OK && shard->first_block == 0) {
+            status = make_tickets(shard);
+        }
+    }
+    if (status != DCPS_OK) {
+        release_blocks(shard);
+        return status;
+    }
+    shard->has_partition = true;
+    return DCPS_OK;
+}
+
+dcps_status dcps_shard_reserve_slot(dcps_shard *shard, uint32_t worker)
+{
+    if (worker < shard->slot_capacity || shard->block_count == 0) {
+        return DCPS_OK;
+    }
+    uint32_t capacity = worker + 1u;
+    const float **round = dcps_realloc(shard->round, capacity, sizeof(*round));
+    if (round == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for %u workers", capacity);
+    }
+    shard->round = round;
+    for (uint32_t i = 0; i < shard->block_count; i++) {
+        dcps_slot *slots = dcps_alloc(capacity, sizeof(*slots));
+        if (slots == NULL) {
+            return dcps_fail(DCPS_NO_MEMORY, "no memory for %u workers", capacity);
+        }
+        memcpy(slots, shard->blocks[i].slots, shard->slot_capacity * sizeof(*slots));
+        dcps_free(shard->blocks[i].slots);
+        shard->blocks[i].slots = slots;
+    }
+    shard->slot_capacity = capacity;
+    return DCPS_OK;
+}
+
+dcps_status dcps_shard_worker_join(dcps_shard *shard, const dcps_session *session, uint64_t now_ns)
+{
+    assert(session->worker < DCPS_MAX_WORKERS);
+    dcps_member *member = &shard->members[session->worker];
+    if (member->live) {
+        if (member->session.incarnation == session->incarnation && member->session.token == session->token) {
+            return DCPS_OK;
+        }
+        dcps_shard_worker_leave(shard, session->worker, false, now_ns);
+    }
+    dcps_status status = dcps_shard_reserve_slot(shard, session->worker);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    *member = (dcps_member){.live = true, .session = *session};
+    shard->live_count++;
+    return DCPS_OK;
+}
+
+/* Asks the next waiting worker for the initial values if the one asked before is gone. */
+static void choose_initialiser(dcps_shard *shard, dcps_block *block)
+{
+    for (uint32_t worker = 0; worker < shard->slot_capacity && block->initialiser == DCPS_MAX_WORKERS; worker++) {
+        const dcps_slot *slot = &block->slots[worker];
+        if (slot->wait == DCPS_WAIT_INIT) {
+            dcps_request request = {
+                .session = shard->members[worker].session, .block = block->index, .seq = slot->last_seq};
+            block->initialiser = worker;
+            dcps_answer_notice(shard, &slot->peer, DCPS_MESSAGE_NEED_INIT, &request);
+        }
+    }
+}
+
+void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, bool finished, uint64_t now_ns)
+{
+    assert(worker < DCPS_MAX_WORKERS);
+    shard->any_finished = shard->any_finished || finished;
+    if (!shard->members[worker].live) {
+        return;
+    }
+    shard->members[worker].live = false;
+    shard->live_count--;
+    if (shard->tickets != NULL) {
+        dcps_tickets_return(shard->tickets, worker);
+    }
+    for (uint32_t i = 0; i < shard->block_count; i++) {
+        dcps_block *block = &shard->blocks[i];
+        dcps_slot_leave(&block->slots[worker]);
+        if (block->initialiser == worker) {
+            block->initialiser = DCPS_MAX_WORKERS;
+            choose_initialiser(shard, block);
+        }
+        dcps_consistency_settle(shard, block, now_ns);
+        dcps_snapshots_settle(shard, block);
+    }
+}
+
+void dcps_shard_tick(dcps_shard *shard, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < shard->block_count; i++) {
+        if (!shard->blocks[i].started) {
+            dcps_consistency_settle(shard, &shard->blocks[i], now_ns);
+        }
+    }
+}
+
+void dcps_shard_drain(dcps_shard *shard, uint64_t now_ns)
+{
+    shard->draining = true;
+    if (shard->tickets != NULL) {
+        dcps_tickets_stop(shard->tickets);
+    }
+    for (uint32_t i = 0; i < shard->block_count; i++) {
+        dcps_consistency_settle(shard, &shard->blocks[i], now_ns);
+    }
+}
+
+static dcps_run_state run_state(const dcps_shard *shard, const dcps_block *first)
+{
+    if (shard->tickets != NULL && dcps_tickets_done(shard->tickets)) {
+        return DCPS_RUN_DONE;
+    }
+    if (first->started_ns == 0) {
+        return DCPS_RUN_WAITING;
+    }
+    bool none_left = shard->tickets != NULL && dcps_tickets_all_issued(shard->tickets);
+    return none_left ? DCPS_RUN_DRAINING : DCPS_RUN_TRAINING;
+}
+
+/* Evaluation weights that every block has kept. */
+static uint32_t complete_marks(const dcps_shard *shard)
+{
+    uint32_t complete = shard->mark_count;
+    for (uint32_t i = 0; i < shard->block_count; i++) {
+        complete = shard->blocks[i].marks_reached < complete ? shard->blocks[i].marks_reached : complete;
+    }
+    return complete;
+}
+
+void dcps_shard_stats_get(const dcps_shard *shard, dcps_shard_stats *stats)
+{
+    *stats = shard->stats;
+    stats->state = DCPS_RUN_WAITING;
+    if (shard->block_count == 0) {
+        return;
+    }
+    const dcps_block *first = &shard->blocks[0];
+    stats->state = run_state(shard, first);
+    stats->samples = first->samples;
+    stats->updates = first->version;
+    stats->training_ns = dcps_block_training_ns(first);
+    stats->train_loss = first->loss_samples > 0 ? first->loss_sum / (double)first->loss_samples : first->loss_mean;
+    stats->snapshots = complete_marks(shard);
+}

@@ -1,0 +1,116 @@
+/* The shard engine: owns a run of blocks and is a pure state machine over messages. No socket, file, clock, thread or randomness.
+ *
+ * Its shell decodes what arrives, calls dcps_shard_receive with the time, and sends what the engine emits. All calls for one shard come from one thread. */
+#ifndef DCPS_ENGINE_SHARD_H
+#define DCPS_ENGINE_SHARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "proto/message.h"
+#include "proto/transport.h"
+#include "server/engine/algorithm.h"
+
+typedef struct dcps_shard dcps_shard;
+
+/* Takes a message to be sent to `peer`. The callee takes its own reference to `payload` (NULL: none) if it keeps it. */
+typedef void (*dcps_emit_fn)(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload);
+
+/* What every shard of a server is told at start. */
+typedef struct dcps_shard_config {
+    uint32_t shard; /* global index */
+    dcps_algorithm algorithm;
+    dcps_schedule schedule;
+    uint32_t workers;        /* bsp and ssp begin when this many have pulled */
+    uint64_t start_grace_ns; /* … or when the first of them has waited this long; 0: wait for ever */
+    uint32_t epochs;
+    uint32_t batch_size;             /* samples; of the ticket book */
+    uint64_t snapshot_every_samples; /* 0: keep none; DCPS_SNAPSHOT_EVERY_EPOCH */
+    dcps_emit_fn emit;
+    void *emit_context;
+} dcps_shard_config;
+
+DCPS_MUST_CHECK dcps_status dcps_shard_create(const dcps_shard_config *config, dcps_shard **shard);
+void dcps_shard_destroy(dcps_shard **shard);
+
+/* Allocates the blocks of this shard. Once, before the first message about a block. */
+DCPS_MUST_CHECK dcps_status dcps_shard_set_partition(dcps_shard *shard, const dcps_partition *partition,
+                                                     uint64_t samples_per_epoch);
+
+/* A worker has (again) a session on this server: requests that carry exactly this session are served from now on. A larger incarnation or another token replaces the
+ * old session. What the table of last sequence numbers knows of the same incarnation stays. */
+DCPS_MUST_CHECK dcps_status dcps_shard_worker_join(dcps_shard *shard, const dcps_session *session, uint64_t now_ns);
+/* Its lease is over or it finished: its unanswered pushes are dropped, its batch goes back, nobody waits for it any longer. */
+void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, bool finished, uint64_t now_ns);
+
+/* One message of the data plane. `payload` is borrowed; the engine takes a reference if it keeps it. Answers, if any, come through emit before this
+ * returns or during a later call. Never fails: what cannot be served is answered with ERROR and counted. */
+void dcps_shard_receive(dcps_shard *shard, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload,
+                        uint64_t now_ns);
+
+/* Lets time pass: opens a start that has waited long enough. Call a few times a second. */
+void dcps_shard_tick(dcps_shard *shard, uint64_t now_ns);
+
+/* Stop handing out batches (SIGTERM, Ctrl-C): workers get DONE with their next answer. */
+void dcps_shard_drain(dcps_shard *shard, uint64_t now_ns);
+
+/* Counters and progress. `staleness` is a histogram over all blocks: index τ, the last entry for that many or more. */
+typedef struct dcps_shard_stats {
+    dcps_run_state state; /* of the shard that holds block 0; WAITING or TRAINING elsewhere */
+    uint64_t samples;     /* of the shard's first block, as are updates, training_ns and train_loss */
+    uint64_t updates;
+    uint64_t training_ns;
+    double train_loss;  /* mean over the samples since the previous evaluation mark, or epoch where none are kept */
+    uint32_t snapshots; /* complete on every block of this shard */
+    uint64_t pushes_applied;
+    uint64_t duplicates_ignored;
+    uint64_t stale_ignored;
+    uint64_t rejected;
+    uint64_t payload_bytes_in;
+    uint64_t payload_bytes_out;
+    uint64_t staleness[DCPS_STALENESS_BUCKETS];
+} dcps_shard_stats;
+
+void dcps_shard_stats_get(const dcps_shard *shard, dcps_shard_stats *stats);
+
+/* ---- checkpoints: the state of a shard as data ---- */
+
+/* Last request answered for one worker by one block. */
+typedef struct dcps_image_seq {
+    uint32_t worker;
+    uint32_t incarnation;
+    uint64_t seq;
+} dcps_image_seq;
+
+/* One block. Buffers hold float32[length]; each holds a reference. */
+typedef struct dcps_image_block {
+    uint32_t block;
+    uint64_t version;
+    uint64_t samples;
+    dcps_buffer *weights;                      /* shared with the engine, not copied */
+    dcps_buffer *states[DCPS_RULE_MAX_STATES]; /* copies */
+    uint32_t seq_count;
+    dcps_image_seq *seqs;
+} dcps_image_block;
+
+/* One shard. */
+typedef struct dcps_shard_image {
+    uint32_t block_count;
+    dcps_image_block *blocks; /* initialised blocks only, ascending */
+    bool has_tickets;         /* true on the shard of block 0 */
+    uint64_t ticket_next;
+    uint32_t ticket_open_count;
+    uint64_t *ticket_open;
+    uint64_t training_ns;
+} dcps_shard_image;
+
+/* The state now. On success the image belongs to the caller. */
+DCPS_MUST_CHECK dcps_status dcps_shard_export(const dcps_shard *shard, dcps_shard_image *image);
+void dcps_shard_image_fini(dcps_shard_image *image);
+
+/* Restores those blocks of the image that this shard owns, after set_partition and before the first message. State arrays that are NULL start at zero.
+ * DCPS_MISMATCH (block length), DCPS_CORRUPT (tickets). */
+DCPS_MUST_CHECK dcps_status dcps_shard_import(dcps_shard *shard, const dcps_shard_image *image);
+
+#endif

@@ -1,0 +1,137 @@
+/* Weights kept at exact counts of samples, for evaluation. Keeping one costs a reference, not a copy. */
+#include "server/engine/shard_state.h"
+
+static double recent_loss(const dcps_block *block)
+{
+    return block->loss_samples > 0 ? block->loss_sum / (double)block->loss_samples : block->loss_mean;
+}
+
+static void emit_reply(dcps_shard *shard, const dcps_peer *peer, const dcps_snapshot_reply *reply, dcps_buffer *weights)
+{
+    dcps_message message = {.type = DCPS_MESSAGE_SNAPSHOT_REPLY, .body.snapshot_reply = *reply};
+    if (weights != NULL) {
+        shard->stats.payload_bytes_out += weights->bytes;
+    }
+    shard->config.emit(shard->config.emit_context, peer, &message, weights);
+}
+
+static void answer_mark(dcps_shard *shard, dcps_block *block, const dcps_peer *peer, uint32_t index, bool release)
+{
+    dcps_mark *mark = &block->marks[index];
+    dcps_snapshot_reply reply = {.block = block->index,
+                                 .index = index,
+                                 .available = mark->weights != NULL,
+                                 .version = mark->version,
+                                 .samples = mark->samples,
+                                 .training_ns = mark->training_ns,
+                                 .train_loss = mark->train_loss};
+    emit_reply(shard, peer, &reply, mark->weights);
+    if (release) {
+        dcps_buffer_unref(&mark->weights);
+    }
+}
+
+static bool run_is_over(const dcps_shard *shard)
+{
+    return shard->any_finished && shard->live_count == 0;
+}
+
+/* This mark will never be reached. Where the run ended short of it, the final weights stand for it if anything was learnt since the mark before. */
+static void answer_final(dcps_shard *shard, const dcps_block *block, const dcps_peer *peer, uint32_t index)
+{
+    bool some = run_is_over(shard) && index == block->marks_reached &&
+                block->samples > (uint64_t)index * shard->mark_every_samples;
+    dcps_snapshot_reply reply = {.block = block->index, .index = index, .available = some};
+    if (some) {
+        reply.version = block->version;
+        reply.samples = block->samples;
+        reply.training_ns = dcps_block_training_ns(block);
+        reply.train_loss = recent_loss(block);
+    }
+    emit_reply(shard, peer, &reply, some ? block->latest : NULL);
+}
+
+/* Answers at once if that is possible. */
+static bool try_answer(dcps_shard *shard, dcps_block *block, const dcps_peer *peer, uint32_t index, bool release)
+{
+    if (index < block->marks_reached && index < shard->mark_count) {
+        answer_mark(shard, block, peer, index, release);
+        return true;
+    }
+    if (index >= shard->mark_count || run_is_over(shard)) {
+        answer_final(shard, block, peer, index);
+        return true;
+    }
+    return false;
+}
+
+void dcps_snapshots_settle(dcps_shard *shard, dcps_block *block)
+{
+    for (uint32_t i = 0; i < DCPS_MAX_SNAPSHOT_WAITERS; i++) {
+        dcps_snapshot_waiter *waiter = &block->waiters[i];
+        if (waiter->used && try_answer(shard, block, &waiter->peer, waiter->index, waiter->release)) {
+            waiter->used = false;
+        }
+    }
+}
+
+uint32_t dcps_snapshots_passed(const dcps_shard *shard, uint64_t samples)
+{
+    uint64_t passed = samples / shard->mark_every_samples;
+    return passed < UINT32_MAX ? (uint32_t)passed : UINT32_MAX;
+}
+
+void dcps_snapshots_update(dcps_shard *shard, dcps_block *block)
+{
+    uint32_t passed = dcps_snapshots_passed(shard, block->samples);
+    if (passed <= block->marks_reached) {
+        return;
+    }
+    block->loss_mean = recent_loss(block);
+    block->loss_sum = 0.0;
+    block->loss_samples = 0;
+    for (uint32_t index = block->marks_reached; index < passed && index < shard->mark_count; index++) {
+        block->marks[index] = (dcps_mark){.weights = dcps_buffer_ref(block->latest),
+                                          .version = block->version,
+                                          .samples = block->samples,
+                                          .training_ns = dcps_block_training_ns(block),
+                                          .train_loss = block->loss_mean};
+    }
+    block->marks_reached = passed;
+    dcps_snapshots_settle(shard, block);
+}
+
+static bool same_peer(const dcps_peer *a, const dcps_peer *b)
+{
+    if (a->length != b->length) {
+        return false;
+    }
+    for (uint8_t i = 0; i < a->length; i++) {
+        if (a->bytes[i] != b->bytes[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void dcps_snapshots_request(dcps_shard *shard, dcps_block *block, const dcps_peer *peer,
+                            const dcps_snapshot_request *request)
+{
+    if (try_answer(shard, block, peer, request->index, request->release)) {
+        return;
+    }
+    dcps_snapshot_waiter *place = NULL;
+    for (uint32_t i = 0; i < DCPS_MAX_SNAPSHOT_WAITERS; i++) {
+        dcps_snapshot_waiter *waiter = &block->waiters[i];
+        if (waiter->used && waiter->index == request->index && same_peer(&waiter->peer, peer)) {
+            return; /* a repeat */
+        }
+        place = !waiter->used && place == NULL ? waiter : place;
+    }
+    if (place == NULL) {
+        dcps_answer_error(shard, peer, DCPS_LIMIT, NULL, "block %u: %u observers wait for snapshots already",
+                          block->index, DCPS_MAX_SNAPSHOT_WAITERS);
+        return;
+    }
+    *place = (dcps_snapshot_waiter){.used = true, .peer = *peer, .index = request->index, .release = request->release};
+}

@@ -1,0 +1,56 @@
+/* dcps-server. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "server/daemon.h"
+
+#define EXIT_FAILED 1
+#define EXIT_USAGE 2
+#define EXIT_TRY_AGAIN 75
+
+static int exit_code(dcps_status status)
+{
+    switch (status) {
+    case DCPS_OK:
+        return 0;
+    case DCPS_AGAIN:
+    case DCPS_TIMEOUT:
+        return EXIT_TRY_AGAIN;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+static int complain(dcps_status status)
+{
+    fprintf(stderr, "dcps-server: %s\n", dcps_error_message());
+    return status == DCPS_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE;
+}
+
+static int run(const dcps_options *options)
+{
+    dcps_server_config config;
+    char program[32];
+    dcps_status status = dcps_server_config_read(options, &config);
+    if (status != DCPS_OK) {
+        return complain(status);
+    }
+    snprintf(program, sizeof(program), config.server_count > 1 ? "dcps-server %u" : "dcps-server", config.index);
+    dcps_log_setup(program, config.log_level, config.log_json);
+    return exit_code(dcps_daemon_run(&config));
+}
+
+int main(int argc, char **argv)
+{
+    dcps_options *options;
+    int first;
+    dcps_parse_outcome outcome;
+    (void)signal(SIGPIPE, SIG_IGN);
+    dcps_status status = dcps_options_parse(&dcps_server_program, argc, argv, &options, &first, &outcome);
+    if (status != DCPS_OK) {
+        return complain(status);
+    }
+    int code = outcome == DCPS_PARSE_RUN ? run(options) : 0;
+    dcps_options_destroy(&options);
+    return code;
+}

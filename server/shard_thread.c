@@ -1,0 +1,335 @@
+#include "server/shard_thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define COMMAND_CAPACITY 4096u
+#define TICK_MS 100
+#define SETTLE_MS 5 /* quiet for so long: publish what changed */
+#define PUBLISH_NS (50 * DCPS_NS_PER_MS)
+#define BATCH_MESSAGES 64u /* received before time and counters get their turn */
+
+typedef enum command_kind {
+    COMMAND_PARTITION = 1,
+    COMMAND_JOIN,
+    COMMAND_LEAVE,
+    COMMAND_EXPORT,
+    COMMAND_DRAIN,
+    COMMAND_STOP
+} command_kind;
+
+typedef struct command {
+    command_kind kind;
+    union {
+        struct {
+            dcps_partition partition;
+            uint64_t samples_per_epoch;
+        } layout;
+        dcps_session session;
+        struct {
+            uint32_t worker;
+            bool finished;
+        } leave;
+    } body;
+} command;
+
+struct dcps_shard_thread {
+    uint32_t shard;
+    dcps_socket *socket;
+    dcps_shard *engine;
+    dcps_queue *commands;
+    dcps_queue *reports; /* the maker's */
+    pthread_t thread;
+    bool started;
+    bool stopping; /* the thread's own */
+    bool changed;  /* since the counters were last published */
+    uint64_t published_ns;
+    uint64_t ticked_ns;
+    uint64_t answers_dropped;
+    pthread_mutex_t lock; /* of `published`; nothing else is locked while it is held */
+    dcps_shard_published published;
+};
+
+/* A message that cannot leave is dropped: its receiver asks again. */
+static void emit(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload)
+{
+    dcps_shard_thread *thread = context;
+    if (dcps_socket_send(thread->socket, peer, message, payload) != DCPS_OK) {
+        thread->answers_dropped++;
+    }
+}
+
+dcps_status dcps_shard_thread_create(dcps_transport *transport, const char *endpoint, const dcps_shard_config *config,
+                                     uint32_t shard, dcps_queue *reports, dcps_shard_thread **thread)
+{
+    dcps_shard_thread *made = dcps_alloc(1, sizeof(*made));
+    if (made == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for shard %u", shard);
+    }
+    made->shard = shard;
+    made->reports = reports;
+    pthread_mutex_init(&made->lock, NULL); /* cannot fail with default attributes */
+    dcps_shard_config own = *config;
+    own.emit = emit;
+    own.emit_context = made;
+    dcps_status status = dcps_queue_create(sizeof(command), COMMAND_CAPACITY, &made->commands);
+    if (status == DCPS_OK) {
+        status = dcps_shard_create(&own, &made->engine);
+    }
+    if (status == DCPS_OK) {
+        status = dcps_socket_bind(transport, endpoint, &made->socket);
+    }
+    if (status != DCPS_OK) {
+        dcps_shard_thread_destroy(&made);
+        return status;
+    }
+    *thread = made;
+    return DCPS_OK;
+}
+
+const char *dcps_shard_thread_endpoint(const dcps_shard_thread *thread)
+{
+    return dcps_socket_endpoint(thread->socket);
+}
+
+static void publish(dcps_shard_thread *thread, uint64_t now_ns)
+{
+    pthread_mutex_lock(&thread->lock);
+    dcps_shard_stats_get(thread->engine, &thread->published.stats);
+    thread->published.malformed = dcps_socket_rejected(thread->socket);
+    thread->published.answers_dropped = thread->answers_dropped;
+    pthread_mutex_unlock(&thread->lock);
+    thread->published_ns = now_ns;
+    thread->changed = false;
+}
+
+dcps_status dcps_shard_thread_restore(dcps_shard_thread *thread, const dcps_partition *partition,
+                                      uint64_t samples_per_epoch, const dcps_shard_image *image)
+{
+    dcps_status status = dcps_shard_set_partition(thread->engine, partition, samples_per_epoch);
+    if (status == DCPS_OK) {
+        status = dcps_shard_import(thread->engine, image);
+    }
+    publish(thread, 0);
+    return status;
+}
+
+static void report(dcps_shard_thread *thread, dcps_shard_report *news)
+{
+    news->shard = thread->shard;
+    if (news->status != DCPS_OK) {
+        snprintf(news->text, sizeof(news->text), "%s", dcps_error_message());
+    }
+    if (dcps_queue_push(thread->reports, news) != DCPS_OK) {
+        dcps_shard_image_fini(&news->image);
+    }
+}
+
+static void fail(dcps_shard_thread *thread, dcps_status status)
+{
+    dcps_shard_report news = {.kind = DCPS_SHARD_FAILED, .status = status};
+    thread->stopping = true;
+    report(thread, &news);
+}
+
+static void export_image(dcps_shard_thread *thread)
+{
+    dcps_shard_report news = {.kind = DCPS_SHARD_EXPORTED};
+    news.status = dcps_shard_export(thread->engine, &news.image);
+    report(thread, &news);
+}
+
+static void run_command(dcps_shard_thread *thread, const command *order, uint64_t now_ns)
+{
+    dcps_status status = DCPS_OK;
+    switch (order->kind) {
+    case COMMAND_PARTITION:
+        status = dcps_shard_set_partition(thread->engine, &order->body.layout.partition,
+                                          order->body.layout.samples_per_epoch);
+        break;
+    case COMMAND_JOIN:
+        status = dcps_shard_worker_join(thread->engine, &order->body.session, now_ns);
+        break;
+    case COMMAND_LEAVE:
+        dcps_shard_worker_leave(thread->engine, order->body.leave.worker, order->body.leave.finished, now_ns);
+        break;
+    case COMMAND_EXPORT:
+        export_image(thread);
+        break;
+    case COMMAND_DRAIN:
+        dcps_shard_drain(thread->engine, now_ns);
+        break;
+    case COMMAND_STOP:
+        thread->stopping = true;
+        break;
+    }
+    thread->changed = true;
+    if (status != DCPS_OK) {
+        fail(thread, status);
+    }
+}
+
+static void run_commands(dcps_shard_thread *thread)
+{
+    command order;
+    while (!thread->stopping && dcps_queue_pop(thread->commands, &order)) {
+        run_command(thread, &order, dcps_clock_ns());
+    }
+}
+
+/* Commands go first, even those that came while the message did: a worker whose WELCOME is out must be known here. Returns whether anything came. */
+static bool serve_messages(dcps_shard_thread *thread)
+{
+    dcps_delivery delivery;
+    uint32_t served = 0;
+    while (served < BATCH_MESSAGES && !thread->stopping) {
+        dcps_status status = dcps_socket_receive(thread->socket, &delivery);
+        if (status == DCPS_AGAIN || status == DCPS_PROTOCOL) {
+            break; /* waiting for the socket returns at once if more is there */
+        }
+        if (status == DCPS_NO_MEMORY) {
+            dcps_warn("shard %u: a message was dropped: %s", thread->shard, dcps_error_message());
+            break;
+        }
+        if (status != DCPS_OK) {
+            fail(thread, status);
+            break;
+        }
+        run_commands(thread);
+        if (!thread->stopping) {
+            dcps_shard_receive(thread->engine, &delivery.peer, &delivery.message, delivery.payload, dcps_clock_ns());
+        }
+        dcps_buffer_unref(&delivery.payload);
+        served++;
+    }
+    thread->changed = thread->changed || served > 0;
+    return served > 0;
+}
+
+static void turn(dcps_shard_thread *thread)
+{
+    bool wake;
+    dcps_status status = dcps_socket_wait(&thread->socket, 1, dcps_queue_fd(thread->commands),
+                                          thread->changed ? SETTLE_MS : TICK_MS, &wake);
+    if (status != DCPS_OK) {
+        fail(thread, status);
+        return;
+    }
+    run_commands(thread);
+    bool busy = serve_messages(thread);
+    uint64_t now_ns = dcps_clock_ns();
+    if (now_ns - thread->ticked_ns >= TICK_MS * DCPS_NS_PER_MS) {
+        dcps_shard_tick(thread->engine, now_ns);
+        thread->ticked_ns = now_ns;
+        thread->changed = thread->changed || dcps_socket_rejected(thread->socket) != thread->published.malformed;
+    }
+    if (thread->changed && (!busy || now_ns - thread->published_ns >= PUBLISH_NS)) {
+        publish(thread, now_ns);
+    }
+}
+
+static void *thread_main(void *argument)
+{
+    dcps_shard_thread *thread = argument;
+    while (!thread->stopping) {
+        turn(thread);
+    }
+    dcps_queue_close(thread->commands); /* nobody waits for a thread that has gone */
+    publish(thread, dcps_clock_ns());
+    return NULL;
+}
+
+dcps_status dcps_shard_thread_start(dcps_shard_thread *thread)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&thread->thread, NULL, thread_main, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0) {
+        return dcps_fail(DCPS_SYSTEM, "cannot start the thread of shard %u: %s", thread->shard, strerror(error));
+    }
+    thread->started = true;
+    return DCPS_OK;
+}
+
+/* A thread that has ended takes no commands; its report tells why. */
+static void send_command(dcps_shard_thread *thread, const command *order)
+{
+    dcps_status status = dcps_queue_push(thread->commands, order);
+    if (status != DCPS_OK) {
+        dcps_debug("shard %u takes no commands any more", thread->shard);
+    }
+}
+
+void dcps_shard_thread_set_partition(dcps_shard_thread *thread, const dcps_partition *partition,
+                                     uint64_t samples_per_epoch)
+{
+    command order = {.kind = COMMAND_PARTITION};
+    order.body.layout.partition = *partition;
+    order.body.layout.samples_per_epoch = samples_per_epoch;
+    send_command(thread, &order);
+}
+
+void dcps_shard_thread_join_worker(dcps_shard_thread *thread, const dcps_session *session)
+{
+    command order = {.kind = COMMAND_JOIN, .body.session = *session};
+    send_command(thread, &order);
+}
+
+void dcps_shard_thread_leave_worker(dcps_shard_thread *thread, uint32_t worker, bool finished)
+{
+    command order = {.kind = COMMAND_LEAVE};
+    order.body.leave.worker = worker;
+    order.body.leave.finished = finished;
+    send_command(thread, &order);
+}
+
+void dcps_shard_thread_export(dcps_shard_thread *thread)
+{
+    send_command(thread, &(command){.kind = COMMAND_EXPORT});
+}
+
+void dcps_shard_thread_drain(dcps_shard_thread *thread)
+{
+    send_command(thread, &(command){.kind = COMMAND_DRAIN});
+}
+
+void dcps_shard_thread_published(dcps_shard_thread *thread, dcps_shard_published *published)
+{
+    pthread_mutex_lock(&thread->lock);
+    *published = thread->published;
+    pthread_mutex_unlock(&thread->lock);
+}
+
+void dcps_shard_thread_stop(dcps_shard_thread *thread)
+{
+    if (thread->started) {
+        send_command(thread, &(command){.kind = COMMAND_STOP});
+    }
+}
+
+void dcps_shard_thread_destroy(dcps_shard_thread **thread)
+{
+    dcps_shard_thread *old = *thread;
+    if (old == NULL) {
+        return;
+    }
+    dcps_shard_thread_stop(old);
+    if (old->started) {
+        pthread_join(old->thread, NULL);
+    }
+    dcps_socket_close(&old->socket);
+    dcps_shard_destroy(&old->engine);
+    dcps_queue_destroy(&old->commands);
+    pthread_mutex_destroy(&old->lock);
+    dcps_free(old);
+    *thread = NULL;
+}

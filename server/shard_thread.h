@@ -1,0 +1,68 @@
+/* A shard at work: one thread that owns one socket and one shard engine. Everybody else sends it commands and reads what it publishes. */
+#ifndef DCPS_SERVER_SHARD_THREAD_H
+#define DCPS_SERVER_SHARD_THREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/queue.h"
+#include "proto/transport.h"
+#include "server/engine/shard.h"
+
+typedef struct dcps_shard_thread dcps_shard_thread;
+
+typedef enum dcps_shard_report_kind {
+    DCPS_SHARD_EXPORTED = 1, /* answer to dcps_shard_thread_export */
+    DCPS_SHARD_FAILED,       /* the thread cannot go on and has ended */
+} dcps_shard_report_kind;
+
+#define DCPS_SHARD_REPORT_TEXT_BYTES 256u
+
+/* What a thread tells its maker through the queue of reports. */
+typedef struct dcps_shard_report {
+    dcps_shard_report_kind kind;
+    uint32_t shard; /* number within this server */
+    dcps_status status;
+    dcps_shard_image image;                  /* EXPORTED with DCPS_OK: belongs to the receiver */
+    char text[DCPS_SHARD_REPORT_TEXT_BYTES]; /* where status is a failure */
+} dcps_shard_report;
+
+/* Counters as the thread last published them. */
+typedef struct dcps_shard_published {
+    dcps_shard_stats stats;
+    uint64_t malformed;       /* messages that the socket refused */
+    uint64_t answers_dropped; /* peers gone or not reading: they will ask again */
+} dcps_shard_published;
+
+/* Binds the socket and makes the engine; nothing runs yet. config->emit is set by the callee. `shard` counts within this server, config->shard over all.
+ * `reports` holds dcps_shard_report and outlives the thread. Errors: those of dcps_socket_bind and dcps_shard_create. */
+DCPS_MUST_CHECK dcps_status dcps_shard_thread_create(dcps_transport *transport, const char *endpoint,
+                                                     const dcps_shard_config *config, uint32_t shard,
+                                                     dcps_queue *reports, dcps_shard_thread **thread);
+/* The endpoint really bound. */
+const char *dcps_shard_thread_endpoint(const dcps_shard_thread *thread);
+
+/* Before start only: fixes the partition and loads what the shard owns of `image`. */
+DCPS_MUST_CHECK dcps_status dcps_shard_thread_restore(dcps_shard_thread *thread, const dcps_partition *partition,
+                                                      uint64_t samples_per_epoch, const dcps_shard_image *image);
+
+/* Signals are blocked in the new thread. */
+DCPS_MUST_CHECK dcps_status dcps_shard_thread_start(dcps_shard_thread *thread);
+
+/* Commands: carried out in the order given, and before any message that is received later. They may wait while the thread is far behind. */
+void dcps_shard_thread_set_partition(dcps_shard_thread *thread, const dcps_partition *partition,
+                                     uint64_t samples_per_epoch);
+void dcps_shard_thread_join_worker(dcps_shard_thread *thread, const dcps_session *session);
+void dcps_shard_thread_leave_worker(dcps_shard_thread *thread, uint32_t worker, bool finished);
+void dcps_shard_thread_export(dcps_shard_thread *thread);
+void dcps_shard_thread_drain(dcps_shard_thread *thread);
+
+/* Copies the latest counters. Any thread. */
+void dcps_shard_thread_published(dcps_shard_thread *thread, dcps_shard_published *published);
+
+/* Asks the thread to end; does not wait. */
+void dcps_shard_thread_stop(dcps_shard_thread *thread);
+/* Stops, waits for the end and frees everything. Accepts NULL inside. */
+void dcps_shard_thread_destroy(dcps_shard_thread **thread);
+
+#endif

@@ -1,0 +1,81 @@
+#include "server/status.h"
+
+#include <string.h>
+
+static uint32_t owned_blocks(const dcps_partition *partition, uint32_t shard)
+{
+    return dcps_partition_first_block(partition, shard + 1u) - dcps_partition_first_block(partition, shard);
+}
+
+uint32_t dcps_status_first_shard(const dcps_partition *partition, uint32_t index, uint32_t shards)
+{
+    for (uint32_t i = 0; partition != NULL && i < shards; i++) {
+        if (owned_blocks(partition, index * shards + i) > 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* Sums over shards; evaluation weights count where every shard that owns blocks has them. */
+static void add_shards(const dcps_status_sources *sources, uint64_t staleness[DCPS_STALENESS_BUCKETS],
+                       dcps_status_reply *reply)
+{
+    const dcps_server_config *config = sources->config;
+    bool any = false;
+    for (uint32_t i = 0; i < config->shards; i++) {
+        const dcps_shard_published *shard = &sources->shards[i];
+        reply->pushes_applied += shard->stats.pushes_applied;
+        reply->duplicates_ignored += shard->stats.duplicates_ignored;
+        reply->stale_ignored += shard->stats.stale_ignored;
+        reply->rejected_messages += shard->stats.rejected + shard->malformed;
+        reply->payload_bytes_in += shard->stats.payload_bytes_in;
+        reply->payload_bytes_out += shard->stats.payload_bytes_out;
+        for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
+            staleness[bucket] += shard->stats.staleness[bucket];
+        }
+        if (sources->partition != NULL && owned_blocks(sources->partition, config->index * config->shards + i) > 0) {
+            reply->snapshots =
+                any && reply->snapshots < shard->stats.snapshots ? reply->snapshots : shard->stats.snapshots;
+            any = true;
+        }
+    }
+}
+
+static void add_progress(const dcps_status_sources *sources, dcps_status_reply *reply)
+{
+    const dcps_server_config *config = sources->config;
+    const dcps_shard_stats *first =
+        &sources->shards[dcps_status_first_shard(sources->partition, config->index, config->shards)].stats;
+    reply->state = sources->partition == NULL ? DCPS_RUN_WAITING : first->state;
+    if (sources->stopping && reply->state != DCPS_RUN_DONE) {
+        reply->state = DCPS_RUN_DRAINING;
+    }
+    reply->samples = first->samples;
+    reply->updates = first->updates;
+    reply->training_ns = first->training_ns;
+    reply->train_loss = first->train_loss;
+}
+
+void dcps_status_build(const dcps_status_sources *sources, uint64_t staleness[DCPS_STALENESS_BUCKETS],
+                       dcps_status_reply *reply)
+{
+    const dcps_server_config *config = sources->config;
+    *reply = (dcps_status_reply){.server_index = config->index,
+                                 .server_count = config->server_count,
+                                 .samples_per_epoch = sources->samples_per_epoch,
+                                 .epochs = config->epochs,
+                                 .workers_live = sources->control.workers_live,
+                                 .workers_expected = config->workers,
+                                 .workers_lost = sources->control.workers_lost,
+                                 .rejected_messages = sources->control.rejected + sources->control_malformed,
+                                 .algorithm = config->algorithm.name};
+    memset(staleness, 0, DCPS_STALENESS_BUCKETS * sizeof(*staleness));
+    add_progress(sources, reply);
+    add_shards(sources, staleness, reply);
+    reply->staleness = staleness;
+    reply->staleness_count = DCPS_STALENESS_BUCKETS;
+    while (reply->staleness_count > 0 && staleness[reply->staleness_count - 1u] == 0) {
+        reply->staleness_count--;
+    }
+}

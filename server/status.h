@@ -1,0 +1,30 @@
+/* The answer to STATUS, put together from what control engine and shards published. Pure. */
+#ifndef DCPS_SERVER_STATUS_H
+#define DCPS_SERVER_STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/message.h"
+#include "server/config.h"
+#include "server/engine/control.h"
+#include "server/shard_thread.h"
+
+typedef struct dcps_status_sources {
+    const dcps_server_config *config;
+    dcps_control_stats control;
+    uint64_t control_malformed;      /* messages that the control socket refused */
+    const dcps_partition *partition; /* NULL before a layout is known */
+    uint64_t samples_per_epoch;
+    bool stopping;                      /* on request of a person */
+    const dcps_shard_published *shards; /* [config->shards] */
+} dcps_status_sources;
+
+/* Shard, counted within server `index`, that holds the server's first block; 0 where it owns none. */
+uint32_t dcps_status_first_shard(const dcps_partition *partition, uint32_t index, uint32_t shards);
+
+/* Fills *reply; `staleness` is where its histogram is kept. */
+void dcps_status_build(const dcps_status_sources *sources, uint64_t staleness[DCPS_STALENESS_BUCKETS],
+                       dcps_status_reply *reply);
+
+#endif
