@@ -1,0 +1,108 @@
+/* What the client core remembers. Only client_*.c of this folder include this. */
+#ifndef DCPS_WORKER_CLIENT_STATE_H
+#define DCPS_WORKER_CLIENT_STATE_H
+
+#include "worker/client_core.h"
+
+#define DCPS_CLIENT_NAME_BYTES 64u
+
+/* How far we are with one server. */
+typedef enum dcps_link_state {
+    DCPS_LINK_WAITING = 0, /* nothing said yet: server 0 must give us an identity first */
+    DCPS_LINK_HELLO,       /* HELLO sent */
+    DCPS_LINK_WELCOMED,    /* session open, no model to declare yet */
+    DCPS_LINK_LAYOUT,      /* LAYOUT sent */
+    DCPS_LINK_READY,       /* serves our requests */
+    DCPS_LINK_FINISHING,   /* FINISH sent */
+    DCPS_LINK_FINISHED,
+} dcps_link_state;
+
+/* One server. */
+typedef struct dcps_link {
+    dcps_link_state state;
+    dcps_session session;
+    bool was_ready; /* READY at least once */
+    uint32_t lease_ms;
+    uint32_t shard_count;     /* as its WELCOME names them */
+    uint64_t sent_ns;         /* latest control request */
+    uint64_t heartbeat_ns;    /* latest heartbeat */
+    uint64_t heard_ns;        /* latest message from this server; at first, when we began to ask */
+    uint64_t silence_told_ns; /* SILENT reported last; 0: not silent */
+} dcps_link;
+
+typedef enum dcps_pending_kind {
+    DCPS_PENDING_NONE = 0,
+    DCPS_PENDING_PULL,
+    DCPS_PENDING_INIT,
+    DCPS_PENDING_PUSH,
+    DCPS_PENDING_SNAPSHOT,
+} dcps_pending_kind;
+
+/* Our latest request for one block. */
+typedef struct dcps_pending {
+    dcps_pending_kind kind;
+    uint64_t seq;
+    uint64_t sent_ns;
+    uint32_t retry_ms; /* until the next repeat */
+    uint32_t samples;
+    float loss;
+    uint64_t version; /* of the weights we hold */
+} dcps_pending;
+
+struct dcps_client_core {
+    dcps_client_core_config config;
+    char name[DCPS_CLIENT_NAME_BYTES];
+    dcps_link links[DCPS_MAX_SERVERS];
+    bool has_identity;
+    uint32_t worker;
+    uint32_t incarnation;
+    bool has_welcome;
+    dcps_welcome welcome; /* server 0's, without texts */
+    dcps_layout *layout;
+    uint64_t samples_per_epoch;
+    float *weights;
+    const float *gradient;
+    bool has_partition;
+    dcps_partition partition;
+    dcps_pending *blocks; /* [block_count] */
+    uint32_t pending_count;
+    uint64_t step;         /* latest begun; 0: none */
+    uint32_t pushed_count; /* blocks pushed in it */
+    uint64_t latest_clock; /* largest that an answer told */
+    dcps_ticket ticket;
+    uint64_t staleness;
+    uint32_t snapshot_index;
+    bool snapshot_release;
+    bool snapshot_complete; /* every answer so far was available */
+    dcps_snapshot_reply snapshot;
+    bool finishing;
+    dcps_status failure;
+    char failure_text[DCPS_MAX_TEXT_BYTES];
+};
+
+/* ---- client_core.c ---- */
+/* Remembers the first reason why this client cannot go on. */
+void dcps_client_fail(dcps_client_core *core, dcps_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- client_links.c: the control plane ---- */
+void dcps_link_hello(dcps_client_core *core, uint32_t server, uint64_t now_ns);
+void dcps_link_declare(dcps_client_core *core, uint32_t server, uint64_t now_ns);
+void dcps_link_finish(dcps_client_core *core, uint32_t server, uint64_t now_ns);
+/* True if the message was one of the control plane. */
+bool dcps_link_receive(dcps_client_core *core, uint32_t server, const dcps_message *message, uint64_t now_ns);
+/* The server does not know our session. */
+void dcps_link_lost(dcps_client_core *core, uint32_t server, uint64_t now_ns);
+void dcps_link_tick(dcps_client_core *core, uint32_t server, uint64_t now_ns);
+
+/* ---- client_blocks.c: the data plane ---- */
+dcps_status dcps_blocks_create(dcps_client_core *core);
+void dcps_blocks_request(dcps_client_core *core, uint32_t block, dcps_pending_kind kind, uint64_t now_ns);
+/* The server serves us (again): first pulls, or what is unanswered once more. */
+void dcps_blocks_server_ready(dcps_client_core *core, uint32_t server, bool first, uint64_t now_ns);
+bool dcps_blocks_any_pending(const dcps_client_core *core, uint32_t server);
+void dcps_blocks_receive(dcps_client_core *core, dcps_route route, const dcps_message *message, const void *payload,
+                         size_t payload_bytes, uint64_t now_ns);
+void dcps_blocks_tick(dcps_client_core *core, uint64_t now_ns);
+
+#endif

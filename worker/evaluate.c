@@ -1,0 +1,129 @@
+#include "worker/evaluate.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "proto/limits.h"
+#include "tensor/tape.h"
+#include "worker/json.h"
+
+uint64_t dcps_evaluate_snapshot_count(uint32_t epochs, uint64_t samples_per_epoch, uint64_t every_samples)
+{
+    if (every_samples == 0) {
+        return 0;
+    }
+    if (every_samples == DCPS_SNAPSHOT_EVERY_EPOCH) {
+        return epochs;
+    }
+    uint64_t total = samples_per_epoch > UINT64_MAX / (epochs + UINT64_C(1)) ? UINT64_MAX : epochs * samples_per_epoch;
+    return total / every_samples + (total % every_samples != 0 ? 1u : 0u);
+}
+
+void dcps_evaluate_print(FILE *out, uint64_t index, const dcps_snapshot_info *snapshot, const dcps_model_info *model,
+                         const dcps_metrics *metrics)
+{
+    (void)fprintf(out, "{\"snapshot\":%" PRIu64 ",\"epoch\":", index);
+    dcps_json_real(out, (double)snapshot->samples / (double)model->train_samples);
+    (void)fprintf(out, ",\"samples\":%" PRIu64 ",\"seconds\":", snapshot->samples);
+    dcps_json_real(out, snapshot->seconds);
+    (void)fputs(",\"train_loss\":", out);
+    dcps_json_real(out, snapshot->train_loss);
+    (void)fputs(",\"dataset\":", out);
+    dcps_json_text(out, model->dataset == NULL ? "" : model->dataset);
+    (void)fputs(",\"metrics\":{", out);
+    for (uint32_t i = 0; i < metrics->count; i++) {
+        (void)fputs(i == 0 ? "" : ",", out);
+        dcps_json_text(out, metrics->items[i].name);
+        (void)fputc(':', out);
+        dcps_json_real(out, metrics->items[i].value);
+    }
+    (void)fputs("}}\n", out);
+}
+
+static dcps_status evaluate_snapshot(const dcps_evaluate_config *config, dcps_client *client, dcps_tape *tape,
+                                     uint32_t index)
+{
+    const dcps_loaded_model *loaded = config->loaded;
+    dcps_snapshot_info snapshot;
+    dcps_metrics metrics = {.count = 0};
+    dcps_status status = dcps_client_snapshot(client, index, true, &snapshot);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    dcps_tape_reset(tape);
+    status = loaded->model->evaluate(loaded->state, tape, config->split, &metrics);
+    if (status == DCPS_OK) {
+        status = dcps_tape_status(tape);
+    }
+    if (status != DCPS_OK) {
+        /* Not to be taken for the end of the run. */
+        return status == DCPS_NOT_FOUND
+                   ? dcps_fail(DCPS_INVALID, "model %s: %s", loaded->model->name, dcps_error_message())
+                   : status;
+    }
+    dcps_evaluate_print(config->out, index, &snapshot, &loaded->info, &metrics);
+    if (fflush(config->out) != 0) {
+        return dcps_fail(DCPS_IO, "cannot print an evaluation: %s", strerror(errno));
+    }
+    return DCPS_OK;
+}
+
+static bool stop_requested(const dcps_evaluate_config *config)
+{
+    return config->stop != NULL && dcps_stop_requested(config->stop);
+}
+
+static dcps_status evaluate_all(const dcps_evaluate_config *config, dcps_client *client, dcps_tape *tape)
+{
+    const dcps_run_info *run = dcps_client_run_info(client);
+    uint64_t count =
+        dcps_evaluate_snapshot_count(run->epochs, config->loaded->info.train_samples, run->snapshot_every_samples);
+    if (count == 0) {
+        return dcps_fail(DCPS_NOT_FOUND,
+                         "the servers keep no snapshots of this run: start dcps-server with --snapshot-every-samples");
+    }
+    uint64_t missing = 0;
+    for (uint64_t index = 0; index < count && index < UINT32_MAX; index++) {
+        dcps_status status = stop_requested(config) ? dcps_fail(DCPS_CANCELLED, "evaluation was stopped")
+                                                    : evaluate_snapshot(config, client, tape, (uint32_t)index);
+        if (status == DCPS_NOT_FOUND) {
+            missing++; /* a server that was restarted has lost those before; later ones may be there */
+        } else if (status != DCPS_OK) {
+            return status;
+        }
+    }
+    if (missing > 0) {
+        dcps_info("%" PRIu64 " of %" PRIu64 " snapshots are not there: the run ended before, or a server was restarted",
+                  missing, count);
+    }
+    return DCPS_OK;
+}
+
+dcps_status dcps_evaluate_run(const dcps_evaluate_config *config, dcps_client **client)
+{
+    const dcps_loaded_model *loaded = config->loaded;
+    dcps_tape *tape = NULL;
+    dcps_work work;
+    float *weights = dcps_alloc_aligned(dcps_layout_total_params(loaded->layout), sizeof(float));
+    dcps_status status = weights == NULL ? dcps_fail(DCPS_NO_MEMORY, "no memory for the weights") : DCPS_OK;
+    if (status == DCPS_OK) {
+        dcps_tape_config tape_config = {.layout = loaded->layout, .weights = weights, .backend = config->backend};
+        status = dcps_tape_create(&tape_config, &tape);
+    }
+    if (status == DCPS_OK) {
+        status = dcps_client_declare(*client, loaded->layout, loaded->info.train_samples, weights, NULL, &work);
+    }
+    if (status == DCPS_OK) {
+        status = evaluate_all(config, *client, tape);
+    }
+    if (config->stop != NULL) {
+        dcps_stop_watch(config->stop, NULL, 0);
+    }
+    dcps_client_destroy(client); /* before the vector that it refers to */
+    dcps_tape_destroy(&tape);
+    dcps_free(weights);
+    return status;
+}

@@ -1,0 +1,33 @@
+/* Evaluates the servers' weights at every snapshot of a run, beside training or after it. */
+#ifndef DCPS_WORKER_EVALUATE_H
+#define DCPS_WORKER_EVALUATE_H
+
+#include <stdio.h>
+
+#include "dcps/client.h"
+#include "tensor/backend.h"
+#include "worker/loaded_model.h"
+#include "worker/metrics.h"
+#include "worker/stop.h"
+
+typedef struct dcps_evaluate_config {
+    const dcps_loaded_model *loaded;
+    const dcps_backend *backend;
+    dcps_split split;
+    FILE *out;       /* one JSON object a snapshot, flushed */
+    dcps_stop *stop; /* watching the client; NULL: nothing ends evaluation early */
+} dcps_evaluate_config;
+
+/* Snapshots of a run: one each `every_samples` and one at its end; UINT64_MAX: one an epoch; 0: none. */
+uint64_t dcps_evaluate_snapshot_count(uint32_t epochs, uint64_t samples_per_epoch, uint64_t every_samples);
+
+/* Loads snapshot after snapshot, letting the servers drop it, and prints the model's metrics. Those that are not there (the run ended before, a server was restarted) are passed over. `client` is a joined
+ * observer and is destroyed in any case. Errors: DCPS_NOT_FOUND (the servers keep no snapshots), DCPS_UNSUPPORTED (the model lacks that split), DCPS_IO (out), those of the
+ * client, the model and the tape; DCPS_CANCELLED when stopped. */
+DCPS_MUST_CHECK dcps_status dcps_evaluate_run(const dcps_evaluate_config *config, dcps_client **client);
+
+/* The line of one snapshot. */
+void dcps_evaluate_print(FILE *out, uint64_t index, const dcps_snapshot_info *snapshot, const dcps_model_info *model,
+                         const dcps_metrics *metrics);
+
+#endif

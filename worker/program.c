@@ -1,0 +1,135 @@
+#include "worker/program.h"
+
+#include "dcps/worker.h"
+#include "tensor/cpu/cpu.h"
+#include "worker/client.h"
+#include "worker/evaluate.h"
+#include "worker/model_list.h"
+#include "worker/trainer.h"
+
+#define EXIT_USAGE 2
+#define EXIT_TRY_AGAIN 75 /* EX_TEMPFAIL of sysexits.h */
+
+/* Connected and ready to work: what one run needs. */
+typedef struct worker_run {
+    const dcps_worker_settings *settings;
+    dcps_loaded_model loaded;
+    dcps_stop *stop;
+    dcps_client *client;
+} worker_run;
+
+static dcps_status connect_servers(worker_run *run)
+{
+    const dcps_worker_settings *settings = run->settings;
+    dcps_client_config config = {.servers = settings->servers,
+                                 .name = settings->name,
+                                 .observer = settings->task == DCPS_TASK_EVALUATE,
+                                 .timeout_ms = settings->timeout_ms};
+    dcps_status status = dcps_client_create(&config, &run->client);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    dcps_stop_watch(run->stop, run->client, 0);
+    status = dcps_client_join(run->client);
+    if (status != DCPS_OK) {
+        dcps_stop_watch(run->stop, NULL, 0);
+        dcps_client_destroy(&run->client);
+    }
+    return status;
+}
+
+static dcps_status train(worker_run *run)
+{
+    const dcps_run_info *info = dcps_client_run_info(run->client);
+    dcps_trainer_config config = {.loaded = &run->loaded, .backend = dcps_cpu_backend(), .stop = run->stop};
+    dcps_trainer_report report;
+    dcps_info("worker %u (%u expected) trains %s with %s: batch size %u, %u epochs, seed %llu", info->worker,
+              info->workers, run->loaded.model->name, info->algorithm, info->batch_size, info->epochs,
+              (unsigned long long)info->seed);
+    dcps_status status = dcps_trainer_run(&config, &run->client, &report);
+    dcps_trainer_report_print(&report, stdout);
+    return status;
+}
+
+static dcps_status evaluate(worker_run *run)
+{
+    dcps_evaluate_config config = {.loaded = &run->loaded,
+                                   .backend = dcps_cpu_backend(),
+                                   .split = run->settings->split,
+                                   .out = stdout,
+                                   .stop = run->stop};
+    return dcps_evaluate_run(&config, &run->client);
+}
+
+/* *usage: the failure is one of what was typed. */
+static dcps_status work(const dcps_worker_settings *settings, bool *usage)
+{
+    worker_run run = {.settings = settings};
+    dcps_status status = dcps_stop_create(&run.stop);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    dcps_cpu_set_threads(settings->threads);
+    status = dcps_loaded_model_open(settings->model, settings->model_options, settings->model_option_count,
+                                    settings->data_dir, &run.loaded);
+    *usage = status == DCPS_INVALID;
+    if (status == DCPS_OK) {
+        status = connect_servers(&run);
+    }
+    if (status == DCPS_OK) {
+        status = settings->task == DCPS_TASK_EVALUATE ? evaluate(&run) : train(&run);
+    }
+    dcps_loaded_model_close(&run.loaded);
+    if (status == DCPS_CANCELLED && dcps_stop_requested(run.stop)) {
+        status = DCPS_OK;
+    }
+    dcps_stop_destroy(&run.stop);
+    return status;
+}
+
+static dcps_status run_task(const dcps_worker_settings *settings, bool *usage)
+{
+    switch (settings->task) {
+    case DCPS_TASK_LIST_MODELS:
+        return dcps_model_list_print(stdout);
+    case DCPS_TASK_HELP_MODEL:
+        return dcps_model_help_print(settings->model, stdout);
+    default:
+        return work(settings, usage);
+    }
+}
+
+static int exit_code_of(dcps_status status)
+{
+    switch (status) {
+    case DCPS_OK:
+        return 0;
+    case DCPS_TIMEOUT:
+    case DCPS_AGAIN:
+        return EXIT_TRY_AGAIN;
+    default:
+        return 1;
+    }
+}
+
+int dcps_worker_main(int argc, char **argv)
+{
+    dcps_worker_settings settings = {.options = NULL};
+    dcps_parse_outcome outcome = DCPS_PARSE_RUN;
+    bool usage = false;
+    dcps_log_setup("dcps-worker", DCPS_LOG_INFO, false);
+    dcps_status status = dcps_worker_settings_parse(argc, argv, &settings, &outcome);
+    if (status != DCPS_OK) {
+        dcps_error("%s", dcps_error_message());
+        return status == DCPS_NO_MEMORY ? 1 : EXIT_USAGE;
+    }
+    if (outcome == DCPS_PARSE_RUN) {
+        dcps_log_setup("dcps-worker", settings.log_level, settings.log_json);
+        status = run_task(&settings, &usage);
+    }
+    if (status != DCPS_OK) {
+        dcps_error("%s", dcps_error_message());
+    }
+    dcps_worker_settings_fini(&settings);
+    return usage ? EXIT_USAGE : exit_code_of(status);
+}

@@ -1,0 +1,183 @@
+/* Flags of dcps-worker. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "worker/program.h"
+
+static const dcps_option worker_options[] = {
+    {.name = "servers",
+     .type = DCPS_OPTION_TEXT,
+     .value_name = "HOST:PORT,…",
+     .help = "All servers of the run, server 0 first"},
+    {.name = "model",
+     .type = DCPS_OPTION_TEXT,
+     .value_name = "NAME|PATH.so",
+     .help = "Model plugin: a name, or the path of its file"},
+    {.name = "model-opt",
+     .type = DCPS_OPTION_TEXT,
+     .value_name = "KEY=VALUE",
+     .repeatable = true,
+     .help = "Option of the model; may be given several times"},
+    {.name = "data", .type = DCPS_OPTION_TEXT, .value_name = "DIR", .help = "Folder of the data sets"},
+    {.name = "device", .type = DCPS_OPTION_TEXT, .default_text = "cpu", .value_name = "cpu", .help = "What computes"},
+    {.name = "threads",
+     .type = DCPS_OPTION_INTEGER,
+     .default_text = "1",
+     .value_name = "N",
+     .minimum = 1,
+     .maximum = 1024,
+     .help = "Threads that compute"},
+    {.name = "evaluate",
+     .type = DCPS_OPTION_FLAG,
+     .default_text = "false",
+     .help = "Train nothing: evaluate the snapshots that the servers keep, one JSON line each"},
+    {.name = "split",
+     .type = DCPS_OPTION_TEXT,
+     .default_text = "test",
+     .choices = "test|validation|train",
+     .help = "Data to evaluate on"},
+    {.name = "timeout",
+     .type = DCPS_OPTION_REAL,
+     .default_text = "60",
+     .value_name = "SECONDS",
+     .minimum = 0.1,
+     .maximum = 1000000.0,
+     .help = "Give up after a server was silent this long"},
+    {.name = "name",
+     .type = DCPS_OPTION_TEXT,
+     .value_name = "TEXT",
+     .help = "Name shown to people; by default host:process"},
+    {.name = "list-models",
+     .type = DCPS_OPTION_FLAG,
+     .default_text = "false",
+     .help = "Show the models that are found by name, and leave"},
+    {.name = "help-model",
+     .type = DCPS_OPTION_FLAG,
+     .default_text = "false",
+     .help = "Show the options of --model, and leave"},
+    {.name = "log-format",
+     .type = DCPS_OPTION_TEXT,
+     .default_text = "text",
+     .choices = "text|json",
+     .help = "Of the lines on stderr"},
+    {.name = "log-level",
+     .type = DCPS_OPTION_TEXT,
+     .default_text = "info",
+     .choices = "debug|info|warn|error",
+     .help = "Least important lines to show"},
+    {.name = NULL},
+};
+
+static const dcps_program worker_program = {
+    .name = "dcps-worker",
+    .summary = "Trains a model with parameter servers: pulls weights, computes gradients on its own mini-batches, "
+               "pushes them. Settings of the run "
+               "(algorithm, learning rate, batch size, epochs, seed) are the servers'. When training ends it prints "
+               "one JSON line.",
+    .options = worker_options,
+};
+
+static dcps_log_level log_level_of(const char *text)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    static const dcps_log_level levels[] = {DCPS_LOG_DEBUG, DCPS_LOG_INFO, DCPS_LOG_WARN, DCPS_LOG_ERROR};
+    size_t i = 0;
+    while (i < 3 && strcmp(names[i], text) != 0) {
+        i++;
+    }
+    return levels[i];
+}
+
+static dcps_split split_of(const char *text)
+{
+    return text[1] == 'e' ? DCPS_SPLIT_TEST : text[0] == 't' ? DCPS_SPLIT_TRAIN : DCPS_SPLIT_VALIDATION;
+}
+
+/* A repeatable option arrives as lines. */
+static dcps_status split_model_options(dcps_worker_settings *settings)
+{
+    const char *lines = dcps_options_text(settings->options, "model-opt");
+    if (lines == NULL) {
+        return DCPS_OK;
+    }
+    settings->model_option_texts = dcps_strdup(lines);
+    if (settings->model_option_texts == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for the model's options");
+    }
+    char *rest = settings->model_option_texts;
+    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+        if (settings->model_option_count == DCPS_MAX_MODEL_OPTIONS) {
+            return dcps_fail(DCPS_INVALID, "--model-opt is given more than %u times", DCPS_MAX_MODEL_OPTIONS);
+        }
+        settings->model_options[settings->model_option_count++] = line;
+    }
+    return DCPS_OK;
+}
+
+static dcps_worker_task task_of(const dcps_options *options)
+{
+    if (dcps_options_flag(options, "list-models")) {
+        return DCPS_TASK_LIST_MODELS;
+    }
+    if (dcps_options_flag(options, "help-model")) {
+        return DCPS_TASK_HELP_MODEL;
+    }
+    return dcps_options_flag(options, "evaluate") ? DCPS_TASK_EVALUATE : DCPS_TASK_TRAIN;
+}
+
+static dcps_status check(const dcps_worker_settings *settings)
+{
+    const char *device = dcps_options_text(settings->options, "device");
+    bool runs = settings->task == DCPS_TASK_TRAIN || settings->task == DCPS_TASK_EVALUATE;
+    if (settings->task != DCPS_TASK_LIST_MODELS && settings->model == NULL) {
+        return dcps_fail(DCPS_INVALID, "--model is missing: name a model; --list-models shows them");
+    }
+    if (runs && settings->servers == NULL) {
+        return dcps_fail(DCPS_INVALID, "--servers is missing: HOST:PORT of every server, separated by commas");
+    }
+    if (strcmp(device, "cpu") != 0) {
+        return dcps_fail(DCPS_INVALID, "--device %s: this build computes on cpu only", device);
+    }
+    return DCPS_OK;
+}
+
+static dcps_status take_options(dcps_worker_settings *settings)
+{
+    const dcps_options *options = settings->options;
+    settings->task = task_of(options);
+    settings->servers = dcps_options_text(options, "servers");
+    settings->model = dcps_options_text(options, "model");
+    settings->data_dir = dcps_options_text(options, "data");
+    settings->name = dcps_options_text(options, "name");
+    settings->threads = (uint32_t)dcps_options_integer(options, "threads");
+    settings->split = split_of(dcps_options_text(options, "split"));
+    settings->timeout_ms = (uint32_t)(dcps_options_real(options, "timeout") * 1e3);
+    settings->log_level = log_level_of(dcps_options_text(options, "log-level"));
+    settings->log_json = strcmp(dcps_options_text(options, "log-format"), "json") == 0;
+    dcps_status status = check(settings);
+    return status == DCPS_OK ? split_model_options(settings) : status;
+}
+
+dcps_status dcps_worker_settings_parse(int argc, char **argv, dcps_worker_settings *settings,
+                                       dcps_parse_outcome *outcome)
+{
+    dcps_worker_settings made = {.options = NULL};
+    int positional = argc;
+    dcps_status status = dcps_options_parse(&worker_program, argc, argv, &made.options, &positional, outcome);
+    if (status == DCPS_OK && *outcome == DCPS_PARSE_RUN) {
+        status = take_options(&made);
+    }
+    if (status != DCPS_OK) {
+        dcps_worker_settings_fini(&made);
+        return status;
+    }
+    *settings = made;
+    return DCPS_OK;
+}
+
+void dcps_worker_settings_fini(dcps_worker_settings *settings)
+{
+    dcps_free(settings->model_option_texts);
+    dcps_options_destroy(&settings->options);
+    *settings = (dcps_worker_settings){.options = NULL};
+}

@@ -1,0 +1,157 @@
+#include "worker/stop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define TICK_MS 20 /* while a stop is under way */
+
+struct dcps_stop {
+    sigset_t signals;
+    sigset_t mask_before;
+    int signal_fd;
+    int end_fd;
+    pthread_t thread;
+    bool thread_started;
+    atomic_bool requested; /* a flag on its own: nothing else is read by what it says */
+    uint64_t requested_ns; /* the thread's */
+    pthread_mutex_t lock;  /* of the two below; nothing else is locked while it is held */
+    dcps_client *client;
+    uint32_t grace_ms;
+};
+
+/* The default action, as if we had never looked at it. */
+static void die_by(int number, const sigset_t *signals)
+{
+    (void)signal(number, SIG_DFL);
+    (void)pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    (void)raise(number);
+}
+
+static void take_signal(dcps_stop *stop)
+{
+    struct signalfd_siginfo info;
+    if (read(stop->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
+        return;
+    }
+    if (atomic_load_explicit(&stop->requested, memory_order_relaxed)) {
+        die_by((int)info.ssi_signo, &stop->signals);
+        return;
+    }
+    dcps_info("%s: leaving after the work at hand; once more kills", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+    stop->requested_ns = dcps_clock_ns();
+    atomic_store_explicit(&stop->requested, true, memory_order_relaxed);
+}
+
+static void cancel_when_due(dcps_stop *stop)
+{
+    pthread_mutex_lock(&stop->lock);
+    if (stop->client != NULL && dcps_clock_ns() - stop->requested_ns >= stop->grace_ms * DCPS_NS_PER_MS) {
+        dcps_client_cancel(stop->client);
+        stop->client = NULL;
+    }
+    pthread_mutex_unlock(&stop->lock);
+}
+
+static void *watch(void *context)
+{
+    dcps_stop *stop = context;
+    struct pollfd events[] = {{.fd = stop->signal_fd, .events = POLLIN}, {.fd = stop->end_fd, .events = POLLIN}};
+    for (;;) {
+        bool requested = atomic_load_explicit(&stop->requested, memory_order_relaxed);
+        if (requested) {
+            cancel_when_due(stop);
+        }
+        if (poll(events, 2, requested ? TICK_MS : -1) <= 0) {
+            continue;
+        }
+        if (events[1].revents != 0) {
+            return NULL;
+        }
+        take_signal(stop);
+    }
+}
+
+static dcps_status start(dcps_stop *stop)
+{
+    stop->signal_fd = signalfd(-1, &stop->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    stop->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stop->signal_fd < 0 || stop->end_fd < 0) {
+        return dcps_fail(DCPS_SYSTEM, "cannot wait for signals: %s", strerror(errno));
+    }
+    int error = pthread_create(&stop->thread, NULL, watch, stop);
+    if (error != 0) {
+        return dcps_fail(DCPS_SYSTEM, "cannot start a thread that waits for signals: %s", strerror(error));
+    }
+    stop->thread_started = true;
+    return DCPS_OK;
+}
+
+dcps_status dcps_stop_create(dcps_stop **stop)
+{
+    dcps_stop *made = dcps_alloc(1, sizeof(*made));
+    if (made == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory to wait for signals");
+    }
+    made->signal_fd = made->end_fd = -1;
+    atomic_init(&made->requested, false);
+    pthread_mutex_init(&made->lock, NULL); /* does not fail with default attributes */
+    (void)sigemptyset(&made->signals);
+    (void)sigaddset(&made->signals, SIGINT);
+    (void)sigaddset(&made->signals, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &made->signals, &made->mask_before);
+    dcps_status status = start(made);
+    if (status != DCPS_OK) {
+        dcps_stop_destroy(&made);
+        return status;
+    }
+    *stop = made;
+    return DCPS_OK;
+}
+
+void dcps_stop_destroy(dcps_stop **stop)
+{
+    dcps_stop *old = *stop;
+    *stop = NULL;
+    if (old == NULL) {
+        return;
+    }
+    if (old->thread_started) {
+        uint64_t one = 1;
+        ssize_t written = write(old->end_fd, &one, sizeof(one)); /* a fresh counter takes it */
+        (void)written;
+        (void)pthread_join(old->thread, NULL);
+    }
+    if (old->signal_fd >= 0) {
+        (void)close(old->signal_fd);
+    }
+    if (old->end_fd >= 0) {
+        (void)close(old->end_fd);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &old->mask_before, NULL);
+    pthread_mutex_destroy(&old->lock);
+    dcps_free(old);
+}
+
+void dcps_stop_watch(dcps_stop *stop, dcps_client *client, uint32_t grace_ms)
+{
+    pthread_mutex_lock(&stop->lock);
+    stop->client = client;
+    stop->grace_ms = grace_ms;
+    pthread_mutex_unlock(&stop->lock);
+}
+
+bool dcps_stop_requested(const dcps_stop *stop)
+{
+    return atomic_load_explicit(&stop->requested, memory_order_relaxed);
+}

@@ -1,0 +1,22 @@
+/* SIGINT and SIGTERM end a worker cleanly: the step at hand is finished, goodbyes are said. A second signal kills. */
+#ifndef DCPS_WORKER_STOP_H
+#define DCPS_WORKER_STOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dcps/client.h"
+
+typedef struct dcps_stop dcps_stop;
+
+/* Blocks both signals in the calling thread, and so in every thread it starts from now on, and waits for them in a thread of its own. Errors: DCPS_NO_MEMORY, DCPS_SYSTEM. */
+DCPS_MUST_CHECK dcps_status dcps_stop_create(dcps_stop **stop);
+/* Ends the thread and restores the calling thread's signal mask. */
+void dcps_stop_destroy(dcps_stop **stop);
+
+/* Once a stop is asked for (or was before), and `grace_ms` later, `client` is cancelled, once. NULL: nobody; a client must be taken back before it is destroyed. */
+void dcps_stop_watch(dcps_stop *stop, dcps_client *client, uint32_t grace_ms);
+
+bool dcps_stop_requested(const dcps_stop *stop);
+
+#endif

@@ -1,0 +1,42 @@
+/* The training loop of one worker: mini-batches by ticket, gradients on their way while back-propagation goes on. */
+#ifndef DCPS_WORKER_TRAINER_H
+#define DCPS_WORKER_TRAINER_H
+
+#include <stdio.h>
+
+#include "dcps/client.h"
+#include "tensor/tape.h"
+#include "worker/loaded_model.h"
+#include "worker/stop.h"
+
+/* One step without servers: loads the batch, runs the model forward and backward. The tape's gradient vector then holds ∂loss/∂weights. *loss is set before the tape
+ * reports the first gradient as final. After the first steps nothing is allocated. Errors: those of the model and of the tape. */
+DCPS_MUST_CHECK dcps_status dcps_trainer_step(const dcps_model *model, void *state, dcps_tape *tape,
+                                              const dcps_batch *batch, float *loss);
+
+typedef struct dcps_trainer_config {
+    const dcps_loaded_model *loaded;
+    const dcps_backend *backend;
+    dcps_stop *stop; /* NULL: nothing ends training early */
+} dcps_trainer_config;
+
+typedef struct dcps_trainer_report {
+    uint32_t worker;
+    uint64_t steps; /* gradients pushed and answered */
+    uint64_t samples;
+    double seconds; /* since the first weights were in */
+    double compute_seconds;
+    double wait_seconds;
+    double final_loss; /* of the latest step; NaN: none was made, or training diverged */
+    bool stopped;      /* on request, before training was over */
+} dcps_trainer_report;
+
+/* Trains until the servers say that training is over, or until stopped. `client` is joined and no observer; whatever the end, it says goodbye and is destroyed. The report is
+ * written in any case. Errors: those of the client, the model and the tape. */
+DCPS_MUST_CHECK dcps_status dcps_trainer_run(const dcps_trainer_config *config, dcps_client **client,
+                                             dcps_trainer_report *report);
+
+/* One JSON object on a line of its own. */
+void dcps_trainer_report_print(const dcps_trainer_report *report, FILE *out);
+
+#endif
