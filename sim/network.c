@@ -1,0 +1,116 @@
+/* The memory transport: real headers and payloads through a network that may lose, delay, reorder and duplicate them. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "proto/wire.h"
+#include "sim/world_state.h"
+
+/* One message under way. */
+typedef struct dcps_packet {
+    dcps_world *world;
+    dcps_address from;
+    dcps_address to;
+    size_t header_bytes;
+    dcps_buffer *payload;
+    uint8_t header[];
+} dcps_packet;
+
+static void deliver_to_server(dcps_packet *packet, const dcps_message *message)
+{
+    dcps_sim_server *server = &packet->world->servers[packet->to.route.server];
+    if (server->up) {
+        dcps_sim_server_receive(server, packet->to.route.shard, packet->from.process, message, packet->payload);
+    }
+}
+
+static void deliver_to_client(dcps_packet *packet, const dcps_message *message)
+{
+    const void *bytes = packet->payload == NULL ? NULL : packet->payload->data;
+    size_t count = packet->payload == NULL ? 0 : packet->payload->bytes;
+    dcps_sim_client_receive(&packet->world->clients[packet->to.process], packet->from.route, message, bytes, count);
+}
+
+static void deliver(void *context, uint64_t now_ns)
+{
+    dcps_packet *packet = context;
+    dcps_world *world = packet->world;
+    /* A process that stands still reads its mail when it goes on. */
+    if (packet->to.is_client && world->clients[packet->to.process].stalled_until_ns > now_ns) {
+        dcps_world_at(world, world->clients[packet->to.process].stalled_until_ns, deliver, packet);
+        return;
+    }
+    dcps_message message;
+    size_t payload_bytes = packet->payload == NULL ? 0 : packet->payload->bytes;
+    dcps_arena_reset(&world->arena);
+    dcps_status status = dcps_wire_decode(packet->header, packet->header_bytes, payload_bytes, &world->arena, &message);
+    if (status != DCPS_OK) {
+        dcps_world_fail(world, status);
+    } else if (packet->to.is_client) {
+        deliver_to_client(packet, &message);
+    } else {
+        deliver_to_server(packet, &message);
+    }
+    dcps_buffer_unref(&packet->payload);
+    dcps_free(packet);
+}
+
+static dcps_status make_packet(dcps_world *world, dcps_address from, dcps_address to, const uint8_t *header,
+                               size_t header_bytes, const void *payload, size_t payload_bytes, dcps_packet **packet)
+{
+    dcps_packet *made = dcps_alloc(1, sizeof(*made) + header_bytes);
+    if (made == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for a message");
+    }
+    if (payload_bytes > 0) {
+        dcps_status status = dcps_buffer_copy(payload, payload_bytes, &made->payload);
+        if (status != DCPS_OK) {
+            dcps_free(made);
+            return status;
+        }
+    }
+    made->world = world;
+    made->from = from;
+    made->to = to;
+    made->header_bytes = header_bytes;
+    memcpy(made->header, header, header_bytes);
+    *packet = made;
+    return DCPS_OK;
+}
+
+void dcps_network_send(dcps_world *world, dcps_address from, dcps_address to, const dcps_message *message,
+                       const void *payload, size_t payload_bytes)
+{
+    static _Thread_local uint8_t header[DCPS_MAX_HEADER_BYTES];
+    const dcps_network_config *network = &world->config.network;
+    size_t header_bytes;
+    dcps_status status = dcps_wire_encode(message, header, sizeof(header), &header_bytes);
+    int copies = dcps_rng_uniform(&world->network_rng) < network->duplication ? 2 : 1;
+    for (int i = 0; status == DCPS_OK && i < copies; i++) {
+        bool lost = dcps_rng_uniform(&world->network_rng) < network->loss;
+        uint64_t delay_ns = dcps_world_between(&world->network_rng, network->delay_min_ns, network->delay_max_ns);
+        if (lost) {
+            continue;
+        }
+        dcps_packet *packet = NULL;
+        status = make_packet(world, from, to, header, header_bytes, payload, payload_bytes, &packet);
+        if (status == DCPS_OK) {
+            world->outcome.messages++;
+            dcps_world_at(world, world->now_ns + delay_ns, deliver, packet);
+        }
+    }
+    if (status != DCPS_OK) {
+        dcps_world_fail(world, status);
+    }
+}
+
+void dcps_network_drain(dcps_world *world)
+{
+    dcps_event event;
+    while (dcps_events_next(&world->events, &event)) {
+        if (event.run == deliver) {
+            dcps_packet *packet = event.context;
+            dcps_buffer_unref(&packet->payload);
+            dcps_free(packet);
+        }
+    }
+}

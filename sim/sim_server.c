@@ -1,0 +1,247 @@
+/* A server process of the simulated world: the shell round the engines, with restarts from checkpoints. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "sim/world_state.h"
+
+static dcps_peer peer_of(uint32_t process)
+{
+    dcps_peer peer = {.length = sizeof(process)};
+    memcpy(peer.bytes, &process, sizeof(process));
+    return peer;
+}
+
+static void emit(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload)
+{
+    dcps_sim_server *server = context;
+    uint32_t process;
+    memcpy(&process, peer->bytes, sizeof(process));
+    dcps_address to = {.is_client = true, .process = process};
+    dcps_network_send(server->world, server->sending, to, message, payload == NULL ? NULL : payload->data,
+                      payload == NULL ? 0 : payload->bytes);
+}
+
+static void select_socket(dcps_sim_server *server, uint32_t shard)
+{
+    server->sending = (dcps_address){.route = {.server = server->index, .shard = shard}};
+}
+
+static void tell_shard(dcps_sim_server *server, uint32_t shard, const dcps_control_event *event)
+{
+    dcps_world *world = server->world;
+    dcps_status status = DCPS_OK;
+    select_socket(server, shard);
+    if (event->kind == DCPS_CONTROL_JOIN) {
+        status = dcps_shard_worker_join(server->shards[shard], &event->session, world->now_ns);
+    } else if (event->kind == DCPS_CONTROL_LEAVE) {
+        dcps_shard_worker_leave(server->shards[shard], event->session.worker, event->finished, world->now_ns);
+    } else {
+        status = dcps_shard_set_partition(server->shards[shard], &event->partition, event->samples_per_epoch);
+    }
+    if (status != DCPS_OK) {
+        dcps_world_fail(world, status);
+    }
+}
+
+static void on_control_event(void *context, const dcps_control_event *event)
+{
+    dcps_sim_server *server = context;
+    server->leases_expired += event->kind == DCPS_CONTROL_LEAVE && !event->finished ? 1 : 0;
+    for (uint32_t shard = 0; shard < server->world->config.shards_per_server; shard++) {
+        tell_shard(server, shard, event);
+    }
+    select_socket(server, DCPS_ROUTE_CONTROL);
+}
+
+static uint64_t draw_token(void *context)
+{
+    dcps_sim_server *server = context;
+    return dcps_rng_next(&server->world->token_rng) | 1u;
+}
+
+static dcps_status create_control(dcps_sim_server *server)
+{
+    static const char *const endpoints[DCPS_MAX_SHARDS] = {"tcp://sim:1", "tcp://sim:2", "tcp://sim:3", "tcp://sim:4"};
+    const dcps_world_config *config = &server->world->config;
+    dcps_control_config control = {
+        .server_index = server->index,
+        .server_count = config->servers,
+        .shards_per_server = config->shards_per_server,
+        .endpoints = endpoints,
+        .lease_ms = config->lease_ms,
+        .workers = config->workers,
+        .seed = config->seed,
+        .batch_size = config->batch_size,
+        .epochs = config->epochs,
+        .block_params = config->block_params,
+        .algorithm = config->algorithm.name,
+        .emit = emit,
+        .event = on_control_event,
+        .token = draw_token,
+        .context = server,
+    };
+    assert(config->shards_per_server <= 4);
+    return dcps_control_create(&control, &server->control);
+}
+
+static dcps_status create_shards(dcps_sim_server *server)
+{
+    const dcps_world_config *config = &server->world->config;
+    dcps_status status = DCPS_OK;
+    for (uint32_t i = 0; status == DCPS_OK && i < config->shards_per_server; i++) {
+        dcps_shard_config shard = {
+            .shard = server->index * config->shards_per_server + i,
+            .algorithm = config->algorithm,
+            .schedule = config->schedule,
+            .workers = config->workers,
+            .start_grace_ns = 10 * DCPS_NS_PER_S,
+            .epochs = config->epochs,
+            .batch_size = config->batch_size,
+            .emit = emit,
+            .emit_context = server,
+        };
+        status = dcps_shard_create(&shard, &server->shards[i]);
+    }
+    return status;
+}
+
+static dcps_status restore(dcps_sim_server *server)
+{
+    dcps_status status = dcps_control_import(server->control, &server->control_image);
+    for (uint32_t i = 0; status == DCPS_OK && i < server->world->config.shards_per_server; i++) {
+        status = dcps_shard_import(server->shards[i], &server->images[i]);
+    }
+    return status;
+}
+
+void dcps_sim_server_tick(void *context, uint64_t now_ns)
+{
+    dcps_sim_server *server = context;
+    if (server->up) {
+        select_socket(server, DCPS_ROUTE_CONTROL);
+        dcps_control_tick(server->control, now_ns);
+        for (uint32_t i = 0; i < server->world->config.shards_per_server; i++) {
+            select_socket(server, i);
+            dcps_shard_tick(server->shards[i], now_ns);
+        }
+    }
+    dcps_world_at(server->world, now_ns + DCPS_SIM_TICK_NS, dcps_sim_server_tick, server);
+}
+
+void dcps_sim_server_start(dcps_sim_server *server)
+{
+    dcps_status status = create_control(server);
+    if (status == DCPS_OK) {
+        status = create_shards(server);
+    }
+    if (status == DCPS_OK && server->has_image) {
+        status = restore(server);
+    }
+    if (status != DCPS_OK) {
+        dcps_world_fail(server->world, status);
+        return;
+    }
+    server->up = true;
+}
+
+/* Counters of a life that ends are kept. */
+static void add_stats(dcps_sim_server *server)
+{
+    for (uint32_t i = 0; i < server->world->config.shards_per_server && server->shards[i] != NULL; i++) {
+        dcps_shard_stats stats;
+        dcps_shard_stats_get(server->shards[i], &stats);
+        server->past.pushes_applied += stats.pushes_applied;
+        server->past.duplicates_ignored += stats.duplicates_ignored;
+        server->past.stale_ignored += stats.stale_ignored;
+        server->past.rejected += stats.rejected;
+    }
+}
+
+static void destroy_engines(dcps_sim_server *server)
+{
+    for (uint32_t i = 0; i < server->world->config.shards_per_server; i++) {
+        dcps_shard_destroy(&server->shards[i]);
+    }
+    dcps_control_destroy(&server->control);
+}
+
+void dcps_sim_server_crash(dcps_sim_server *server)
+{
+    add_stats(server);
+    destroy_engines(server);
+    server->up = false;
+}
+
+static void drop_images(dcps_sim_server *server)
+{
+    if (server->has_image) {
+        dcps_control_image_fini(&server->control_image);
+        for (uint32_t i = 0; i < server->world->config.shards_per_server; i++) {
+            dcps_shard_image_fini(&server->images[i]);
+        }
+    }
+    server->has_image = false;
+}
+
+void dcps_sim_server_checkpoint(dcps_sim_server *server)
+{
+    dcps_control_image control;
+    if (!server->up || dcps_control_export(server->control, &control) != DCPS_OK) {
+        return;
+    }
+    drop_images(server);
+    server->control_image = control;
+    for (uint32_t i = 0; i < server->world->config.shards_per_server; i++) {
+        dcps_status status = dcps_shard_export(server->shards[i], &server->images[i]);
+        if (status != DCPS_OK) {
+            dcps_world_fail(server->world, status);
+            return;
+        }
+    }
+    server->has_image = true;
+}
+
+void dcps_sim_server_receive(dcps_sim_server *server, uint32_t shard, uint32_t process, const dcps_message *message,
+                             dcps_buffer *payload)
+{
+    dcps_peer peer = peer_of(process);
+    select_socket(server, shard);
+    if (shard == DCPS_ROUTE_CONTROL) {
+        dcps_control_receive(server->control, &peer, message, server->world->now_ns);
+    } else {
+        dcps_shard_receive(server->shards[shard], &peer, message, payload, server->world->now_ns);
+    }
+}
+
+static void report_block(dcps_world *world, const dcps_image_block *block)
+{
+    memcpy(world->weights + (size_t)block->block * world->config.block_params, block->weights->data,
+           block->weights->bytes);
+    world->versions[block->block] = block->version;
+    world->samples[block->block] = block->samples;
+}
+
+void dcps_sim_server_report(dcps_sim_server *server)
+{
+    dcps_world *world = server->world;
+    add_stats(server);
+    world->outcome.pushes_applied += server->past.pushes_applied;
+    world->outcome.duplicates_ignored += server->past.duplicates_ignored;
+    world->outcome.stale_ignored += server->past.stale_ignored;
+    world->outcome.rejected += server->past.rejected;
+    world->outcome.leases_expired += server->leases_expired;
+    dcps_sim_server_checkpoint(server);
+    for (uint32_t i = 0; server->has_image && i < world->config.shards_per_server; i++) {
+        for (uint32_t k = 0; k < server->images[i].block_count; k++) {
+            report_block(world, &server->images[i].blocks[k]);
+        }
+    }
+}
+
+void dcps_sim_server_fini(dcps_sim_server *server)
+{
+    drop_images(server);
+    destroy_engines(server);
+}
