@@ -1,0 +1,16 @@
+#include "cli/bench_cost.h"
+
+double dcps_rule_bytes_per_param(const dcps_rule *rule)
+{
+    const double arrays = 4.0 + (dcps_rule_needs_pulled_weights(rule) ? 1.0 : 0.0) + 2.0 * dcps_rule_state_count(rule);
+    return arrays * sizeof(float);
+}
+
+double dcps_push_bytes_per_param(const dcps_algorithm *algorithm, const dcps_rule *rule, uint32_t workers)
+{
+    const double apply = dcps_rule_bytes_per_param(rule);
+    if (algorithm->consistency != DCPS_CONSISTENCY_BSP || workers == 1)
+        return apply;
+    const double read_gradients = (double)workers * sizeof(float);
+    return (read_gradients + sizeof(float) + apply) / workers;
+}

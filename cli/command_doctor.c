@@ -1,0 +1,202 @@
+/* dcps doctor: is this machine fit for dcps, and what to do where it is not. */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/programs.h"
+#include "cli/supervisor.h"
+
+#define DCPS_DOCTOR_PROGRAM_MS 10000u
+#define DCPS_DOCTOR_MIN_FILES 1024u
+#define DCPS_DOCTOR_MIN_MEMORY_MIB 1024u
+
+static const dcps_option doctor_options[] = {
+    {.name = "data", .type = DCPS_OPTION_TEXT, .value_name = "DIR", .help = "Folder of the data sets"}, {.name = NULL}};
+
+static const dcps_program program = {
+    .name = "dcps doctor", .summary = "Checks this machine and says what to do.", .options = doctor_options};
+
+typedef enum dcps_finding { DCPS_FINDING_GOOD = 1, DCPS_FINDING_WARN, DCPS_FINDING_BAD } dcps_finding;
+
+/* Prints one finding; `advice` says what to do unless it is good. Returns whether it is bad. */
+static bool tell(dcps_finding finding, const char *subject, const char *seen, const char *advice)
+{
+    static const char *const marks[] = {"", "ok  ", "warn", "BAD "};
+    (void)printf("%s  %-12s %s\n", marks[finding], subject, seen);
+    if (finding != DCPS_FINDING_GOOD) {
+        (void)printf("                    -> %s\n", advice);
+    }
+    return finding == DCPS_FINDING_BAD;
+}
+
+static bool check_machine(void)
+{
+    char seen[128];
+    uint32_t cores = dcps_cores_online();
+    (void)snprintf(seen, sizeof(seen), "%u", cores);
+    bool bad = tell(cores >= 2 ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "processors", seen,
+                    "workers and servers will share one processor: runs work, speed-ups cannot be seen");
+    struct sysinfo info;
+    if (sysinfo(&info) == 0) {
+        uint64_t mib = (uint64_t)info.freeram * info.mem_unit >> 20;
+        uint64_t buffers_mib = (uint64_t)info.bufferram * info.mem_unit >> 20;
+        (void)snprintf(seen, sizeof(seen), "%llu MiB free of %llu", (unsigned long long)(mib + buffers_mib),
+                       (unsigned long long)((uint64_t)info.totalram * info.mem_unit >> 20));
+        bad |= tell(mib + buffers_mib >= DCPS_DOCTOR_MIN_MEMORY_MIB ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "memory",
+                    seen, "end other programs or use fewer workers");
+    }
+    return bad;
+}
+
+static bool check_limits(void)
+{
+    char seen[128];
+    struct rlimit files = {0};
+    struct rlimit core = {0};
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    (void)getrlimit(RLIMIT_CORE, &core);
+    (void)snprintf(seen, sizeof(seen), "%llu at once", (unsigned long long)files.rlim_cur);
+    bool bad = tell(files.rlim_cur >= DCPS_DOCTOR_MIN_FILES ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "open files", seen,
+                    "raise the limit: ulimit -n 4096");
+    uint16_t port = 0;
+    dcps_status status = dcps_ports_pick(&port, 1);
+    (void)snprintf(seen, sizeof(seen), "127.0.0.1:%u is free", port);
+    bad |=
+        tell(status == DCPS_OK ? DCPS_FINDING_GOOD : DCPS_FINDING_BAD, "network",
+             status == DCPS_OK ? seen : dcps_error_message(), "the loopback interface must be up: ip link set lo up");
+    return bad;
+}
+
+/* Keeps the first line a program printed. */
+static void keep_line(void *context, dcps_process *process, dcps_stream stream, const char *line)
+{
+    char *kept = context;
+    (void)process;
+    (void)stream;
+    if (kept[0] == '\0') {
+        (void)snprintf(kept, DCPS_PROCESS_LINE_BYTES, "%s", line);
+    }
+}
+
+/* Starts a program with --version: that it answers shows that its libraries are there. */
+static bool check_program(dcps_supervisor *supervisor, const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+    char line[DCPS_PROCESS_LINE_BYTES] = "";
+    dcps_process *process = NULL;
+    dcps_status status = dcps_program_find(dir, name, path, sizeof(path));
+    if (status == DCPS_OK) {
+        char version[] = "--version";
+        char *const argv[] = {path, version, NULL};
+        const dcps_process_config config = {.name = name, .argv = argv, .line = keep_line, .context = line};
+        status = dcps_supervisor_start(supervisor, &config, &process);
+    }
+    if (status != DCPS_OK) {
+        return tell(DCPS_FINDING_BAD, name, dcps_error_message(), "build or install all of dcps");
+    }
+    uint64_t deadline_ns = dcps_clock_ns() + DCPS_DOCTOR_PROGRAM_MS * DCPS_NS_PER_MS;
+    while (dcps_process_running(process) && dcps_clock_ns() < deadline_ns) {
+        dcps_supervisor_wait(supervisor, 100);
+    }
+    bool good = !dcps_process_running(process) && dcps_process_exit_status(process) == 0;
+    bool bad =
+        tell(good ? DCPS_FINDING_GOOD : DCPS_FINDING_BAD, name, line[0] == '\0' ? "no answer to --version" : line,
+             "a library may be missing: see ldd of that program");
+    dcps_supervisor_forget(supervisor, &process);
+    return bad;
+}
+
+static bool check_programs(const char *dir)
+{
+    dcps_supervisor *supervisor = NULL;
+    if (dcps_supervisor_create(&supervisor) != DCPS_OK) {
+        return tell(DCPS_FINDING_BAD, "programs", dcps_error_message(), "end other programs");
+    }
+    bool bad = check_program(supervisor, dir, "dcps-server");
+    bad |= check_program(supervisor, dir, "dcps-worker");
+    dcps_supervisor_destroy(&supervisor);
+    return bad;
+}
+
+/* Names of the plugins in a folder, "a b c"; their number. */
+static size_t list_models(const char *dir, char *out, size_t capacity)
+{
+    size_t count = 0;
+    size_t used = 0;
+    DIR *folder = opendir(dir);
+    for (struct dirent *entry = folder == NULL ? NULL : readdir(folder); entry != NULL; entry = readdir(folder)) {
+        size_t length = strlen(entry->d_name);
+        if (length > 3 && strcmp(entry->d_name + length - 3, ".so") == 0) {
+            int added = snprintf(out + used, capacity - used, "%s%.*s", count == 0 ? "" : " ", (int)(length - 3),
+                                 entry->d_name);
+            used = added < 0 || used + (size_t)added >= capacity ? capacity - 1 : used + (size_t)added;
+            count++;
+        }
+    }
+    if (folder != NULL) {
+        (void)closedir(folder);
+    }
+    return count;
+}
+
+static bool check_models(const char *dir)
+{
+    char path[PATH_MAX];
+    char names[512] = "";
+    if (dcps_format(path, sizeof(path), "%s/../lib/dcps/models", dir) != DCPS_OK) {
+        return tell(DCPS_FINDING_BAD, "models", dcps_error_message(), "install dcps in a shorter path");
+    }
+    bool found = list_models(path, names, sizeof(names)) > 0;
+    return tell(found ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "models", found ? names : path,
+                "no model there: build the examples, or name one by path with --model ./my.so");
+}
+
+static bool check_data(const char *data)
+{
+    const char *const dirs[] = {data, "/usr/share/datasets/fashion-mnist"};
+    const char *const forms[] = {"%s/train-images-idx3-ubyte%s", "%s/fashion-mnist/train-images-idx3-ubyte%s"};
+    char path[PATH_MAX];
+    for (size_t d = 0; d < 2; d++) {
+        for (size_t f = 0; f < 4 && dirs[d] != NULL; f++) {
+            (void)snprintf(path, sizeof(path), f < 2 ? forms[0] : forms[1], dirs[d], f % 2 == 0 ? ".gz" : "");
+            if (access(path, R_OK) == 0) {
+                return tell(DCPS_FINDING_GOOD, "data", path, "");
+            }
+        }
+    }
+    return tell(DCPS_FINDING_WARN, "data", "Fashion-MNIST is not here",
+                "install the Debian package dataset-fashion-mnist, or give its folder with --data DIR");
+}
+
+int dcps_command_doctor(int argc, char **argv)
+{
+    dcps_options *options = NULL;
+    int positional = 0;
+    int code = 0;
+    char dir[PATH_MAX];
+    if (!dcps_command_parse(&program, argc, argv, &options, &positional, &code)) {
+        return code;
+    }
+    bool bad = check_machine();
+    bad |= check_limits();
+    if (dcps_program_dir(dir, sizeof(dir)) == DCPS_OK) {
+        bad |= check_programs(dir);
+        bad |= check_models(dir);
+    } else {
+        bad |= tell(DCPS_FINDING_BAD, "programs", dcps_error_message(), "mount /proc");
+    }
+    bad |= check_data(dcps_options_text(options, "data"));
+    (void)printf("\n%s\n", bad ? "Something is missing: see above." : "Ready: try dcps compare.");
+    dcps_options_destroy(&options);
+    return bad ? DCPS_EXIT_FAILED : DCPS_EXIT_GOOD;
+}

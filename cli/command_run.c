@@ -1,0 +1,58 @@
+/* dcps run: one run of a local cluster. */
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/job.h"
+#include "cli/run_options.h"
+
+static const dcps_program program = {
+    .name = "dcps run",
+    .summary = "Starts servers and workers on this machine, trains a model, evaluates it and ends with a summary.",
+    .options = dcps_run_options};
+
+/* The algorithm and the number of workers, checked as a run of a comparison is. */
+static dcps_status read_spec(const dcps_options *options, dcps_run_spec *spec)
+{
+    char text[2 * DCPS_RUN_NAME_BYTES];
+    size_t count = 0;
+    (void)snprintf(text, sizeof(text), "%.80s@%lld", dcps_options_text(options, "algorithm"),
+                   (long long)dcps_options_integer(options, "workers"));
+    return dcps_run_specs_parse(text, spec, 1, &count);
+}
+
+static dcps_status run(dcps_job *job, const dcps_run_spec *spec)
+{
+    char title[DCPS_RUN_NAME_BYTES + 16];
+    (void)snprintf(title, sizeof(title), "%s@%u", spec->algorithm, spec->workers);
+    dcps_status status = dcps_job_run(job, spec, (uint64_t)dcps_options_integer(job->options, "seed"), title);
+    return status == DCPS_OK ? dcps_job_conclude(job, dcps_options_text(job->options, "out")) : status;
+}
+
+int dcps_command_run(int argc, char **argv)
+{
+    dcps_options *options = NULL;
+    int positional = 0;
+    int code = 0;
+    if (!dcps_command_parse(&program, argc, argv, &options, &positional, &code)) {
+        return code;
+    }
+    dcps_run_spec spec;
+    dcps_job job;
+    dcps_status status = read_spec(options, &spec);
+    if (status != DCPS_OK) {
+        (void)dcps_command_code(status, false);
+        code = DCPS_EXIT_BAD_USAGE;
+        goto options_out;
+    }
+    status = dcps_job_init(&job, options, dcps_options_flag(options, "evaluate"), true, argc, argv);
+    if (status != DCPS_OK) {
+        code = dcps_command_code(status, false);
+        goto options_out;
+    }
+    status = run(&job, &spec);
+    code = dcps_command_code(status, job.results.run_count > 0 && job.results.runs[0].failed);
+    dcps_job_fini(&job);
+options_out:
+    dcps_options_destroy(&options);
+    return code;
+}

@@ -1,0 +1,199 @@
+#include "cli/job.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/programs.h"
+#include "cli/quote.h"
+#include "cli/report.h"
+#include "cli/run_options.h"
+#include "cli/table.h"
+
+dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evaluate, bool checkpoints, int argc,
+                          char **argv)
+{
+    *job = (dcps_job){.options = options, .evaluate = evaluate, .checkpoints = checkpoints};
+    dcps_screen_init(&job->screen, stderr, isatty(STDERR_FILENO) == 1);
+    (void)snprintf(job->results.model, sizeof(job->results.model), "%s", dcps_options_text(options, "model"));
+    /* Its file is ours: servers and workers know other options. */
+    (void)unsetenv("DCPS_CONFIG");
+    dcps_status status = dcps_quote_command("dcps", argc, argv, &job->command);
+    if (status == DCPS_OK) {
+        status = dcps_program_dir(job->program_dir, sizeof(job->program_dir));
+    }
+    if (status == DCPS_OK) {
+        status = dcps_supervisor_create(&job->supervisor);
+    }
+    if (status != DCPS_OK) {
+        dcps_job_fini(job);
+    }
+    return status;
+}
+
+void dcps_job_fini(dcps_job *job)
+{
+    dcps_supervisor_destroy(&job->supervisor);
+    dcps_results_fini(&job->results);
+    dcps_free(job->command);
+    job->command = NULL;
+}
+
+/* Argument lists of one run. */
+typedef struct dcps_run_args {
+    dcps_args server;
+    dcps_args worker;
+    dcps_args evaluate;
+} dcps_run_args;
+
+static dcps_status run_args_init(dcps_run_args *args, const dcps_job *job, const dcps_run_spec *spec, uint64_t seed,
+                                 uint32_t eval_threads)
+{
+    int64_t asked = dcps_options_integer(job->options, "threads");
+    uint32_t workers = job->most_workers > spec->workers ? job->most_workers : spec->workers;
+    uint32_t share = dcps_cores_online() / workers;
+    uint32_t threads = asked > 0 ? (uint32_t)asked : (share < 1 ? 1 : share);
+    *args = (dcps_run_args){.server = {0}};
+    dcps_server_args_add(&args->server, job->options, spec, seed, job->checkpoints);
+    dcps_worker_args_add(&args->worker, job->options, threads);
+    dcps_args_add(&args->evaluate, "--evaluate");
+    dcps_worker_args_add(&args->evaluate, job->options, eval_threads);
+    dcps_status status = dcps_args_check(&args->server);
+    status = status == DCPS_OK ? dcps_args_check(&args->worker) : status;
+    return status == DCPS_OK ? dcps_args_check(&args->evaluate) : status;
+}
+
+static void run_args_fini(dcps_run_args *args)
+{
+    dcps_args_fini(&args->server);
+    dcps_args_fini(&args->worker);
+    dcps_args_fini(&args->evaluate);
+}
+
+static dcps_cluster_limits limits_of(const dcps_options *options)
+{
+    dcps_cluster_limits limits = dcps_cluster_default_limits;
+    limits.stall_ms = (uint32_t)dcps_options_integer(options, "stall-timeout") * 1000u;
+    return limits;
+}
+
+dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed, const char *title)
+{
+    dcps_result_run *run = NULL;
+    dcps_status status = dcps_results_add(&job->results, &run);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    (void)snprintf(run->algorithm, sizeof(run->algorithm), "%s", spec->algorithm);
+    run->workers = spec->workers;
+    run->seed = seed;
+    uint32_t cores = dcps_cores_online();
+    uint32_t servers = (uint32_t)dcps_options_integer(job->options, "servers");
+    uint32_t busy = spec->workers + servers * (uint32_t)dcps_options_integer(job->options, "shards");
+    bool beside = cores > busy;
+    dcps_run_args args;
+    status = run_args_init(&args, job, spec, seed, beside ? cores - busy : cores);
+    if (status == DCPS_OK) {
+        const dcps_cluster_config config = {
+            .title = title,
+            .program_dir = job->program_dir,
+            .servers = servers,
+            .workers = spec->workers,
+            .server_args = &args.server,
+            .worker_args = &args.worker,
+            .evaluate_args = job->evaluate ? &args.evaluate : NULL,
+            .evaluate_beside = beside,
+            .can_resume = job->checkpoints && dcps_options_is_set(job->options, "checkpoint-dir"),
+            .max_restarts = (uint32_t)dcps_options_integer(job->options, "max-restarts"),
+            .limits = limits_of(job->options),
+            .supervisor = job->supervisor,
+            .screen = &job->screen,
+            .overall = job->overall,
+            .overall_context = job->overall_context};
+        status = dcps_cluster_run(&config, run, job->results.dataset);
+    }
+    if (status != DCPS_OK) {
+        run->failed = true;
+        (void)snprintf(run->failure, sizeof(run->failure), "%s", dcps_error_message());
+        dcps_error("%s failed: %s", title, run->failure);
+    }
+    run_args_fini(&args);
+    return status;
+}
+
+/* mkdir -p */
+static dcps_status make_folder(const char *dir)
+{
+    char path[PATH_MAX];
+    dcps_status status = dcps_format(path, sizeof(path), "%s/", dir);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+            return dcps_fail(DCPS_IO, "cannot make the folder %s: %s", path, strerror(errno));
+        }
+        *slash = '/';
+    }
+    return DCPS_OK;
+}
+
+static dcps_status write_report(const dcps_job *job, const char *path)
+{
+    char created[32] = "";
+    time_t now = time(NULL);
+    struct tm local;
+    if (localtime_r(&now, &local) != NULL) {
+        (void)strftime(created, sizeof(created), "%Y-%m-%d %H:%M", &local);
+    }
+    json_t *settings = dcps_run_settings_json(job->options);
+    const dcps_report_page page = {.command = job->command, .created = created, .settings = settings};
+    dcps_status status = dcps_report_write(&job->results, &page, path);
+    json_decref(settings);
+    return status;
+}
+
+static dcps_status write_files(dcps_job *job, const char *dir)
+{
+    char json_path[PATH_MAX];
+    char html_path[PATH_MAX];
+    dcps_status status = make_folder(dir);
+    if (status == DCPS_OK) {
+        status = dcps_format(json_path, sizeof(json_path), "%s/results.json", dir);
+    }
+    if (status == DCPS_OK) {
+        status = dcps_format(html_path, sizeof(html_path), "%s/report.html", dir);
+    }
+    if (status == DCPS_OK) {
+        status = dcps_results_write(&job->results, json_path);
+    }
+    if (status == DCPS_OK) {
+        status = write_report(job, html_path);
+    }
+    if (status == DCPS_OK) {
+        (void)printf("\n%s\n%s\n", html_path, json_path);
+    }
+    return status;
+}
+
+dcps_status dcps_job_conclude(dcps_job *job, const char *dir)
+{
+    dcps_results_fill_speedups(&job->results);
+    dcps_status status = dcps_results_print(&job->results, stdout);
+    if (status == DCPS_OK && dir != NULL) {
+        status = write_files(job, dir);
+    }
+    if (status == DCPS_OK && fflush(stdout) != 0) {
+        status = dcps_fail(DCPS_IO, "cannot write the table: %s", strerror(errno));
+    }
+    return status;
+}

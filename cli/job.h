@@ -1,0 +1,39 @@
+/* One or more runs with the same options: what `dcps run` and `dcps compare` share. Single-threaded. */
+#ifndef DCPS_CLI_JOB_H
+#define DCPS_CLI_JOB_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "cli/cluster.h"
+#include "cli/results.h"
+#include "cli/run_spec.h"
+#include "dcps/options.h"
+#include "dcps/status.h"
+
+typedef struct dcps_job {
+    const dcps_options *options; /* borrowed */
+    uint32_t most_workers;       /* of any run: every worker gets the threads that it would have in the largest */
+    bool evaluate;
+    bool checkpoints; /* `options` has those of checkpoints */
+    char *command;    /* as typed */
+    char program_dir[PATH_MAX];
+    dcps_screen screen;
+    dcps_supervisor *supervisor;
+    dcps_results results;
+    void (*overall)(void *context, double seconds_left, char *out, size_t capacity); /* as in dcps_cluster_config */
+    void *overall_context;
+} dcps_job;
+
+/* Makes everything ready; argv is quoted for the report. */
+DCPS_MUST_CHECK dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evaluate, bool checkpoints,
+                                          int argc, char **argv);
+void dcps_job_fini(dcps_job *job);
+
+/* Runs one cluster to its end and appends its result, failed or not. Errors as of dcps_cluster_run; the reason is printed. */
+DCPS_MUST_CHECK dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed, const char *title);
+
+/* Prints the table on stdout; then, unless `dir` is NULL, makes that folder, writes results.json and report.html into it and prints their paths. */
+DCPS_MUST_CHECK dcps_status dcps_job_conclude(dcps_job *job, const char *dir);
+
+#endif

@@ -1,0 +1,26 @@
+/* Cuts what arrives on a descriptor into lines. Single-threaded. */
+#ifndef DCPS_CLI_LINE_READER_H
+#define DCPS_CLI_LINE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define DCPS_LINE_READER_BYTES 4096u
+
+typedef void (*dcps_line_fn)(void *context, const char *line);
+
+typedef struct dcps_line_reader {
+    int fd; /* -1 once at its end */
+    size_t used;
+    char bytes[DCPS_LINE_READER_BYTES];
+} dcps_line_reader;
+
+/* Takes over `fd` and makes it non-blocking. */
+void dcps_line_reader_init(dcps_line_reader *reader, int fd);
+void dcps_line_reader_fini(dcps_line_reader *reader);
+
+/* Hands on the lines that have arrived, control characters replaced by '?'; reads a bounded amount, or all there is if `last`, when a final
+ * line without line feed is handed on too. A line longer than the reader arrives in pieces. Never blocks. */
+void dcps_line_reader_drain(dcps_line_reader *reader, bool last, dcps_line_fn line, void *context);
+
+#endif

@@ -1,0 +1,221 @@
+#include "cli/monitor.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "proto/transport.h"
+
+/* A request unanswered for that long is repeated: the server may have been restarted. */
+#define DCPS_MONITOR_REPEAT_NS (1 * DCPS_NS_PER_S)
+
+/* One server as seen from here. */
+typedef struct dcps_watched {
+    dcps_socket *socket;
+    char address[DCPS_MAX_ENDPOINT_BYTES];
+    uint64_t asked_ns;
+    bool waiting; /* for the answer to the latest request */
+    dcps_server_view view;
+} dcps_watched;
+
+struct dcps_monitor {
+    dcps_transport *transport;
+    uint32_t count;
+    uint64_t interval_ns;
+    dcps_watched *servers;
+    dcps_socket **sockets; /* the same, as dcps_socket_wait wants them */
+};
+
+static dcps_status watched_open(dcps_monitor *monitor, uint32_t index, const dcps_host_port *server)
+{
+    dcps_watched *watched = &monitor->servers[index];
+    char endpoint[DCPS_MAX_ENDPOINT_BYTES];
+    bool v6 = strchr(server->host, ':') != NULL;
+    dcps_status status =
+        dcps_format(watched->address, sizeof(watched->address), v6 ? "[%s]:%u" : "%s:%u", server->host, server->port);
+    if (status == DCPS_OK) {
+        status = dcps_format(endpoint, sizeof(endpoint), "tcp://%s", watched->address);
+    }
+    if (status == DCPS_OK) {
+        status = dcps_socket_connect(monitor->transport, endpoint, &watched->socket);
+    }
+    monitor->sockets[index] = watched->socket;
+    watched->view.heard_ns = dcps_clock_ns();
+    return status;
+}
+
+dcps_status dcps_monitor_create(const dcps_host_port *servers, uint32_t count, uint32_t interval_ms,
+                                dcps_monitor **monitor)
+{
+    dcps_monitor *made = dcps_alloc(1, sizeof(*made));
+    if (made == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory to watch %" PRIu32 " servers", count);
+    }
+    made->interval_ns = interval_ms * DCPS_NS_PER_MS;
+    made->servers = dcps_alloc(count, sizeof(*made->servers));
+    made->sockets = dcps_alloc(count, sizeof(dcps_socket *));
+    dcps_status status = made->servers != NULL && made->sockets != NULL
+                             ? dcps_transport_create(1, &made->transport)
+                             : dcps_fail(DCPS_NO_MEMORY, "no memory to watch %" PRIu32 " servers", count);
+    while (status == DCPS_OK && made->count < count) {
+        status = watched_open(made, made->count, &servers[made->count]);
+        made->count++;
+    }
+    if (status != DCPS_OK) {
+        dcps_monitor_destroy(&made);
+        return status;
+    }
+    *monitor = made;
+    return DCPS_OK;
+}
+
+void dcps_monitor_destroy(dcps_monitor **monitor)
+{
+    dcps_monitor *gone = *monitor;
+    if (gone == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < gone->count; i++) {
+        if (gone->servers[i].socket != NULL) {
+            dcps_socket_close(&gone->servers[i].socket);
+        }
+    }
+    dcps_transport_destroy(&gone->transport);
+    dcps_free(gone->servers);
+    dcps_free(gone->sockets);
+    dcps_free(gone);
+    *monitor = NULL;
+}
+
+static void keep_status(dcps_watched *watched, const dcps_status_reply *reply)
+{
+    dcps_server_view *view = &watched->view;
+    view->status = *reply;
+    (void)memset(view->staleness, 0, sizeof(view->staleness));
+    uint32_t entries =
+        reply->staleness_count < DCPS_STALENESS_BUCKETS ? reply->staleness_count : DCPS_STALENESS_BUCKETS;
+    for (uint32_t i = 0; i < entries; i++) {
+        view->staleness[i] = reply->staleness[i];
+    }
+    (void)snprintf(view->algorithm, sizeof(view->algorithm), "%s", reply->algorithm == NULL ? "" : reply->algorithm);
+    view->status.staleness = view->staleness;
+    view->status.staleness_count = entries;
+    view->status.algorithm = view->algorithm;
+    view->known = true;
+    view->answers++;
+    watched->waiting = false;
+}
+
+static void keep_checkpoint(dcps_watched *watched, dcps_status status, const char *text)
+{
+    dcps_server_view *view = &watched->view;
+    view->checkpoint_known = true;
+    view->checkpoint_status = status;
+    (void)snprintf(view->checkpoint_text, sizeof(view->checkpoint_text), "%s", text == NULL ? "" : text);
+}
+
+static void take_answers(dcps_watched *watched, uint64_t now_ns)
+{
+    dcps_delivery delivery;
+    while (dcps_socket_receive(watched->socket, &delivery) == DCPS_OK) {
+        const dcps_message *message = &delivery.message;
+        watched->view.heard_ns = now_ns;
+        if (message->type == DCPS_MESSAGE_STATUS_REPLY) {
+            keep_status(watched, &message->body.status_reply);
+        } else if (message->type == DCPS_MESSAGE_CHECKPOINT_REPLY) {
+            keep_checkpoint(watched, message->body.checkpoint_reply.status, message->body.checkpoint_reply.text);
+        } else if (message->type == DCPS_MESSAGE_ERROR) {
+            keep_checkpoint(watched, message->body.error.status, message->body.error.text);
+        }
+        dcps_buffer_unref(&delivery.payload);
+    }
+}
+
+static void ask_if_due(const dcps_monitor *monitor, dcps_watched *watched, uint64_t now_ns)
+{
+    uint64_t pause_ns = watched->waiting && monitor->interval_ns < DCPS_MONITOR_REPEAT_NS ? DCPS_MONITOR_REPEAT_NS
+                                                                                          : monitor->interval_ns;
+    if (watched->asked_ns != 0 && now_ns - watched->asked_ns < pause_ns) {
+        return;
+    }
+    const dcps_message message = {.type = DCPS_MESSAGE_STATUS};
+    /* A full queue to a dead server is no news: its silence is. */
+    if (dcps_socket_send(watched->socket, NULL, &message, NULL) == DCPS_OK) {
+        watched->waiting = true;
+    }
+    watched->asked_ns = now_ns;
+}
+
+dcps_status dcps_monitor_ask_checkpoint(dcps_monitor *monitor)
+{
+    const dcps_message message = {.type = DCPS_MESSAGE_CHECKPOINT};
+    for (uint32_t i = 0; i < monitor->count; i++) {
+        monitor->servers[i].view.checkpoint_known = false;
+        dcps_status status = dcps_socket_send(monitor->servers[i].socket, NULL, &message, NULL);
+        if (status != DCPS_OK) {
+            return status;
+        }
+    }
+    return DCPS_OK;
+}
+
+dcps_status dcps_monitor_turn(dcps_monitor *monitor, int wake_fd, int timeout_ms)
+{
+    uint64_t now_ns = dcps_clock_ns();
+    for (uint32_t i = 0; i < monitor->count; i++) {
+        ask_if_due(monitor, &monitor->servers[i], now_ns);
+        take_answers(&monitor->servers[i], now_ns);
+    }
+    bool wake = false;
+    dcps_status status = dcps_socket_wait(monitor->sockets, monitor->count, wake_fd, timeout_ms, &wake);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    now_ns = dcps_clock_ns();
+    for (uint32_t i = 0; i < monitor->count; i++) {
+        take_answers(&monitor->servers[i], now_ns);
+    }
+    return DCPS_OK;
+}
+
+uint32_t dcps_monitor_server_count(const dcps_monitor *monitor)
+{
+    return monitor->count;
+}
+
+const dcps_server_view *dcps_monitor_server(const dcps_monitor *monitor, uint32_t index)
+{
+    assert(index < monitor->count);
+    return &monitor->servers[index].view;
+}
+
+const char *dcps_monitor_address(const dcps_monitor *monitor, uint32_t index)
+{
+    assert(index < monitor->count);
+    return monitor->servers[index].address;
+}
+
+void dcps_monitor_progress(const dcps_monitor *monitor, dcps_run_progress *progress)
+{
+    const dcps_status_reply *first = &monitor->servers[0].view.status;
+    *progress = (dcps_run_progress){.known = true,
+                                    .state = first->state,
+                                    .samples = first->samples,
+                                    .updates = first->updates,
+                                    .samples_per_epoch = first->samples_per_epoch,
+                                    .epochs = first->epochs,
+                                    .train_loss = first->train_loss,
+                                    .seconds = (double)first->training_ns / (double)DCPS_NS_PER_S,
+                                    .workers_live = first->workers_live};
+    for (uint32_t i = 0; i < monitor->count; i++) {
+        const dcps_server_view *view = &monitor->servers[i].view;
+        progress->known = progress->known && view->known;
+        for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
+            progress->staleness[bucket] += view->staleness[bucket];
+        }
+    }
+}

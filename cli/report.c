@@ -1,0 +1,89 @@
+#include "cli/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/report/embedded.h"
+
+#define DCPS_REPORT_DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(12))
+
+/* Receives the text of the document piece by piece. */
+static int put_piece(const char *text, size_t length, void *context)
+{
+    FILE *out = context;
+    for (size_t i = 0; i < length; i++) {
+        /* Outside strings JSON has no '<': inside them this escape means the same, and neither "</script" nor "<!--" can end the element. */
+        if (text[i] == '<') {
+            (void)fputs("\\u003c", out);
+        } else {
+            (void)fputc(text[i], out);
+        }
+    }
+    return ferror(out) ? -1 : 0;
+}
+
+void dcps_report_put_json(const char *json, FILE *out)
+{
+    (void)put_piece(json, strlen(json), out);
+}
+
+/* Copies the page, with the three marked places filled. */
+static bool put_page(json_t *data, FILE *out)
+{
+    static const char *const marks[] = {"<!-- style -->", "<!-- data -->", "<!-- script -->"};
+    const char *rest = (const char *)dcps_report_html;
+    bool good = true;
+    for (size_t i = 0; i < 3; i++) {
+        const char *mark = strstr(rest, marks[i]);
+        if (mark == NULL) {
+            return false;
+        }
+        good = fwrite(rest, 1, (size_t)(mark - rest), out) == (size_t)(mark - rest) && good;
+        if (i == 0) {
+            good = fwrite(dcps_report_css, 1, dcps_report_css_bytes, out) == dcps_report_css_bytes && good;
+        } else if (i == 1) {
+            good = json_dump_callback(data, put_piece, out, DCPS_REPORT_DUMP_FLAGS) == 0 && good;
+        } else {
+            good = fwrite(dcps_report_js, 1, dcps_report_js_bytes, out) == dcps_report_js_bytes && good;
+        }
+        rest = mark + strlen(marks[i]);
+    }
+    return fputs(rest, out) != EOF && good;
+}
+
+static dcps_status write_file(json_t *data, const char *path, const char *temporary)
+{
+    FILE *file = fopen(temporary, "we");
+    if (file == NULL) {
+        return dcps_fail(DCPS_IO, "cannot write %s: %s", temporary, strerror(errno));
+    }
+    bool good = put_page(data, file);
+    int error = errno;
+    good = fclose(file) == 0 && good;
+    if (!good || rename(temporary, path) != 0) {
+        error = good ? errno : error;
+        (void)unlink(temporary);
+        return dcps_fail(DCPS_IO, "cannot write %s: %s", path, strerror(error));
+    }
+    return DCPS_OK;
+}
+
+dcps_status dcps_report_write(const dcps_results *results, const dcps_report_page *page, const char *path)
+{
+    char temporary[4096];
+    dcps_status status = dcps_format(temporary, sizeof(temporary), "%s.tmp", path);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    json_t *data = json_pack("{s:o, s:s, s:s, s:O}", "results", dcps_results_json(results), "command", page->command,
+                             "created", page->created, "settings", page->settings);
+    if (data == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for %s", path);
+    }
+    status = write_file(data, path, temporary);
+    json_decref(data);
+    return status;
+}

@@ -1,0 +1,318 @@
+'use strict';
+(() => {
+  const page = JSON.parse(document.getElementById('data').textContent);
+  const results = page.results;
+  const SVG = 'http://www.w3.org/2000/svg';
+  const WIDTH = 560, HEIGHT = 320, LEFT = 52, RIGHT = 104, TOP = 12, BOTTOM = 40;
+  const COLORS = 8;
+
+  const known = (value) => typeof value === 'number' && Number.isFinite(value);
+  const mean = (values) => values.length ? values.reduce((sum, v) => sum + v, 0) / values.length : NaN;
+  const spread = (values) => {
+    const m = mean(values);
+    return values.length > 1 ? Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (values.length - 1)) : 0;
+  };
+  const words = (name) => name.replace(/_/g, ' ');
+  const isShare = (name) => name.endsWith('_error');
+  const plainFormat = (value, name) => isShare(name) ? (100 * value).toFixed(2) : Math.abs(value) < 100 ? value.toFixed(4) : value.toPrecision(6);
+  const format = (value, name) => !known(value) ? '–' : plainFormat(value, name) + (isShare(name) ? ' %' : '');
+  const count = (value) => known(value) ? Math.round(value).toLocaleString('en-US') : '–';
+  const fixed = (value, digits) => known(value) ? value.toFixed(digits) : '–';
+
+  function element(tag, parent, text, attributes) {
+    const made = document.createElement(tag);
+    if (text !== undefined) made.textContent = text;
+    for (const [name, value] of Object.entries(attributes || {})) made.setAttribute(name, value);
+    if (parent) parent.append(made);
+    return made;
+  }
+  function shape(tag, parent, attributes, text) {
+    const made = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    if (text !== undefined) made.textContent = text;
+    parent.append(made);
+    return made;
+  }
+
+  /* Runs of one algorithm and number of workers, over its seeds, are one series. */
+  function collectSeries() {
+    const series = [];
+    for (const run of results.runs) {
+      const name = run.algorithm + '@' + run.workers;
+      let found = series.find((s) => s.name === name);
+      if (!found) {
+        found = { name, runs: [], color: `var(--c${series.length % COLORS})`, index: series.length, shown: true };
+        series.push(found);
+      }
+      found.runs.push(run);
+    }
+    return series;
+  }
+  const series = collectSeries();
+
+  function metricNames() {
+    const names = new Set();
+    for (const run of results.runs) for (const name of Object.keys(run.metrics || {})) names.add(name);
+    return [...names];
+  }
+  const metrics = metricNames();
+  const mainMetric = metrics.includes('test_error') ? 'test_error' : metrics[0];
+
+  const valueOf = (point, name) => name === 'train_loss' ? point.train_loss : (point.metrics || {})[name];
+
+  /* Mean and range over the seeds, point by point. */
+  function curveOf(one, name, xName) {
+    const longest = Math.max(...one.runs.map((run) => run.curve.length));
+    const points = [];
+    for (let i = 0; i < longest; i++) {
+      const here = one.runs.map((run) => run.curve[i]).filter((p) => p && known(p[xName]) && known(valueOf(p, name)));
+      if (!here.length) continue;
+      const values = here.map((p) => valueOf(p, name));
+      points.push({ x: mean(here.map((p) => p[xName])), y: mean(values), low: Math.min(...values), high: Math.max(...values) });
+    }
+    return points;
+  }
+
+  function niceTicks(low, high, wanted, least) {
+    const span = high - low || Math.abs(high) || 1;
+    const raw = Math.max(span / wanted, least || 0);
+    const power = 10 ** Math.floor(Math.log10(raw));
+    const step = [1, 2, 2.5, 5, 10].map((f) => f * power).find((s) => s >= raw);
+    const ticks = [];
+    for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-6; i++) ticks.push(i * step);
+    return { ticks, step };
+  }
+
+  /* A diverged run must not flatten all others: what lies far above the bulk is cut off. */
+  function rangeOf(curves) {
+    const values = curves.flatMap((c) => c.points.flatMap((p) => [p.low, p.high])).sort((a, b) => a - b);
+    if (!values.length) return null;
+    const bulk = values[Math.floor(0.75 * (values.length - 1))];
+    const low = values[0];
+    const high = Math.min(values[values.length - 1], low + 5 * Math.max(bulk - low, 1e-12) + 1e-12);
+    const pad = 0.06 * (high - low) || 0.05 * Math.abs(high) || 1;
+    return { low: Math.max(low - pad, low >= 0 ? 0 : -Infinity), high: high + pad };
+  }
+
+  const MARKS = [
+    (x, y) => `M${x - 3.5} ${y}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0z`,
+    (x, y) => `M${x - 3.2} ${y - 3.2}h6.4v6.4h-6.4z`,
+    (x, y) => `M${x} ${y - 4.2}l4.2 7.4h-8.4z`,
+    (x, y) => `M${x} ${y - 4.6}l4.6 4.6l-4.6 4.6l-4.6 -4.6z`,
+    (x, y) => `M${x} ${y + 4.2}l4.2 -7.4h-8.4z`,
+  ];
+  const markOf = (one, x, y) => MARKS[one.index % MARKS.length](x, y);
+
+  function swatch(parent, one) {
+    const svg = shape('svg', parent, { viewBox: '0 0 18 12', width: 18, height: 12, 'aria-hidden': 'true' });
+    shape('path', svg, { d: 'M0 6h18', stroke: one.color, 'stroke-width': 2 });
+    shape('path', svg, { d: markOf(one, 9, 6), fill: one.color });
+  }
+
+  /* Moves labels apart so that none covers another, keeping their order. */
+  function settleLabels(labels) {
+    labels.sort((a, b) => a.y - b.y);
+    for (let i = 1; i < labels.length; i++) labels[i].y = Math.max(labels[i].y, labels[i - 1].y + 14);
+    const over = labels.length ? labels[labels.length - 1].y - (HEIGHT - BOTTOM) : 0;
+    if (over > 0) {
+      labels[labels.length - 1].y -= over;
+      for (let i = labels.length - 2; i >= 0; i--) labels[i].y = Math.min(labels[i].y, labels[i + 1].y - 14);
+    }
+  }
+
+  function drawAxes(svg, plot) {
+    for (const tick of plot.yTicks.ticks) {
+      const y = plot.y(tick);
+      shape('line', svg, { class: 'grid', x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y });
+      const digits = Math.max(0, -Math.floor(Math.log10(plot.yTicks.step * (plot.share ? 100 : 1)) + 1e-9));
+      shape('text', svg, { x: LEFT - 8, y: y + 4, 'text-anchor': 'end' },
+        plot.share ? (100 * tick).toFixed(digits) + ' %' : tick.toFixed(digits));
+    }
+    for (const tick of plot.xTicks.ticks) {
+      const x = plot.x(tick);
+      shape('line', svg, { class: 'axis', x1: x, x2: x, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 5 });
+      shape('text', svg, { x, y: HEIGHT - BOTTOM + 18, 'text-anchor': 'middle' }, String(+tick.toPrecision(6)));
+    }
+    shape('line', svg, { class: 'axis', x1: LEFT, x2: WIDTH - RIGHT, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM });
+    shape('text', svg, { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 4, 'text-anchor': 'middle' }, plot.xLabel);
+  }
+
+  function drawCurve(svg, plot, curve, clip) {
+    const { one, points } = curve;
+    const group = shape('g', svg, { 'clip-path': `url(#${clip})` });
+    if (one.runs.length > 1) {
+      const upper = points.map((p) => `${plot.x(p.x)} ${plot.y(p.high)}`);
+      const lower = points.map((p) => `${plot.x(p.x)} ${plot.y(p.low)}`).reverse();
+      shape('path', group, { d: 'M' + upper.concat(lower).join('L') + 'Z', fill: one.color, opacity: 0.14 });
+    }
+    shape('path', group, { d: 'M' + points.map((p) => `${plot.x(p.x)} ${plot.y(p.y)}`).join('L'), fill: 'none', stroke: one.color,
+      'stroke-width': 2, 'stroke-linejoin': 'round' });
+    if (points.length <= 40) {
+      for (const p of points) shape('path', group, { d: markOf(one, plot.x(p.x), plot.y(p.y)), fill: one.color });
+    }
+  }
+
+  function drawLabels(svg, plot, curves) {
+    const labels = curves.map(({ one, points }) => {
+      const last = points[points.length - 1];
+      const y = Math.min(Math.max(plot.y(last.y), TOP + 6), HEIGHT - BOTTOM);
+      return { one, x: plot.x(last.x), y, from: y };
+    });
+    settleLabels(labels);
+    for (const label of labels) {
+      shape('path', svg, { class: 'lead', d: `M${label.x + 6} ${label.from}L${WIDTH - RIGHT + 5} ${label.y}`, stroke: label.one.color, fill: 'none' });
+      shape('text', svg, { class: 'end', x: WIDTH - RIGHT + 8, y: label.y + 4, style: `fill:${label.one.color}` }, label.one.name);
+    }
+  }
+
+  const tip = document.getElementById('tip');
+  function showTip(event, plot, curves, cross) {
+    const box = plot.svg.getBoundingClientRect();
+    const at = plot.back((event.clientX - box.left) * WIDTH / box.width);
+    const rows = curves.map(({ one, points }) => ({ one, p: points.reduce((a, b) => Math.abs(b.x - at) < Math.abs(a.x - at) ? b : a) }));
+    rows.sort((a, b) => a.p.y - b.p.y);
+    tip.replaceChildren();
+    element('b', tip, `${plot.xLabel}: ${+at.toFixed(1)}`);
+    for (const { one, p } of rows) {
+      const row = element('div', tip);
+      element('i', row, '', { style: `background:${one.color}` });
+      element('span', row, one.name);
+      element('span', row, format(p.y, plot.name));
+    }
+    tip.hidden = false;
+    const left = event.clientX + 16 + tip.offsetWidth > innerWidth ? event.clientX - 16 - tip.offsetWidth : event.clientX + 16;
+    tip.style.left = Math.max(4, left) + 'px';
+    tip.style.top = Math.min(event.clientY + 12, innerHeight - tip.offsetHeight - 4) + 'px';
+    cross.setAttribute('x1', plot.x(at));
+    cross.setAttribute('x2', plot.x(at));
+    cross.setAttribute('visibility', 'visible');
+  }
+
+  function listen(plot, curves) {
+    const cross = shape('line', plot.svg, { class: 'cross', y1: TOP, y2: HEIGHT - BOTTOM, visibility: 'hidden' });
+    const area = shape('rect', plot.svg, { x: LEFT, y: TOP, width: WIDTH - LEFT - RIGHT, height: HEIGHT - TOP - BOTTOM, fill: 'transparent' });
+    area.addEventListener('pointermove', (event) => showTip(event, plot, curves, cross));
+    area.addEventListener('pointerleave', () => { tip.hidden = true; cross.setAttribute('visibility', 'hidden'); });
+  }
+
+  function plotOf(svg, name, xName, curves, all) {
+    const range = rangeOf(curves);
+    const xs = all.flatMap((c) => c.points.map((p) => p.x));
+    const xHigh = Math.max(...xs), xLow = xName === 'epoch' ? Math.min(...xs, 1) : 0;
+    const width = WIDTH - LEFT - RIGHT, height = HEIGHT - TOP - BOTTOM;
+    const xSpan = xHigh - xLow || 1, ySpan = range.high - range.low;
+    return { svg, name, share: isShare(name), xLabel: xName === 'epoch' ? 'epoch' : 'seconds of training',
+      x: (v) => +(LEFT + (v - xLow) / xSpan * width).toFixed(2),
+      y: (v) => +(TOP + (range.high - v) / ySpan * height).toFixed(2),
+      back: (px) => Math.min(Math.max(xLow + (px - LEFT) / width * xSpan, xLow), xHigh),
+      xTicks: niceTicks(xLow, xHigh, 7, xName === 'epoch' ? 1 : 0), yTicks: niceTicks(range.low, range.high, 5) };
+  }
+
+  function drawChart(parent, name, xName, number) {
+    const figure = element('figure', parent);
+    const caption = element('figcaption', figure, name === 'train_loss' ? 'Training loss' : words(name).replace(/^./, (c) => c.toUpperCase()));
+    element('span', caption, xName === 'epoch' ? ' over epochs' : ' over time');
+    const svg = shape('svg', figure, { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': caption.textContent });
+    const all = series.map((one) => ({ one, points: curveOf(one, name, xName) })).filter((c) => c.points.length);
+    const curves = all.filter((c) => c.one.shown);
+    if (!curves.length) {
+      shape('text', svg, { x: WIDTH / 2, y: HEIGHT / 2, 'text-anchor': 'middle' }, all.length ? 'no run is switched on' : 'no figures');
+      return;
+    }
+    const plot = plotOf(svg, name, xName, curves, all);
+    const clip = 'clip' + number;
+    shape('rect', shape('clipPath', svg, { id: clip }), { x: LEFT - 5, y: TOP - 5, width: WIDTH - LEFT - RIGHT + 10, height: HEIGHT - TOP - BOTTOM + 10 });
+    drawAxes(svg, plot);
+    for (const curve of curves) drawCurve(svg, plot, curve, clip);
+    drawLabels(svg, plot, curves);
+    listen(plot, curves);
+  }
+
+  function drawCharts() {
+    const parent = document.getElementById('charts');
+    parent.replaceChildren();
+    const names = (mainMetric ? [mainMetric] : []).concat('train_loss');
+    let number = 0;
+    for (const name of names) for (const xName of ['epoch', 'seconds']) drawChart(parent, name, xName, number++);
+  }
+
+  function drawLegend() {
+    const legend = document.getElementById('legend');
+    for (const one of series) {
+      const button = element('button', legend, undefined, { type: 'button', 'aria-pressed': 'true', title: 'show or hide; double click: only this one' });
+      swatch(button, one);
+      button.append(one.name);
+      const update = () => { [...legend.children].forEach((b, i) => b.setAttribute('aria-pressed', String(series[i].shown))); drawCharts(); };
+      button.addEventListener('click', () => { one.shown = !one.shown; update(); });
+      button.addEventListener('dblclick', () => { series.forEach((s) => { s.shown = s === one; }); update(); });
+    }
+  }
+
+  function summaryColumns() {
+    const plain = (label, pick, digits, unit) => ({ label, pick, show: (v) => known(v) ? v.toFixed(digits) + (unit || '') : '–' });
+    const columns = metrics.map((name) => ({ label: words(name), pick: (run) => (run.metrics || {})[name], show: (v) => format(v, name),
+      lowest: isShare(name), spread: true, name }));
+    return columns.concat([
+      { label: 'train loss', pick: (run) => run.train_loss, show: (v) => fixed(v, 4) },
+      plain('seconds', (run) => run.seconds, 1),
+      { label: 'samples/s', pick: (run) => run.samples_per_second, show: count },
+      plain('speed-up', (run) => run.speedup, 2, '×'),
+      plain('staleness', (run) => run.staleness.mean, 2),
+      plain('p99', (run) => run.staleness.p99, 0),
+      { label: 'updates', pick: (run) => run.updates, show: count },
+    ]);
+  }
+
+  function fillCell(cell, one, column, best) {
+    const values = one.runs.map(column.pick).filter(known);
+    let text = column.show(values.length ? mean(values) : NaN);
+    if (column.spread && values.length > 1) {
+      text = plainFormat(mean(values), column.name) + ' ± ' + format(spread(values), column.name);
+    }
+    cell.textContent = text;
+    if (column.lowest && values.length && mean(values) === best) cell.className = 'best';
+  }
+
+  function drawSummary() {
+    const table = document.getElementById('summary');
+    const columns = summaryColumns();
+    const head = element('tr', element('thead', table));
+    element('th', head, 'run', { scope: 'col' });
+    for (const column of columns) element('th', head, column.label, { scope: 'col' });
+    const body = element('tbody', table);
+    for (const column of columns) {
+      const means = series.map((one) => mean(one.runs.map(column.pick).filter(known))).filter(known);
+      column.best = Math.min(...means);
+    }
+    for (const one of series) {
+      const row = element('tr', body);
+      swatch(element('td', row), one);
+      row.firstChild.append(one.name);
+      for (const column of columns) fillCell(element('td', row), one, column, column.best);
+    }
+    const seeds = Math.max(0, ...series.map((one) => one.runs.length));
+    document.getElementById('summary-note').textContent =
+      'Speed-up: samples per second over those of one worker. Staleness: updates by others between a worker\u2019s pull and its push.' +
+      (seeds > 1 ? ` Means over ${seeds} seeds, ± sample standard deviation; bands in the curves span all seeds.` : '');
+  }
+
+  function drawTexts() {
+    const title = results.model + (results.dataset ? ' on ' + results.dataset : '');
+    document.title = 'dcps: ' + title;
+    document.getElementById('title').textContent = title;
+    document.getElementById('subtitle').textContent =
+      [`${series.length} ${series.length === 1 ? 'run' : 'runs'}`, results.virtual ? 'virtual time' : null, page.created].filter(Boolean).join(' · ');
+    const list = document.getElementById('settings');
+    for (const [name, value] of page.settings) {
+      const entry = element('div', list);
+      element('dt', entry, name);
+      element('dd', entry, value);
+    }
+    document.getElementById('command').textContent = page.command;
+  }
+
+  drawTexts();
+  drawLegend();
+  drawCharts();
+  drawSummary();
+})();

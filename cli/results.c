@@ -1,0 +1,115 @@
+#include "cli/results.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+void dcps_results_fini(dcps_results *results)
+{
+    for (uint32_t i = 0; i < results->run_count; i++) {
+        dcps_free(results->runs[i].points);
+    }
+    dcps_free(results->runs);
+    *results = (dcps_results){.run_count = 0};
+}
+
+/* Doubles `*capacity` entries where `count` fills them. */
+static void *grown(void *memory, uint32_t count, uint32_t *capacity, size_t bytes)
+{
+    if (memory != NULL && count < *capacity) {
+        return memory;
+    }
+    uint32_t larger = *capacity == 0 ? 8 : *capacity * 2;
+    void *moved = dcps_realloc(memory, larger, bytes);
+    if (moved != NULL) {
+        *capacity = larger;
+    }
+    return moved;
+}
+
+dcps_status dcps_results_add(dcps_results *results, dcps_result_run **run)
+{
+    dcps_result_run *runs = grown(results->runs, results->run_count, &results->run_capacity, sizeof(*runs));
+    if (runs == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for the results of another run");
+    }
+    results->runs = runs;
+    *run = &runs[results->run_count++];
+    **run = (dcps_result_run){.speedup = (double)NAN, .staleness.mean = (double)NAN};
+    return DCPS_OK;
+}
+
+dcps_status dcps_result_add_point(dcps_result_run *run, const dcps_curve_point *point)
+{
+    dcps_curve_point *points = grown(run->points, run->point_count, &run->point_capacity, sizeof(*points));
+    if (points == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for another point of a curve");
+    }
+    run->points = points;
+    points[run->point_count++] = *point;
+    return DCPS_OK;
+}
+
+static const dcps_curve_point *last_point(const dcps_result_run *run)
+{
+    return run == NULL || run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
+}
+
+double dcps_result_metric(const dcps_result_run *run, const char *name)
+{
+    const dcps_curve_point *point = last_point(run);
+    for (uint32_t i = 0; point != NULL && i < point->metric_count; i++) {
+        if (strcmp(point->metrics[i].name, name) == 0) {
+            return point->metrics[i].value;
+        }
+    }
+    return (double)NAN;
+}
+
+double dcps_result_train_loss(const dcps_result_run *run)
+{
+    const dcps_curve_point *point = last_point(run);
+    return point == NULL ? (double)NAN : point->train_loss;
+}
+
+const char *dcps_results_main_metric(const dcps_results *results)
+{
+    const char *first = NULL;
+    for (uint32_t i = 0; i < results->run_count; i++) {
+        const dcps_curve_point *point = last_point(&results->runs[i]);
+        for (uint32_t m = 0; point != NULL && m < point->metric_count; m++) {
+            if (strcmp(point->metrics[m].name, "test_error") == 0) {
+                return point->metrics[m].name;
+            }
+            first = first == NULL ? point->metrics[m].name : first;
+        }
+    }
+    return first;
+}
+
+/* Mean samples/s of the runs with one worker, of algorithm "sgd" only if asked; NaN if there are none. */
+static double single_rate(const dcps_results *results, bool sgd_only)
+{
+    double sum = 0.0;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < results->run_count; i++) {
+        const dcps_result_run *run = &results->runs[i];
+        if (!run->failed && run->workers == 1 && (!sgd_only || strcmp(run->algorithm, "sgd") == 0)) {
+            sum += run->samples_per_second;
+            count++;
+        }
+    }
+    return count == 0 ? (double)NAN : sum / count;
+}
+
+void dcps_results_fill_speedups(dcps_results *results)
+{
+    double single = single_rate(results, true);
+    if (isnan(single)) {
+        single = single_rate(results, false);
+    }
+    for (uint32_t i = 0; i < results->run_count; i++) {
+        results->runs[i].speedup = single > 0.0 ? results->runs[i].samples_per_second / single : (double)NAN;
+    }
+}

@@ -1,0 +1,122 @@
+/* results.json: schema dcps-results/1. */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/results.h"
+
+/* 12 digits: what a figure is worth, without the noise of binary fractions ("0.0865", not "0.086499999999999994"). */
+#define DCPS_RESULTS_DUMP_FLAGS (JSON_INDENT(2) | JSON_REAL_PRECISION(12))
+
+/* JSON has no numbers for these: null. */
+static json_t *real_or_null(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text[0] == '\0' ? json_null() : json_string(text);
+}
+
+static json_t *metrics_json(const dcps_curve_point *point)
+{
+    json_t *object = json_object();
+    for (uint32_t i = 0; object != NULL && point != NULL && i < point->metric_count; i++) {
+        if (json_object_set_new(object, point->metrics[i].name, real_or_null(point->metrics[i].value)) != 0) {
+            json_decref(object);
+            object = NULL;
+        }
+    }
+    return object;
+}
+
+static json_t *point_json(const dcps_curve_point *point)
+{
+    return json_pack("{s:o, s:o, s:o, s:o}", "epoch", real_or_null(point->epoch), "seconds",
+                     real_or_null(point->seconds), "train_loss", real_or_null(point->train_loss), "metrics",
+                     metrics_json(point));
+}
+
+static json_t *curve_json(const dcps_result_run *run)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; array != NULL && i < run->point_count; i++) {
+        if (json_array_append_new(array, point_json(&run->points[i])) != 0) {
+            json_decref(array);
+            array = NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *staleness_json(const dcps_staleness_summary *staleness)
+{
+    return json_pack("{s:o, s:I, s:I, s:I}", "mean", real_or_null(staleness->mean), "p50", (json_int_t)staleness->p50,
+                     "p99", (json_int_t)staleness->p99, "max", (json_int_t)staleness->max);
+}
+
+static json_t *run_json(const dcps_result_run *run)
+{
+    const dcps_curve_point *last = run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "algorithm", run->algorithm,
+                     "workers", (json_int_t)run->workers, "seed", (json_int_t)run->seed, "epochs",
+                     (json_int_t)run->epochs, "updates", (json_int_t)run->updates, "samples", (json_int_t)run->samples,
+                     "seconds", real_or_null(run->seconds), "samples_per_second", real_or_null(run->samples_per_second),
+                     "speedup", real_or_null(run->speedup), "train_loss", real_or_null(dcps_result_train_loss(run)),
+                     "metrics", metrics_json(last), "staleness", staleness_json(&run->staleness), "curve",
+                     curve_json(run));
+}
+
+static json_t *runs_json(const dcps_results *results)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; array != NULL && i < results->run_count; i++) {
+        if (!results->runs[i].failed && json_array_append_new(array, run_json(&results->runs[i])) != 0) {
+            json_decref(array);
+            array = NULL;
+        }
+    }
+    return array;
+}
+
+json_t *dcps_results_json(const dcps_results *results)
+{
+    return json_pack("{s:s, s:s, s:o, s:b, s:o}", "schema", "dcps-results/1", "model", results->model, "dataset",
+                     text_or_null(results->dataset), "virtual", (int)results->virtual_time, "runs", runs_json(results));
+}
+
+static dcps_status write_file(json_t *document, const char *path, const char *temporary)
+{
+    FILE *file = fopen(temporary, "we");
+    if (file == NULL) {
+        return dcps_fail(DCPS_IO, "cannot write %s: %s", temporary, strerror(errno));
+    }
+    bool good = json_dumpf(document, file, DCPS_RESULTS_DUMP_FLAGS) == 0 && fputc('\n', file) != EOF;
+    int error = errno;
+    good = fclose(file) == 0 && good;
+    if (!good || rename(temporary, path) != 0) {
+        error = good ? errno : error;
+        (void)unlink(temporary);
+        return dcps_fail(DCPS_IO, "cannot write %s: %s", path, strerror(error));
+    }
+    return DCPS_OK;
+}
+
+dcps_status dcps_results_write(const dcps_results *results, const char *path)
+{
+    char temporary[4096];
+    dcps_status status = dcps_format(temporary, sizeof(temporary), "%s.tmp", path);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    json_t *document = dcps_results_json(results);
+    if (document == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for %s", path);
+    }
+    status = write_file(document, path, temporary);
+    json_decref(document);
+    return status;
+}

@@ -1,0 +1,185 @@
+#include "cli/run_options.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/limits.h"
+
+/* An option that goes to servers as it was typed: they say what it may be. */
+#define DCPS_SERVER_OPTION(option_name, value, text)                                                                   \
+    {                                                                                                                  \
+        .name = (option_name), .type = DCPS_OPTION_TEXT, .value_name = (value), .help = (text)                         \
+    }
+
+const dcps_option dcps_run_options[] = {
+    {.name = "algorithm",
+     .type = DCPS_OPTION_TEXT,
+     .default_text = "asgd",
+     .value_name = "NAME",
+     .help = "sgd, ssgd, asgd, ssp, dc-asgd-c, dc-asgd-a"},
+    {.name = "workers",
+     .type = DCPS_OPTION_INTEGER,
+     .default_text = "4",
+     .value_name = "N",
+     .help = "Worker processes",
+     .minimum = 1,
+     .maximum = DCPS_MAX_WORKERS},
+#include "cli/run_options_shared.inc"
+    {.name = "seed",
+     .type = DCPS_OPTION_INTEGER,
+     .default_text = "1",
+     .value_name = "N",
+     .help = "Seed of initial weights and sample order",
+     .minimum = 0,
+     .maximum = 9007199254740991.0},
+    DCPS_SERVER_OPTION("checkpoint-dir", "DIR", "Keep checkpoints here; a dead server then resumes"),
+    DCPS_SERVER_OPTION("checkpoint-every", "SECONDS", "Time between checkpoints"),
+    DCPS_SERVER_OPTION("resume", "no|yes|auto",
+                       "Go on from the newest checkpoint; auto: begin anew where there is none"),
+    {.name = "evaluate",
+     .type = DCPS_OPTION_FLAG,
+     .default_text = "true",
+     .help = "Evaluate the weights of every epoch"},
+    {.name = "out", .type = DCPS_OPTION_TEXT, .value_name = "DIR", .help = "Write results.json and report.html here"},
+    {.name = NULL},
+};
+
+const dcps_option dcps_compare_options[] = {
+    {.name = "runs",
+     .type = DCPS_OPTION_TEXT,
+     .default_text = "sgd@1,ssgd@4,asgd@4,dc-asgd-c@4,dc-asgd-a@4",
+     .value_name = "ALGORITHM@WORKERS,…",
+     .help = "What to compare"},
+    {.name = "seeds",
+     .type = DCPS_OPTION_INTEGER,
+     .default_text = "1",
+     .value_name = "K",
+     .help = "Repeat each run with seeds SEED … SEED+K-1",
+     .minimum = 1,
+     .maximum = 1000},
+#include "cli/run_options_shared.inc"
+    {.name = "seed",
+     .type = DCPS_OPTION_INTEGER,
+     .default_text = "1",
+     .value_name = "N",
+     .help = "First seed",
+     .minimum = 0,
+     .maximum = 9007199254740991.0},
+    {.name = "out",
+     .type = DCPS_OPTION_TEXT,
+     .default_text = "runs/compare",
+     .value_name = "DIR",
+     .help = "Write results.json and report.html here"},
+    {.name = NULL},
+};
+
+const char *const dcps_server_pass_through[] = {
+    "epochs",   "batch-size",     "learning-rate", "warmup-epochs",     "decay-epochs", "decay-factor",
+    "momentum", "weight-decay",   "lambda",        "mean-square-decay", "ssp-bound",    "optimizer",
+    "lease-ms", "start-grace-ms", "block-params",  "transport",         "log-level",    NULL};
+const char *const dcps_worker_pass_through[] = {"model", "data", "device", "log-level", NULL};
+
+/* Options of `dcps run` alone that servers take. */
+static const char *const checkpoint_names[] = {"checkpoint-dir", "checkpoint-every", "resume", NULL};
+
+/* Settings that suit a model, for those who give none. */
+static const struct {
+    const char *model;
+    const char *name;
+    const char *value;
+} suited[] = {
+    {"mlp", "epochs", "10"},       {"mlp", "batch-size", "128"},   {"mlp", "learning-rate", "0.15"},
+    {"mlp", "warmup-epochs", "1"}, {"mlp", "decay-epochs", "7,9"}, {"mlp", "decay-factor", "0.3"},
+};
+
+const char *dcps_run_setting(const dcps_options *options, const char *name)
+{
+    const char *model = dcps_options_text(options, "model");
+    if (dcps_options_is_set(options, name)) {
+        return dcps_options_text(options, name);
+    }
+    for (size_t i = 0; i < sizeof(suited) / sizeof(suited[0]); i++) {
+        if (strcmp(suited[i].model, model) == 0 && strcmp(suited[i].name, name) == 0) {
+            return suited[i].value;
+        }
+    }
+    return NULL;
+}
+
+static void add_if_set(dcps_args *args, const dcps_options *options, const char *name)
+{
+    const char *value = dcps_run_setting(options, name);
+    if (value != NULL) {
+        dcps_args_add_flag(args, name, value);
+    }
+}
+
+void dcps_server_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint64_t seed,
+                          bool checkpoints)
+{
+    dcps_args_add_flag(args, "algorithm", spec->algorithm);
+    dcps_args_add(args, "--workers");
+    dcps_args_add(args, "%" PRIu32, spec->workers);
+    dcps_args_add(args, "--shards");
+    dcps_args_add(args, "%" PRId64, dcps_options_integer(options, "shards"));
+    dcps_args_add(args, "--seed");
+    dcps_args_add(args, "%" PRIu64, seed);
+    dcps_args_add_flag(args, "snapshot-every-samples", "epoch");
+    for (size_t i = 0; dcps_server_pass_through[i] != NULL; i++) {
+        add_if_set(args, options, dcps_server_pass_through[i]);
+    }
+    for (size_t i = 0; checkpoints && checkpoint_names[i] != NULL; i++) {
+        add_if_set(args, options, checkpoint_names[i]);
+    }
+}
+
+/* The values of a repeatable option come as lines. */
+static void add_each_line(dcps_args *args, const char *name, const char *lines)
+{
+    while (lines != NULL && *lines != '\0') {
+        size_t length = strcspn(lines, "\n");
+        dcps_args_add(args, "--%s", name);
+        dcps_args_add(args, "%.*s", (int)length, lines);
+        lines += length + (lines[length] == '\n');
+    }
+}
+
+void dcps_worker_args_add(dcps_args *args, const dcps_options *options, uint32_t threads)
+{
+    for (size_t i = 0; dcps_worker_pass_through[i] != NULL; i++) {
+        add_if_set(args, options, dcps_worker_pass_through[i]);
+    }
+    add_each_line(args, "model-opt", dcps_options_text(options, "model-opt"));
+    dcps_args_add(args, "--threads");
+    dcps_args_add(args, "%" PRIu32, threads);
+}
+
+/* Appends [name, value] where there is a value. */
+static void add_pair(json_t *array, const char *name, const char *value)
+{
+    if (value != NULL) {
+        (void)json_array_append_new(array, json_pack("[s, s]", name, value));
+    }
+}
+
+json_t *dcps_run_settings_json(const dcps_options *options)
+{
+    json_t *array = json_array();
+    char number[32];
+    add_pair(array, "model", dcps_options_text(options, "model"));
+    add_pair(array, "model options", dcps_options_text(options, "model-opt"));
+    (void)snprintf(number, sizeof(number), "%" PRId64, dcps_options_integer(options, "servers"));
+    add_pair(array, "servers", number);
+    (void)snprintf(number, sizeof(number), "%" PRId64, dcps_options_integer(options, "shards"));
+    add_pair(array, "shards", number);
+    (void)snprintf(number, sizeof(number), "%" PRId64, dcps_options_integer(options, "seed"));
+    add_pair(array, "first seed", number);
+    for (size_t i = 0; dcps_server_pass_through[i] != NULL; i++) {
+        const char *name = dcps_server_pass_through[i];
+        if (strcmp(name, "log-level") != 0) { /* says nothing of the training */
+            add_pair(array, name, dcps_run_setting(options, name));
+        }
+    }
+    return array;
+}

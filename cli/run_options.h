@@ -1,0 +1,34 @@
+/* The options of `dcps run` and `dcps compare`, and what becomes of them on the command lines of servers and workers. */
+#ifndef DCPS_CLI_RUN_OPTIONS_H
+#define DCPS_CLI_RUN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "cli/args.h"
+#include "cli/run_spec.h"
+#include "dcps/options.h"
+#include "dcps/status.h"
+
+extern const dcps_option dcps_run_options[];     /* of dcps run */
+extern const dcps_option dcps_compare_options[]; /* of dcps compare */
+
+/* Names of options that are handed to dcps-server or dcps-worker as they are, where set; ended by NULL. */
+extern const char *const dcps_server_pass_through[];
+extern const char *const dcps_worker_pass_through[];
+
+/* The value of a training option: the user's, else the one that suits the model, else NULL (the server's default holds). */
+const char *dcps_run_setting(const dcps_options *options, const char *name);
+
+/* Appends the flags of every server of one run, without those of addresses. `options` is of either table; `checkpoints` needs that of dcps run. */
+void dcps_server_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint64_t seed,
+                          bool checkpoints);
+/* Appends the flags of a worker with `threads` threads, without --servers. */
+void dcps_worker_args_add(dcps_args *args, const dcps_options *options, uint32_t threads);
+
+/* Array of [name, value] texts for the report. NULL when out of memory. */
+json_t *dcps_run_settings_json(const dcps_options *options);
+
+#endif
