@@ -1,0 +1,13 @@
+# Programs that stand in for the real ones, under their names.
+set(fake_dir ${CMAKE_BINARY_DIR}/tests/fake)
+add_executable(fake_server ${CMAKE_CURRENT_LIST_DIR}/fake/fake_server.c)
+target_link_libraries(fake_server PRIVATE dcps_warnings dcps_proto)
+set_target_properties(fake_server PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${fake_dir} OUTPUT_NAME dcps-server)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/fake/dcps-worker ${fake_dir}/dcps-worker COPYONLY)
+
+dcps_test(test_cluster LABELS integration SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cluster.c LINKS dcps_cli m TIMEOUT 300)
+add_dependencies(test_cluster fake_server)
+set_property(TEST test_cluster APPEND PROPERTY ENVIRONMENT "DCPS_FAKE_DIR=${fake_dir}")
+
+dcps_script_test(test_cli LABELS integration COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/test_cli.py TIMEOUT 900)
+set_property(TEST test_cli APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin")

@@ -1,0 +1,146 @@
+"""Real processes for the integration tests: starts servers and workers, watches them, and never leaves one behind."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BIN = os.environ.get("DCPS_BIN", "build/dev/bin")
+# Sanitized builds are slower: waits are this many times longer, and tests take fewer steps. Nothing here is a benchmark.
+PATIENCE = float(os.environ.get("DCPS_TEST_PATIENCE", "1"))
+SANITIZED = PATIENCE > 1
+
+
+def free_ports(count):
+    held = [socket.socket() for _ in range(count)]
+    for s in held:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in held]
+    for s in held:
+        s.close()
+    return ports
+
+
+class Process:
+    """One program with its output in files, so that nothing blocks on a pipe."""
+
+    def __init__(self, folder, name, arguments):
+        self.name = name
+        self.arguments = arguments
+        self.out_path = os.path.join(folder, name + ".out")
+        self.err_path = os.path.join(folder, name + ".err")
+        with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
+            self.process = subprocess.Popen(arguments, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
+
+    @property
+    def out(self):
+        with open(self.out_path, errors="replace") as file:
+            return file.read()
+
+    @property
+    def err(self):
+        with open(self.err_path, errors="replace") as file:
+            return file.read()
+
+    @property
+    def code(self):
+        return self.process.poll()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+        self.process.wait()
+
+    def describe(self):
+        return "--- %s (exit %s): %s\n%s\n%s" % (self.name, self.code, " ".join(self.arguments), self.out[-2000:], self.err[-4000:])
+
+
+class ClusterTest(unittest.TestCase):
+    """Gives each test a folder, programs in it, and their output when it fails."""
+
+    # A small model on real data, long enough that a kill falls into the training.
+    model = ["--model", "mlp", "--model-opt", "hidden=16"]
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="dcps-test-")
+        self.processes = []
+
+    def tearDown(self):
+        for process in self.processes:
+            process.kill()
+        outcome = getattr(self, "_outcome", None)
+        result = getattr(outcome, "result", None)
+        failed = result is not None and any(test is self for test, _ in result.failures + result.errors)
+        if failed or os.environ.get("DCPS_TEST_VERBOSE"):
+            for process in self.processes:
+                print(process.describe(), file=sys.stderr)
+
+    def start(self, name, program, *arguments):
+        process = Process(self.folder, name, [os.path.join(BIN, program), *map(str, arguments)])
+        self.processes.append(process)
+        return process
+
+    def wait(self, what, condition, seconds):
+        deadline = time.monotonic() + seconds * PATIENCE
+        while time.monotonic() < deadline:
+            value = condition()
+            if value:
+                return value
+            time.sleep(0.02)
+        for process in self.processes:
+            print(process.describe(), file=sys.stderr)
+        self.fail("%s: not within %g s" % (what, seconds * PATIENCE))
+
+    def start_server(self, *arguments, name="server", bind="127.0.0.1:0"):
+        pattern = re.compile(r"dcps-server listening control=(\S+) index=(\d+) shards=(\d+)")
+        earlier = [process for process in self.processes if process.name == name]
+        seen_before = len(pattern.findall(earlier[-1].out)) if earlier else 0
+        server = self.start(name, "dcps-server", "--bind", bind, *arguments)
+        self.wait("the server's address", lambda: len(pattern.findall(server.out)) > seen_before or server.code is not None, 20)
+        self.assertIsNone(server.code, server.describe())
+        server.address = pattern.findall(server.out)[-1][0]
+        return server
+
+    def start_worker(self, servers, *arguments, name=None):
+        name = name or "worker%d" % sum(p.name.startswith("worker") for p in self.processes)
+        return self.start(name, "dcps-worker", "--servers", servers, *self.model, *arguments)
+
+    def status(self, servers):
+        """The documents of all servers, or None while one does not answer."""
+        done = subprocess.run([os.path.join(BIN, "dcps"), "status", "--json", servers], capture_output=True, text=True, timeout=30)
+        try:
+            answer = json.loads(done.stdout)["servers"]
+        except (ValueError, KeyError):
+            return None
+        return answer if all("samples" in server for server in answer) else None
+
+    def samples(self, servers):
+        status = self.status(servers)
+        return status[0]["samples"] if status else 0
+
+    def wait_samples(self, servers, samples, seconds=60):
+        self.wait("%d samples trained" % samples, lambda: self.samples(servers) >= samples, seconds)
+
+    def wait_exit(self, process, seconds, code=0):
+        self.wait("exit of " + process.name, lambda: process.code is not None, seconds)
+        self.assertEqual(process.code, code, process.describe())
+
+    def wait_text(self, process, text, seconds):
+        self.wait("%r from %s" % (text, process.name), lambda: re.search(text, process.err), seconds)
+
+    def stop(self, server, seconds=20):
+        server.signal(signal.SIGTERM)
+        self.wait_exit(server, seconds)
+
+
+def main():
+    unittest.main(verbosity=2)

@@ -1,0 +1,114 @@
+/* Stands in for dcps-server: listens, answers STATUS with progress that follows the clock, and misbehaves as --mode tells. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "proto/transport.h"
+
+#define SAMPLES_PER_EPOCH 600u
+#define EPOCHS 2u
+#define WAITING_NS (50 * DCPS_NS_PER_MS)
+#define TRAINING_NS (400 * DCPS_NS_PER_MS)
+#define HALF_NS (WAITING_NS + TRAINING_NS / 2)
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+static const char *flag(int argc, char **argv, const char *name)
+{
+    const char *value = "";
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            value = argv[i + 1];
+    return value;
+}
+
+/* Progress after `age_ns`: nothing, then a straight line, then done. */
+static void fill_status(dcps_status_reply *reply, uint64_t age_ns, bool stuck)
+{
+    static const uint64_t staleness[] = {1, 2, 1};
+    uint64_t trained_ns = age_ns < WAITING_NS ? 0 : age_ns - WAITING_NS;
+    trained_ns = trained_ns > TRAINING_NS ? TRAINING_NS : trained_ns;
+    trained_ns = stuck ? 0 : trained_ns;
+    *reply = (dcps_status_reply){.server_count = 1,
+                                 .state = DCPS_RUN_TRAINING,
+                                 .samples = SAMPLES_PER_EPOCH * EPOCHS * trained_ns / TRAINING_NS,
+                                 .samples_per_epoch = SAMPLES_PER_EPOCH,
+                                 .epochs = EPOCHS,
+                                 .updates = 12,
+                                 .training_ns = trained_ns,
+                                 .train_loss = 0.5,
+                                 .workers_expected = 2,
+                                 .staleness_count = 3,
+                                 .staleness = staleness,
+                                 .algorithm = "asgd"};
+    reply->state = age_ns < WAITING_NS ? DCPS_RUN_WAITING : reply->state;
+    reply->state = trained_ns == TRAINING_NS ? DCPS_RUN_DONE : reply->state;
+}
+
+static int serve(dcps_socket *socket, const char *mode, bool resumed)
+{
+    uint64_t start_ns = dcps_clock_ns() - (resumed ? HALF_NS : 0);
+    bool silent = strcmp(mode, "silent") == 0;
+    while (!stopped || strcmp(mode, "deaf") == 0) {
+        dcps_delivery delivery;
+        bool wake = false;
+        if (dcps_socket_wait(&socket, 1, -1, 20, &wake) != DCPS_OK)
+            return 4;
+        uint64_t age_ns = dcps_clock_ns() - start_ns;
+        if (strcmp(mode, "die") == 0 && !resumed && age_ns > HALF_NS)
+            (void)kill(getpid(), SIGKILL);
+        while (dcps_socket_receive(socket, &delivery) == DCPS_OK) {
+            dcps_message answer = {.type = DCPS_MESSAGE_STATUS_REPLY};
+            fill_status(&answer.body.status_reply, age_ns, strcmp(mode, "stuck") == 0);
+            if (!silent && dcps_socket_send(socket, &delivery.peer, &answer, NULL) != DCPS_OK)
+                (void)fprintf(stderr, "cannot answer\n");
+            dcps_buffer_unref(&delivery.payload);
+        }
+    }
+    return strcmp(mode, "bad-end") == 0 ? 1 : 0;
+}
+
+/* In mode "taken" the first life finds its port in use. */
+static bool port_is_taken(const char *mode, const char *marker)
+{
+    if (strcmp(mode, "taken") != 0 || access(marker, F_OK) == 0)
+        return false;
+    FILE *file = fopen(marker, "w");
+    if (file != NULL)
+        (void)fclose(file);
+    (void)fprintf(stderr, "cannot listen: Address already in use\n");
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    const char *mode = flag(argc, argv, "--mode");
+    char endpoint[128];
+    dcps_transport *transport = NULL;
+    dcps_socket *socket = NULL;
+    (void)signal(SIGTERM, stop);
+    if (strcmp(mode, "usage") == 0 || strcmp(mode, "early") == 0 || port_is_taken(mode, flag(argc, argv, "--marker"))) {
+        (void)fprintf(stderr, "this server does not want to\n");
+        return strcmp(mode, "usage") == 0 ? 2 : 1;
+    }
+    (void)snprintf(endpoint, sizeof(endpoint), "tcp://%s", flag(argc, argv, "--bind"));
+    if (dcps_transport_create(1, &transport) != DCPS_OK || dcps_socket_bind(transport, endpoint, &socket) != DCPS_OK) {
+        (void)fprintf(stderr, "%s\n", dcps_error_message());
+        return 1;
+    }
+    (void)printf("dcps-server listening control=%s index=%s shards=1\n", endpoint + 6, flag(argc, argv, "--index"));
+    (void)fflush(stdout);
+    int code = serve(socket, mode, strcmp(flag(argc, argv, "--resume"), "auto") == 0);
+    dcps_socket_close(&socket);
+    dcps_transport_destroy(&transport);
+    return code;
+}

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Runs dcps bench as a user would: the JSON contract, algorithms and transports, and what is said when the server goes missing."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+BIN = os.environ["DCPS_BIN"]
+DCPS = os.path.join(BIN, "dcps")
+LIMIT_S = 120
+SANITIZED = float(os.environ.get("DCPS_TEST_PATIENCE", "1")) > 1
+no_measuring = unittest.skipIf(SANITIZED, "measuring a sanitized program takes minutes and says nothing")
+
+
+def run(*args, program=DCPS):
+    return subprocess.run([program, "bench", *args], capture_output=True, text=True, timeout=LIMIT_S, check=False)
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def end_state(pid):
+    """Whether a process is gone or only waits to be reaped."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
+
+
+class PushPull(unittest.TestCase):
+    def check_result(self, text, **settings):
+        result = json.loads(text)
+        self.assertEqual(result["schema"], "dcps-bench/1")
+        self.assertEqual(result["benchmark"], "push-pull")
+        for name, value in settings.items():
+            self.assertEqual(result[name], value, name)
+        seconds = result["seconds"]
+        self.assertGreater(seconds["median"], 0)
+        self.assertGreaterEqual(seconds["p99"], seconds["median"])
+        # No worker can be faster than its own push-pulls say, by more than what medians of few steps may hide.
+        rate = result["params_per_second"]
+        self.assertGreater(rate, 0)
+        self.assertLess(rate, 20 * result["workers"] * result["params"] / seconds["median"])
+        limits = result["limits"]
+        memory = limits["memory_bytes_per_second"] / limits["memory_bytes_per_param"]
+        loopback = limits["loopback_bytes_per_second"] / limits["wire_bytes_per_param"]
+        self.assertEqual(limits["tighter"], "loopback" if loopback < memory else "memory")
+        self.assertTrue(math.isclose(result["share_of_limit"], rate / min(memory, loopback), rel_tol=1e-9))
+        return result
+
+    @no_measuring
+    def test_algorithms_and_transports(self):
+        cases = [("sgd", 1, "tcp", 16), ("ssgd", 2, "ipc", 14), ("ssp", 2, "tcp", 16), ("dc-asgd-a", 2, "ipc", 28)]
+        for algorithm, workers, transport, size in cases:
+            with self.subTest(algorithm=algorithm):
+                done = run("push-pull", "--params", "300001", "--workers", str(workers), "--shards", "2", "--transport", transport,
+                           "--algorithm", algorithm, "--steps", "4", "--repeats", "3", "--warmup", "3", "--json")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                result = self.check_result(done.stdout, params=300001, workers=workers, shards=2, transport=transport,
+                                           algorithm=algorithm, steps=4)
+                self.assertEqual(result["limits"]["memory_bytes_per_param"], size)
+                self.assertEqual(result["limits"]["wire_bytes_per_param"], 8)
+
+    @no_measuring
+    def test_steady_state_allocates_nothing(self):
+        done = run("push-pull", "--params", "600000", "--workers", "2", "--steps", "20", "--warmup", "20", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        result = self.check_result(done.stdout, params=600000, workers=2)
+        self.assertLess(result["client_allocations_per_step"], 0.05)
+
+    @no_measuring
+    def test_text_explains_the_limits(self):
+        done = run("push-pull", "--params", "100000", "--steps", "3", "--repeats", "1", "--warmup", "0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for words in ("push-pull of 100,000 parameters", "20.0 bytes a parameter", "8 bytes a parameter", "share of limit", "p99"):
+            self.assertIn(words, done.stdout)
+
+    def test_server_killed(self):
+        process = subprocess.Popen([DCPS, "bench", "push-pull", "--params", "2000000", "--steps", "100000"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        server = None
+        deadline = time.monotonic() + 60
+        while server is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+            server = next(iter(children(process.pid)), None)
+        self.assertIsNotNone(server)
+        time.sleep(1.0)
+        os.kill(server, signal.SIGKILL)
+        begin = time.monotonic()
+        out, err = process.communicate(timeout=60)
+        self.assertLess(time.monotonic() - begin, 30)
+        self.assertEqual(process.returncode, 1, err)
+        self.assertIn("the server was killed by signal 9", err)
+        self.assertEqual(out, "")
+
+    def test_killed_itself_leaves_no_server(self):
+        process = subprocess.Popen([DCPS, "bench", "push-pull", "--params", "1000000", "--steps", "100000"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        found = []
+        deadline = time.monotonic() + 60
+        while not found and time.monotonic() < deadline:
+            time.sleep(0.05)
+            found = children(process.pid)
+        self.assertTrue(found)
+        process.kill()
+        process.wait()
+        while not all(end_state(pid) for pid in found) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertTrue(all(end_state(pid) for pid in found))
+
+    def test_no_server_program(self):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = shutil.copy(DCPS, folder)
+            done = run("push-pull", "--params", "1000", "--steps", "1", program=copy)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("dcps-server", done.stderr)
+
+    def test_usage(self):
+        self.assertEqual(run().returncode, 2)
+        self.assertEqual(run("--help").returncode, 0)
+        self.assertEqual(run("nonsense").returncode, 2)
+        self.assertEqual(run("push-pull", "--help").returncode, 0)
+        for bad in (["--params", "0"], ["--workers", "65"], ["--transport", "pigeon"], ["--steps", "x"], ["--nonsense"]):
+            done = run("push-pull", *bad)
+            self.assertEqual(done.returncode, 2, bad)
+            self.assertIn(bad[0], done.stderr)
+        done = run("push-pull", "--algorithm", "adam")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("dc-asgd-a", done.stderr)
+
+
+class Update(unittest.TestCase):
+    @no_measuring
+    def test_rules(self):
+        for algorithm, optimizer, size in (("asgd", "sgd", 16), ("dc-asgd-a", "momentum", 36)):
+            with self.subTest(algorithm=algorithm, optimizer=optimizer):
+                done = run("update", "--params", "1000003", "--algorithm", algorithm, "--optimizer", optimizer, "--threads", "2",
+                           "--steps", "5", "--json")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                result = json.loads(done.stdout)
+                self.assertEqual(result["schema"], "dcps-bench/1")
+                self.assertEqual(result["benchmark"], "update")
+                self.assertEqual(result["memory_bytes_per_param"], size)
+                share = result["params_per_second"] * size / result["limits"]["memory_bytes_per_second"]
+                self.assertTrue(math.isclose(result["share_of_limit"], share, rel_tol=1e-9))
+
+    @no_measuring
+    def test_fewer_parameters_than_threads(self):
+        done = run("update", "--params", "3", "--threads", "8", "--steps", "2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("share of limit", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

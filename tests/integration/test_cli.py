@@ -1,0 +1,118 @@
+"""The dcps program as a person or a script meets it: exit codes, messages, files, and what is left of a run that was killed."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import cluster
+
+SMALL = ["--model", "mlp", "--model-opt", "hidden=16"]
+
+
+class CliTest(cluster.ClusterTest):
+    def dcps(self, *arguments, seconds=120):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DCPS_")}
+        return subprocess.run([os.path.join(cluster.BIN, "dcps"), *arguments], capture_output=True, text=True, env=environment,
+                              timeout=seconds * cluster.PATIENCE)
+
+    def check(self, arguments, code, *texts):
+        done = self.dcps(*arguments)
+        shown = done.stdout + done.stderr
+        self.assertEqual(done.returncode, code, "%s\n%s" % (arguments, shown))
+        for text in texts:
+            self.assertIn(text, shown)
+
+    def test_help(self):
+        self.check(["--help"], 0, "compare", "checkpoint", "doctor", "bench")
+        self.check(["--version"], 0, "dcps ")
+        for command in ("run", "compare", "status", "checkpoint", "doctor"):
+            self.check([command, "--help"], 0, "dcps " + command)
+
+    def test_wrong_usage(self):
+        self.check([], 2, "Usage")
+        self.check(["walk"], 2, "walk")
+        self.check(["run", "--no-such-flag"], 2, "no-such-flag")
+        self.check(["run", "--workers", "0"], 2, "workers")
+        self.check(["run", "--algorithm", "magic"], 2, "magic", "dc-asgd-a")
+        self.check(["compare", "--runs", "asgd@4,asgd@4"], 2, "twice")
+        self.check(["compare", "--runs", "@"], 2, "ALGORITHM@WORKERS")
+        self.check(["status"], 2, "HOST:PORT")
+        self.check(["status", "nonsense"], 2, "nonsense")
+        self.check(["checkpoint", "127.0.0.1:99999"], 2, "99999")
+
+    def test_flags_that_servers_and_workers_refuse(self):
+        self.check(["run", *SMALL, "--epochs", "-1"], 2, "epochs")
+        self.check(["run", "--model", "no-such-model"], 1, "no-such-model")
+        self.check(["run", "--model", "mlp", "--model-opt", "no-such-option=1"], 2, "no-such-option")
+
+    def test_every_flag_of_a_run_is_known_to_servers(self):
+        ours = {"model", "model-opt", "data", "device", "threads", "max-restarts", "stall-timeout", "evaluate", "out", "config",
+                "print-config", "help", "version"}
+        flags = set(re.findall(r"^  --([a-z-]+)", self.dcps("run", "--help").stdout, re.M)) - ours
+        help_text = subprocess.run([os.path.join(cluster.BIN, "dcps-server"), "--help"], capture_output=True, text=True).stdout
+        known = set(re.findall(r"^  --([a-z-]+)", help_text, re.M))
+        self.assertIn("learning-rate", flags)
+        self.assertEqual(flags - known, set())
+
+    def test_silent_servers(self):
+        port = cluster.free_ports(1)[0]
+        self.check(["status", "--timeout", "1", "127.0.0.1:%d" % port], 1, "127.0.0.1:%d does not answer" % port, "silent")
+        self.check(["checkpoint", "--timeout", "1", "127.0.0.1:%d" % port], 1, "does not answer")
+
+    def test_doctor(self):
+        self.check(["doctor"], 0, "processors", "dcps-server", "mlp", "Ready")
+
+    def test_run_writes_results_and_report(self):
+        out = os.path.join(self.folder, "deep", "er")
+        done = self.dcps("run", *SMALL, "--workers", "2", "--epochs", "2", "--servers", "2", "--out", out, seconds=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        with open(os.path.join(out, "results.json"), encoding="utf-8") as file:
+            results = json.load(file)
+        run = results["runs"][0]
+        self.assertEqual((results["schema"], results["model"], results["dataset"]), ("dcps-results/1", "mlp", "fashion-mnist"))
+        self.assertEqual((run["algorithm"], run["workers"], run["epochs"], run["samples"]), ("asgd", 2, 2, 120000))
+        self.assertEqual(len(run["curve"]), 2)
+        self.assertLess(run["metrics"]["test_error"], 0.3)
+        self.assertIn("%.2f %%" % (100 * run["metrics"]["test_error"]), done.stdout)
+        with open(os.path.join(out, "report.html"), encoding="utf-8") as file:
+            page = file.read()
+        data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+        self.assertEqual(data["results"], results)
+        self.assertIn("--out " + out, data["command"])
+        self.assertNotIn("http://", page.replace("http://www.w3.org/2000/svg", ""))
+        self.assertEqual(sorted(os.listdir(out)), ["report.html", "results.json"])
+
+    def children(self, parent):
+        found = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True)
+        return [int(pid) for pid in found.stdout.split()]
+
+    def alive(self, pid):
+        try:
+            with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
+        except OSError:
+            return False
+
+    def start_long_run(self):
+        run = self.start("run", "dcps", "run", *SMALL, "--workers", "2", "--epochs", "1000", "--log-level", "info")
+        self.wait("its processes", lambda: len(self.children(run.process.pid)) >= 3, 60)
+        return run, self.children(run.process.pid)
+
+    def test_ctrl_c_leaves_nothing(self):
+        run, pids = self.start_long_run()
+        time.sleep(1)
+        run.signal(signal.SIGINT)
+        self.wait_exit(run, 40, code=1)
+        self.assertIn("stopped on request", run.err)
+        self.assertEqual([pid for pid in pids if self.alive(pid)], [])
+
+    def test_killed_parent_leaves_nothing(self):
+        run, pids = self.start_long_run()
+        run.kill()
+        self.wait("its children to go", lambda: not any(self.alive(pid) for pid in pids), 20)
+
+
+if __name__ == "__main__":
+    cluster.main()

@@ -1,0 +1,403 @@
+/* Life and death of a cluster, with programs that stand in for servers and workers and misbehave on request. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/cluster.h"
+#include "support/check_main.h"
+
+/* Whatever happens, a run is over by then: no test may hang. */
+#define MOST_S 30u
+
+/* One run and everything it left. */
+typedef struct trial {
+    dcps_cluster_config config;
+    dcps_args server;
+    dcps_args worker;
+    dcps_args evaluate;
+    dcps_result_run run;
+    char dataset[DCPS_RESULT_NAME_BYTES];
+    char marker[64];
+    char *shown;
+    size_t shown_bytes;
+    FILE *screen_file;
+    dcps_screen screen;
+    dcps_supervisor *supervisor;
+    dcps_status status;
+    double took_s;
+} trial;
+
+static void trial_init(trial *self, const char *server_mode, const char *worker_mode)
+{
+    *self = (trial){.status = DCPS_OK};
+    (void)snprintf(self->marker, sizeof(self->marker), "/tmp/dcps-cluster-%d", (int)getpid());
+    (void)unlink(self->marker);
+    self->screen_file = open_memstream(&self->shown, &self->shown_bytes);
+    dcps_screen_init(&self->screen, self->screen_file, false);
+    ck_assert_int_eq(dcps_supervisor_create(&self->supervisor), DCPS_OK);
+    dcps_args_add_flag(&self->server, "mode", server_mode);
+    dcps_args_add_flag(&self->server, "marker", self->marker);
+    dcps_args_add_flag(&self->worker, "mode", worker_mode);
+    dcps_args_add_flag(&self->worker, "marker", self->marker);
+    dcps_args_add(&self->evaluate, "--evaluate");
+    dcps_args_append(&self->evaluate, &self->worker);
+    self->config = (dcps_cluster_config){.title = "asgd@2",
+                                         .program_dir = getenv("DCPS_FAKE_DIR"),
+                                         .servers = 1,
+                                         .workers = 2,
+                                         .server_args = &self->server,
+                                         .worker_args = &self->worker,
+                                         .evaluate_args = &self->evaluate,
+                                         .max_restarts = 2,
+                                         .limits = dcps_cluster_default_limits,
+                                         .supervisor = self->supervisor,
+                                         .screen = &self->screen};
+    self->config.limits.stop_ms = 500;
+    self->config.limits.backoff_ms = 50;
+}
+
+static void trial_run(trial *self)
+{
+    uint64_t start_ns = dcps_clock_ns();
+    self->status = dcps_cluster_run(&self->config, &self->run, self->dataset);
+    self->took_s = (double)(dcps_clock_ns() - start_ns) / (double)DCPS_NS_PER_S;
+    (void)fflush(self->screen_file);
+    ck_assert_double_lt(self->took_s, (double)MOST_S);
+    /* Nothing is left behind. */
+    ck_assert_uint_eq(dcps_supervisor_running(self->supervisor), 0);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+    ck_assert_int_eq(errno, ECHILD);
+}
+
+static void trial_fini(trial *self)
+{
+    dcps_supervisor_destroy(&self->supervisor);
+    (void)fclose(self->screen_file);
+    free(self->shown);
+    dcps_args_fini(&self->server);
+    dcps_args_fini(&self->worker);
+    dcps_args_fini(&self->evaluate);
+    dcps_results results = {.run_count = 0};
+    dcps_result_run *run = NULL;
+    ck_assert_int_eq(dcps_results_add(&results, &run), DCPS_OK);
+    *run = self->run;
+    dcps_results_fini(&results);
+    (void)unlink(self->marker);
+}
+
+static void check_shown(const trial *self, const char *text)
+{
+    ck_assert_msg(strstr(self->shown, text) != NULL, "'%s' is not in:\n%s", text, self->shown);
+}
+
+static void check_good(const trial *self)
+{
+    ck_assert_msg(self->status == DCPS_OK, "%s\n%s", dcps_error_message(), self->shown);
+    ck_assert_uint_eq(self->run.samples, 1200);
+    ck_assert_uint_eq(self->run.epochs, 2);
+    ck_assert_uint_eq(self->run.updates, 12);
+    ck_assert_double_eq_tol(self->run.seconds, 0.4, 1e-9);
+    ck_assert_double_eq_tol(self->run.samples_per_second, 3000.0, 1e-6);
+    ck_assert_uint_eq(self->run.staleness.p50, 1);
+    ck_assert_uint_eq(self->run.staleness.max, 2);
+}
+
+static void check_bad(const trial *self, dcps_status status, const char *message)
+{
+    ck_assert_msg(self->status == status, "%s: %s\n%s", dcps_status_name(self->status), dcps_error_message(),
+                  self->shown);
+    ck_assert_msg(strstr(dcps_error_message(), message) != NULL, "'%s' is not in: %s", message, dcps_error_message());
+}
+
+START_TEST(test_good_run)
+{
+    trial self;
+    trial_init(&self, "good", "good");
+    trial_run(&self);
+    check_good(&self);
+    ck_assert_uint_eq(self.run.restarts, 0);
+    ck_assert_uint_eq(self.run.point_count, 2);
+    ck_assert_double_eq(self.run.points[1].epoch, 2.0);
+    ck_assert_double_eq(dcps_result_metric(&self.run, "test_error"), 0.25);
+    ck_assert_str_eq(self.dataset, "toy");
+    check_shown(&self, "asgd@2  ");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_several_servers_and_evaluation_beside)
+{
+    trial self;
+    trial_init(&self, "good", "good");
+    self.config.servers = 3;
+    self.config.evaluate_beside = true;
+    trial_run(&self);
+    check_good(&self);
+    ck_assert_uint_eq(self.run.point_count, 2);
+    ck_assert_uint_eq(self.run.staleness.count, 12); /* summed over the servers */
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_without_evaluation)
+{
+    trial self;
+    trial_init(&self, "good", "good");
+    self.config.evaluate_args = NULL;
+    trial_run(&self);
+    check_good(&self);
+    ck_assert_uint_eq(self.run.point_count, 0);
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_dead_worker_is_started_again)
+{
+    trial self;
+    trial_init(&self, "good", "die-once");
+    self.config.workers = 1;
+    trial_run(&self);
+    check_good(&self);
+    ck_assert_uint_eq(self.run.restarts, 1);
+    check_shown(&self, "worker 0 was killed by signal 9 (Killed): starting it again in 50 ms (restart 1 of 2)");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_workers_that_keep_dying)
+{
+    trial self;
+    trial_init(&self, "stuck", "die");
+    trial_run(&self);
+    check_bad(&self, DCPS_SYSTEM, "all 2 workers died 3 times, the last one was killed by signal 9 (Killed)");
+    check_shown(&self, "going on without it");
+    check_shown(&self, "about to die");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_worker_that_cannot_start)
+{
+    trial self;
+    trial_init(&self, "stuck", "fail-at-start");
+    trial_run(&self);
+    check_bad(&self, DCPS_SYSTEM, "exited with code 1 before any training");
+    check_shown(&self, "no such model");
+    trial_fini(&self);
+    trial_init(&self, "good", "usage");
+    trial_run(&self);
+    check_bad(&self, DCPS_INVALID, "exited with code 2");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_workers_that_leave_early)
+{
+    trial self;
+    trial_init(&self, "stuck", "leave");
+    trial_run(&self);
+    check_bad(&self, DCPS_SYSTEM, "all workers have ended, but the training has not");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_worker_that_does_not_end)
+{
+    trial self;
+    trial_init(&self, "good", "deaf");
+    trial_run(&self);
+    check_good(&self); /* every batch was applied */
+    check_shown(&self, "worker 1 has not ended although the training is over");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_server_that_cannot_start)
+{
+    trial self;
+    trial_init(&self, "early", "good");
+    trial_run(&self);
+    check_bad(&self, DCPS_SYSTEM, "server 0 exited with code 1 before it listened at 127.0.0.1:");
+    check_shown(&self, "this server does not want to");
+    trial_fini(&self);
+    trial_init(&self, "usage", "good");
+    trial_run(&self);
+    check_bad(&self, DCPS_INVALID, "server 0 exited with code 2");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_taken_port_is_chosen_anew)
+{
+    trial self;
+    trial_init(&self, "taken", "good");
+    trial_run(&self);
+    check_good(&self);
+    check_shown(&self, "Address already in use");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_dead_server_ends_the_run)
+{
+    trial self;
+    trial_init(&self, "die", "deaf");
+    trial_run(&self);
+    check_bad(&self, DCPS_SYSTEM, "was killed by signal 9 (Killed) and its parameters are lost");
+    ck_assert_double_lt(self.took_s, 5.0);
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_dead_server_resumes_from_its_checkpoint)
+{
+    trial self;
+    trial_init(&self, "die", "deaf");
+    self.config.can_resume = true;
+    trial_run(&self);
+    check_good(&self);
+    ck_assert_uint_eq(self.run.restarts, 1);
+    check_shown(&self, "server 0 was killed by signal 9 (Killed): starting it again");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_silent_server_is_named_and_given_up)
+{
+    trial self;
+    trial_init(&self, "silent", "deaf");
+    self.config.limits.silence_ms = 300;
+    self.config.limits.lost_ms = 1500;
+    trial_run(&self);
+    check_bad(&self, DCPS_TIMEOUT, "server 0 at 127.0.0.1:");
+    check_shown(&self, "does not answer (0 s)");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_standstill_is_given_up)
+{
+    trial self;
+    trial_init(&self, "stuck", "deaf");
+    self.config.limits.stall_ms = 1000;
+    trial_run(&self);
+    check_bad(&self, DCPS_TIMEOUT, "nothing has moved for 1 s");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_server_that_ends_badly)
+{
+    trial self;
+    trial_init(&self, "bad-end", "good");
+    trial_run(&self);
+    check_bad(&self, DCPS_SYSTEM, "server 0 exited with code 1 while it was stopping");
+    trial_fini(&self);
+    trial_init(&self, "deaf", "good");
+    trial_run(&self);
+    check_bad(&self, DCPS_SYSTEM, "it did not end in time after SIGTERM");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_bad_evaluations)
+{
+    static const struct {
+        const char *mode;
+        dcps_status status;
+        const char *message;
+    } cases[] = {{"eval-garbage", DCPS_CORRUPT, "the evaluating worker printed"},
+                 {"eval-fails", DCPS_SYSTEM, "dcps-worker --evaluate exited with code 1"},
+                 {"eval-nothing", DCPS_SYSTEM, "without a single figure"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        trial self;
+        trial_init(&self, "good", cases[i].mode);
+        trial_run(&self);
+        check_bad(&self, cases[i].status, cases[i].message);
+        trial_fini(&self);
+    }
+}
+END_TEST
+
+/* A restarted server has lost its snapshots, which is no failure of the run. */
+START_TEST(test_nothing_to_evaluate_after_a_restart)
+{
+    trial self;
+    trial_init(&self, "die", "deaf");
+    dcps_args_add_flag(&self.evaluate, "mode", "eval-nothing");
+    self.config.can_resume = true;
+    trial_run(&self);
+    check_good(&self);
+    ck_assert_uint_eq(self.run.point_count, 0);
+    check_shown(&self, "nothing was evaluated");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_missing_programs)
+{
+    trial self;
+    trial_init(&self, "good", "good");
+    self.config.program_dir = "/nonexistent";
+    trial_run(&self);
+    check_bad(&self, DCPS_NOT_FOUND, "/nonexistent/dcps-server");
+    trial_fini(&self);
+}
+END_TEST
+
+/* Ctrl-C in the middle of the training. */
+START_TEST(test_interrupt)
+{
+    trial self;
+    trial_init(&self, "stuck", "deaf");
+    pid_t pid = getpid();
+    pid_t finger = fork();
+    if (finger == 0) {
+        (void)usleep(500000);
+        (void)kill(pid, SIGINT);
+        _exit(0);
+    }
+    uint64_t start_ns = dcps_clock_ns();
+    self.status = dcps_cluster_run(&self.config, &self.run, self.dataset);
+    (void)fflush(self.screen_file);
+    ck_assert_uint_lt(dcps_clock_ns() - start_ns, 10 * DCPS_NS_PER_S);
+    ck_assert_int_eq(waitpid(finger, NULL, 0), finger);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+    check_bad(&self, DCPS_CANCELLED, "stopped on request");
+    check_shown(&self, "2 processes did not end in time and were killed");
+    trial_fini(&self);
+}
+END_TEST
+
+int main(void)
+{
+    if (getenv("DCPS_FAKE_DIR") == NULL) {
+        (void)fprintf(stderr, "DCPS_FAKE_DIR must name the folder of the stand-in programs\n");
+        return EXIT_FAILURE;
+    }
+    const TTest *const tests[] = {test_good_run,
+                                  test_several_servers_and_evaluation_beside,
+                                  test_without_evaluation,
+                                  test_dead_worker_is_started_again,
+                                  test_workers_that_keep_dying,
+                                  test_worker_that_cannot_start,
+                                  test_workers_that_leave_early,
+                                  test_worker_that_does_not_end,
+                                  test_server_that_cannot_start,
+                                  test_taken_port_is_chosen_anew,
+                                  test_dead_server_ends_the_run,
+                                  test_dead_server_resumes_from_its_checkpoint,
+                                  test_silent_server_is_named_and_given_up,
+                                  test_standstill_is_given_up,
+                                  test_server_that_ends_badly,
+                                  test_bad_evaluations,
+                                  test_nothing_to_evaluate_after_a_restart,
+                                  test_missing_programs,
+                                  test_interrupt};
+    return CHECK_MAIN("cluster", tests);
+}

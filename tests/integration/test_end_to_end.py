@@ -1,0 +1,133 @@
+"""The programs as a user runs them: clusters from one command, comparison, resumption on other shards, exactness over real sockets."""
+import json
+import os
+import signal
+import struct
+import subprocess
+import unittest
+
+import cluster
+
+BATCH = 512 if cluster.SANITIZED else 128
+
+
+def read_safetensors(path):
+    with open(path, "rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        head = json.loads(file.read(length))
+        data = file.read()
+    head.pop("__metadata__")
+    return {name: data[slice(*tensor["data_offsets"])] for name, tensor in head.items()}
+
+
+class EndToEndTest(cluster.ClusterTest):
+    def train(self, algorithm, workers, shards, *extra, epochs=1, batch=BATCH, worker_flags=()):
+        """Trains and returns the tensors of the final checkpoint."""
+        name = "run%d" % len(self.processes)
+        folder = os.path.join(self.folder, name)
+        server = self.start_server("--workers", workers, "--shards", shards, "--algorithm", algorithm, "--epochs", epochs,
+                                   "--batch-size", batch, "--learning-rate", 0.1, "--checkpoint-dir", folder, *extra, name=name)
+        all_workers = [self.start_worker(server.address, *worker_flags, name="worker-%s-%d" % (name, i)) for i in range(workers)]
+        for worker in all_workers:
+            self.wait_exit(worker, 120)
+        self.stop(server)
+        return read_safetensors(os.path.join(folder, "dcps-0-of-1.safetensors"))
+
+    def test_one_worker_is_deterministic_on_any_shards_and_rule(self):
+        one = self.train("sgd", 1, 1)
+        self.assertIn("fc1.weight", " ".join(one))
+        self.assertEqual(one, self.train("sgd", 1, 3))
+        self.assertEqual(one, self.train("ssgd", 1, 2))
+        self.assertEqual(one, self.train("dc-asgd-c", 1, 2))  # no staleness: nothing to compensate
+        self.assertEqual(one, self.train("asgd", 1, 2, "--block-params", 1024))
+        self.assertNotEqual(one, self.train("sgd", 1, 1, "--seed", 12345))
+
+    def test_one_worker_equals_serial_training(self):
+        serial = subprocess.run([os.path.join(cluster.BIN, "..", "tests", "serial_train"), "--model-opt", "hidden=16", "--epochs", "1",
+                                 "--batch-size", str(BATCH), "--learning-rate", "0.1", "--save", os.path.join(self.folder, "serial.bin")], capture_output=True, text=True)
+        self.assertEqual(serial.returncode, 0, serial.stderr)
+        served = self.train("sgd", 1, 2)
+        with open(os.path.join(self.folder, "serial.bin"), "rb") as file:
+            expected = file.read()
+        # Layout order: layer by layer, weight before bias.
+        names = sorted(served, key=lambda name: (name.split(".")[0], name.endswith("bias")))
+        got = b"".join(served[name] for name in names)
+        self.assertEqual(len(got), len(expected))
+        self.assertEqual(got, expected)
+
+    def test_synchronous_runs_are_reproducible(self):
+        self.assertEqual(self.train("ssgd", 3, 2), self.train("ssgd", 3, 1))
+
+    def test_resume_on_other_shards(self):
+        folder = os.path.join(self.folder, "kept")
+        flags = ["--algorithm", "dc-asgd-a", "--optimizer", "momentum", "--momentum", 0.5, "--epochs", 3, "--batch-size", BATCH // 2, "--workers", 2,
+                 "--learning-rate", 0.05, "--checkpoint-dir", folder]
+        server = self.start_server("--shards", 2, *flags)
+        workers = [self.start_worker(server.address) for _ in range(2)]
+        self.wait_samples(server.address, 20000)
+        server.signal(signal.SIGTERM)
+        self.wait_exit(server, 20)
+        for worker in workers:
+            self.wait_exit(worker, 20)
+        path = os.path.join(folder, "dcps-0-of-1.safetensors")
+        kept = read_safetensors(path)
+        self.assertTrue(any(name.startswith("momentum/") for name in kept), sorted(kept))
+        self.assertTrue(any(name.startswith("mean_square/") for name in kept), sorted(kept))
+        resumed = self.start_server("--shards", 5, "--resume", "yes", *flags, name="resumed")
+        workers = [self.start_worker(resumed.address, name="worker-resumed%d" % i) for i in range(2)]
+        for worker in workers:
+            self.wait_exit(worker, 120)
+        status = self.status(resumed.address)[0]
+        self.assertEqual(status["samples"], 3 * 60000)
+        self.assertLess(status["pushes_applied"], 3 * 60000 / (BATCH // 2) * 8)  # it did not begin anew
+        self.stop(resumed)
+
+    def test_run_and_compare(self):
+        out = os.path.join(self.folder, "out")
+        done = subprocess.run([os.path.join(cluster.BIN, "dcps"), "compare", "--model", "mlp", "--model-opt", "hidden=16", "--runs",
+                               "sgd@1,ssgd@2,asgd@2,dc-asgd-c@2,dc-asgd-a@2", "--epochs", "1", "--batch-size", str(BATCH), "--out", out],
+                              capture_output=True, text=True, timeout=400)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        with open(os.path.join(out, "results.json")) as file:
+            results = json.load(file)
+        self.assertEqual(results["schema"], "dcps-results/1")
+        self.assertEqual([(run["algorithm"], run["workers"]) for run in results["runs"]],
+                         [("sgd", 1), ("ssgd", 2), ("asgd", 2), ("dc-asgd-c", 2), ("dc-asgd-a", 2)])
+        for run in results["runs"]:
+            self.assertEqual(run["samples"], 60000)
+            self.assertLess(run["metrics"]["test_error"], 0.50 if cluster.SANITIZED else 0.30)
+            self.assertEqual(run["curve"][-1]["epoch"], 1.0)
+            self.assertIn(run["algorithm"], done.stdout)
+        self.assertEqual(results["runs"][0]["staleness"]["max"], 0)
+        self.assertEqual(results["runs"][1]["staleness"]["max"], 0)
+        self.assertGreater(results["runs"][2]["staleness"]["mean"], 0)
+        with open(os.path.join(out, "report.html")) as file:
+            report = file.read()
+        self.assertNotRegex(report, r"(src|href)=[\"']https?://")
+        leftover = subprocess.run(["pgrep", "-f", "dcps-(server|worker).*%s" % self.folder], capture_output=True, text=True)
+        self.assertEqual(leftover.stdout, "")
+
+    def test_wrong_model_options_are_usage(self):
+        for option, message in (("hidden=none", "hidden"), ("depth=3", "depth"), ("nonsense", "nonsense")):
+            worker = self.start("worker-" + option, "dcps-worker", "--servers", "127.0.0.1:1", "--model", "mlp", "--model-opt", option)
+            self.wait_exit(worker, 20, code=2)
+            self.assertIn(message, worker.err)
+        run = self.start("run", "dcps", "run", "--model", "mlp", "--model-opt", "depth=3", "--epochs", "1")
+        self.wait_exit(run, 30, code=2)
+        self.assertIn("depth", run.err)
+
+    def test_interrupted_run_stops_everything(self):
+        out = os.path.join(self.folder, "out")
+        run = self.start("run", "dcps", "run", "--model", "mlp", "--model-opt", "hidden=16", "--algorithm", "asgd", "--workers", "2", "--epochs",
+                         "200", "--out", out, "--checkpoint-dir", os.path.join(self.folder, "checkpoints"))
+        self.wait("progress", lambda: "samples/s" in run.out + run.err or "epoch" in run.out + run.err, 30)
+        run.signal(signal.SIGINT)
+        self.wait("the end", lambda: run.code is not None, 30)
+        self.assertNotEqual(run.code, 0)
+        self.assertTrue(os.path.exists(os.path.join(self.folder, "checkpoints", "dcps-0-of-1.safetensors")), run.describe())
+        children = subprocess.run(["pgrep", "-P", str(run.process.pid)], capture_output=True, text=True).stdout
+        self.assertEqual(children, "")
+
+
+if __name__ == "__main__":
+    cluster.main()

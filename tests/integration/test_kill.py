@@ -1,0 +1,163 @@
+"""What happens when processes die, stall and come back: nothing hangs, messages are clear and quick, every batch is applied once."""
+import os
+import signal
+import time
+
+import cluster
+
+EPOCHS = 1 if cluster.SANITIZED else 2
+EPOCH_SAMPLES = 60000
+BATCH = 96 if cluster.SANITIZED else 16
+STEPS = EPOCHS * ((EPOCH_SAMPLES + BATCH - 1) // BATCH)
+LEASE_MS = 2000
+
+
+class KillTest(cluster.ClusterTest):
+    def start_training(self, algorithm, workers, *extra, **keywords):
+        server = self.start_server("--workers", workers, "--shards", 2, "--algorithm", algorithm, "--epochs", EPOCHS,
+                                   "--batch-size", BATCH, "--learning-rate", 0.02, "--lease-ms", LEASE_MS, *extra, **keywords)
+        return server, [self.start_worker(server.address) for _ in range(workers)]
+
+    def check_complete(self, server, lost_workers):
+        """Every batch was applied exactly once at the block that hands them out; elsewhere at most a dead worker's last push is missing or extra."""
+        status = self.status(server.address)[0]
+        self.assertEqual(status["samples"], EPOCHS * EPOCH_SAMPLES)
+        self.assertEqual(status["state"], "done")
+        blocks = round(status["pushes_applied"] / STEPS)
+        self.assertGreaterEqual(blocks, 2)
+        self.assertLessEqual(abs(status["pushes_applied"] - blocks * STEPS), blocks * lost_workers, status)
+        return status
+
+    def kill_worker(self, algorithm):
+        server, workers = self.start_training(algorithm, 3)
+        self.wait_samples(server.address, 2000)
+        workers[1].process.kill()
+        self.wait_text(server, r"worker \d+ .*gone: nothing heard for", LEASE_MS / 1000 + 3)
+        for worker in (workers[0], workers[2]):
+            self.wait_exit(worker, 120)
+        self.check_complete(server, 1)
+        self.stop(server)
+
+    def test_kill_worker_asynchronous(self):
+        self.kill_worker("dc-asgd-a")
+
+    def test_kill_worker_synchronous(self):
+        self.kill_worker("ssgd")
+
+    def test_replace_worker_synchronous(self):
+        server, workers = self.start_training("ssgd", 2)
+        self.wait_samples(server.address, 2000)
+        workers[0].process.kill()
+        replacement = self.start_worker(server.address, name="worker-new")
+        self.wait_exit(workers[1], 120)
+        self.wait_exit(replacement, 30)
+        self.assertIn('"steps"', replacement.out)
+        self.check_complete(server, 1)
+        self.stop(server)
+
+    def test_kill_and_restart_server(self):
+        port = cluster.free_ports(1)[0]
+        folder = os.path.join(self.folder, "checkpoints")
+        flags = ["--checkpoint-dir", folder, "--checkpoint-every", 1]
+        server, workers = self.start_training("dc-asgd-c", 2, *flags, bind="127.0.0.1:%d" % port)
+        self.wait("both workers", lambda: (self.status(server.address) or [{"workers_live": 0}])[0]["workers_live"] == 2, 20)
+        self.wait("a checkpoint", lambda: os.path.exists(os.path.join(folder, "dcps-0-of-1.safetensors")), 30)
+        self.wait_samples(server.address, 2000)
+        server.process.kill()
+        server.process.wait()
+        for worker in workers:
+            self.wait_text(worker, r"server 0 does not answer at \S*:%d" % port, 5)
+        restarted = self.start_server("--workers", 2, "--shards", 3, "--algorithm", "dc-asgd-c", "--epochs", EPOCHS, "--batch-size", BATCH,
+                                      "--learning-rate", 0.02, "--lease-ms", LEASE_MS, *flags, "--resume", "yes",
+                                      name="server-restarted", bind="127.0.0.1:%d" % port)
+        for worker in workers:
+            self.wait_exit(worker, 120)
+        status = self.status(restarted.address)[0]
+        self.assertEqual(status["samples"], EPOCHS * EPOCH_SAMPLES)
+        self.stop(restarted)
+
+    def stall_worker(self, algorithm):
+        server, workers = self.start_training(algorithm, 2)
+        self.wait_samples(server.address, 2000)
+        workers[0].signal(signal.SIGSTOP)
+        self.wait_text(server, r"worker \d+ .*gone: nothing heard for", LEASE_MS / 1000 + 3)
+        before = self.samples(server.address)
+        self.wait_samples(server.address, before + 1000, 20)
+        workers[0].signal(signal.SIGCONT)
+        for worker in workers:
+            self.wait_exit(worker, 120)
+        self.check_complete(server, 1)
+        self.stop(server)
+
+    def test_stall_worker_asynchronous(self):
+        self.stall_worker("asgd")
+
+    def test_stall_worker_synchronous(self):
+        self.stall_worker("ssgd")
+
+    def test_all_workers_gone_and_back(self):
+        server, workers = self.start_training("ssp", 2)
+        self.wait_samples(server.address, 2000)
+        for worker in workers:
+            worker.process.kill()
+        time.sleep(LEASE_MS / 1000 + 1)
+        fresh = [self.start_worker(server.address, name="worker-fresh%d" % i) for i in range(2)]
+        for worker in fresh:
+            self.wait_exit(worker, 120)
+        self.check_complete(server, 2)
+        self.stop(server)
+
+    def test_terminate_server_drains(self):
+        folder = os.path.join(self.folder, "checkpoints")
+        server, workers = self.start_training("asgd", 2, "--checkpoint-dir", folder)
+        self.wait_samples(server.address, 2000)
+        server.signal(signal.SIGTERM)
+        self.wait_exit(server, 15)
+        for worker in workers:
+            self.wait_exit(worker, 15)
+        self.assertTrue(os.path.exists(os.path.join(folder, "dcps-0-of-1.safetensors")))
+
+
+class StartTest(cluster.ClusterTest):
+    def test_any_order_of_start(self):
+        ports = cluster.free_ports(2)
+        servers = ",".join("127.0.0.1:%d" % port for port in ports)
+        flags = ["--servers", servers, "--workers", 2, "--algorithm", "ssgd", "--epochs", 1, "--batch-size", 128]
+        workers = [self.start_worker(servers) for _ in range(2)]
+        self.wait_text(workers[0], r"waiting for server 0 of 2|server 0 does not answer", 6)
+        first = self.start_server("--index", 0, *flags, name="server0", bind="127.0.0.1:%d" % ports[0])
+        self.wait_text(workers[0], r"waiting for server 1 of 2|server 1 does not answer", 8)
+        second = self.start_server("--index", 1, *flags, name="server1", bind="127.0.0.1:%d" % ports[1])
+        for worker in workers:
+            self.wait_exit(worker, 60)
+        statuses = self.status(servers)
+        self.assertEqual([s["samples"] for s in statuses], [EPOCH_SAMPLES, EPOCH_SAMPLES])
+        self.stop(first)
+        self.stop(second)
+
+    def test_different_models_are_refused(self):
+        server = self.start_server("--workers", 2, "--epochs", 1)
+        good = self.start_worker(server.address)
+        self.wait("a model", lambda: self.samples(server.address) > 0, 30)
+        other = self.start("worker-other", "dcps-worker", "--servers", server.address, "--model", "mlp", "--model-opt", "hidden=17")
+        self.wait_exit(other, 20, code=1)
+        self.assertRegex(other.err, r"tensor 0: .*\[784, 17\].*\[784, 16\]")
+        self.wait_exit(good, 60)
+        self.stop(server)
+
+    def test_port_in_use_names_the_holder(self):
+        server = self.start_server("--workers", 1)
+        second = self.start("server2", "dcps-server", "--bind", server.address)
+        self.wait_exit(second, 10, code=1)
+        self.assertIn(server.address, second.err)
+        self.assertRegex(second.err, r"in use.*process %d" % server.process.pid)
+
+    def test_nobody_there(self):
+        port = cluster.free_ports(1)[0]
+        worker = self.start_worker("127.0.0.1:%d" % port, "--timeout", "2")
+        self.wait_exit(worker, 15, code=75)
+        self.assertRegex(worker.err, r"127\.0\.0\.1:%d" % port)
+
+
+if __name__ == "__main__":
+    cluster.main()

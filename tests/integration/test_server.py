@@ -1,0 +1,306 @@
+"""dcps-server from outside: its one line, its flags, its checkpoints, its ways out."""
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import time
+
+import cluster
+import server_peer
+
+# 640 parameters in 10 blocks of 64, none of them between the tensors.
+MODEL = [("w", 608), ("b", 32)]
+FLAGS = ["--algorithm", "asgd", "--learning-rate", 0.5, "--block-params", 64, "--batch-size", 10, "--epochs", 3, "--lease-ms", 5000]
+SAMPLES = 100
+
+
+class ServerTest(cluster.ClusterTest):
+    def setUp(self):
+        super().setUp()
+        self.checkpoints = os.path.join(self.folder, "checkpoints")
+        self.file = os.path.join(self.checkpoints, "dcps-0-of-1.safetensors")
+        self.peers = []
+
+    def tearDown(self):
+        for peer in self.peers:
+            peer.close()
+        super().tearDown()
+
+    def serve(self, *arguments, name="server", bind="127.0.0.1:0"):
+        return self.start_server("--checkpoint-dir", self.checkpoints, *FLAGS, *arguments, name=name, bind=bind)
+
+    def join(self, server, name="w0", declare=True, **keywords):
+        worker = server_peer.Worker(server.address, name, **keywords)
+        self.peers.append(worker)
+        if declare:
+            answer = worker.declare(MODEL, SAMPLES)
+            self.assertEqual(answer.kind, server_peer.LAYOUT_REPLY, answer.text(5))
+        return worker
+
+    def ask(self, server, kind):
+        control = server_peer.Control(server.address)
+        self.peers.append(control)
+        return control.ask(kind)
+
+    def checkpoint(self, server):
+        answer = self.ask(server, server_peer.CHECKPOINT)
+        self.assertEqual(answer.kind, server_peer.CHECKPOINT_REPLY)
+        return answer
+
+    def pull_all(self, worker, initial=1.0):
+        for block in range(worker.block_count):
+            answer = worker.pull(block, initial)
+            self.assertEqual(answer.kind, server_peer.WEIGHTS)
+
+    def weights(self, answers):
+        values = set()
+        for answer in answers:
+            self.assertEqual(answer.kind, server_peer.WEIGHTS, answer.text(5))
+            values.update(answer.floats())
+        return values
+
+    def run_server(self, *arguments):
+        return subprocess.run([os.path.join(cluster.BIN, "dcps-server"), *map(str, arguments)], capture_output=True, text=True,
+                              timeout=20 * cluster.PATIENCE)
+
+
+class CommandLineTest(ServerTest):
+    def test_exactly_one_line_on_stdout(self):
+        server = self.serve("--shards", 3)
+        self.stop(server)
+        self.assertEqual(server.out, "dcps-server listening control=%s index=0 shards=3\n" % server.address)
+
+    def test_exit_codes_and_texts(self):
+        for arguments, code, words in [
+                (["--no-such-flag"], 2, ["--no-such-flag"]),
+                (["--algorithm", "asgd", "--ssp-bound", 3], 2, ["--ssp-bound", "asgd"]),
+                (["--bind", "0.0.0.0:0"], 2, ["--insecure"]),
+                (["--checkpoint-dir", self.checkpoints, "--resume", "yes"], 1, [self.checkpoints]),
+                (["--checkpoint-dir", "/proc/nowhere/dir"], 1, ["/proc/nowhere/dir"]),
+                (["--help"], 0, []), (["--version"], 0, []), (["--print-config"], 0, [])]:
+            done = self.run_server(*arguments)
+            self.assertEqual(done.returncode, code, (arguments, done.stderr))
+            for word in words:
+                self.assertIn(word, done.stderr)
+        self.assertIn("lease-ms", done.stdout)
+
+    def test_ipc_sockets_are_private_and_removed(self):
+        server = self.serve("--shards", 2, "--transport", "ipc")
+        worker = self.join(server, declare=False)
+        paths = [endpoint.split("://")[1] for endpoint in worker.endpoints]
+        self.assertEqual(len(paths), 2)
+        folder = os.path.dirname(paths[0])
+        self.assertTrue(all(os.path.exists(path) for path in paths))
+        self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
+        worker.finish()
+        self.stop(server)
+        self.assertFalse(os.path.exists(folder))
+
+    def test_advertised_address_is_told(self):
+        server = self.start_server("--insecure", "--advertise", "127.0.0.1:0", *FLAGS, bind="0.0.0.0:0")
+        self.assertTrue(server.address.startswith("127.0.0.1:"))
+        worker = self.join(server)
+        self.assertTrue(all(endpoint.startswith("tcp://127.0.0.1:") for endpoint in worker.endpoints))
+        self.pull_all(worker)
+
+
+class CheckpointTest(ServerTest):
+    def train_some(self, server, steps):
+        worker = self.join(server)
+        self.pull_all(worker)
+        for _ in range(steps):
+            answers = worker.train(0.25, samples=10)
+        self.assertEqual(self.weights(answers), {1.0 - steps * 0.125})
+        return worker
+
+    def test_kill_and_resume_on_other_shards(self):
+        server = self.serve("--shards", 2)
+        worker = self.train_some(server, 4)
+        answer = self.checkpoint(server)
+        self.assertEqual((answer.field(1), answer.text(2)), (0, self.file))
+        self.assertEqual(os.stat(self.file).st_mode & 0o777, 0o644)
+        identity, seqs, step = worker.identity, worker.seqs, worker.step
+        server.kill()
+        restarted = self.serve("--shards", 3, "--resume", "yes", name="restarted", bind=server.address)
+        self.wait_text(restarted, r"resumed from .*: 40 samples \(epoch 0\.40 of 3\)", 5)
+        back = self.join(restarted, identity=identity)
+        self.assertEqual(back.identity, identity)
+        back.seqs, back.step = dict(seqs), step
+        # The same push again: known, so not applied, but answered.
+        again = [back.push(block, 0.25, 10, seq=seqs[block]) for block in range(back.block_count)]
+        self.assertEqual(self.weights(again), {0.5})
+        self.assertEqual(self.weights(back.train(0.25, samples=10)), {0.375})
+        self.wait("the counters", lambda: self.ask(restarted, server_peer.STATUS).field(4) == 50, 2)
+        # Each shard publishes its counters in its own time.
+        self.wait("all shards' counters", lambda: self.ask(restarted, server_peer.STATUS).field(15) == back.block_count, 2)
+        self.assertEqual(self.ask(restarted, server_peer.STATUS).field(7), 5)
+        back.finish()
+        self.stop(restarted)
+
+    def test_two_servers_go_on_as_one(self):
+        ports = cluster.free_ports(2)
+        addresses = ["127.0.0.1:%d" % port for port in ports]
+        servers = [self.serve("--index", i, "--servers", ",".join(addresses), name="server%d" % i, bind=addresses[i]) for i in range(2)]
+        zero = self.join(servers[0], count=2)
+        one = self.join(servers[1], index=1, count=2, identity=zero.identity, nonce=zero.nonce)
+        for block in range(zero.block_count):
+            owner = one if zero.shard_of(block) == 1 else zero
+            owner.pull(block, float(block))
+            owner.step = 1
+            owner.push(block, 1.0, samples=10)
+        for server, worker in zip(servers, (zero, one)):
+            worker.finish()
+            self.stop(server)
+        self.assertEqual(sorted(os.listdir(self.checkpoints)), ["dcps-0-of-2.safetensors", "dcps-1-of-2.safetensors"])
+        joined = self.serve("--resume", "yes", name="joined")
+        worker = self.join(joined, name="w9")
+        for block in range(worker.block_count):
+            self.assertEqual(set(worker.pull(block).floats()), {block - 0.5})
+
+    def test_periodic_checkpoints(self):
+        server = self.serve("--checkpoint-every", 0.2)
+        worker = self.join(server)
+        time.sleep(0.5)
+        self.assertEqual(os.listdir(self.checkpoints), [])
+        self.pull_all(worker)
+        self.wait("a checkpoint", lambda: os.path.exists(self.file), 5)
+        first = os.stat(self.file).st_mtime_ns
+        self.wait("the next checkpoint", lambda: os.stat(self.file).st_mtime_ns != first, 5)
+
+    def test_settings_that_cannot_change(self):
+        server = self.serve()
+        worker = self.train_some(server, 1)
+        worker.finish()
+        self.stop(server)
+        self.assertTrue(os.path.exists(self.file))
+        for flag, value, word in [("--batch-size", 20, "--batch-size 10"), ("--seed", 2, "--seed 1"), ("--epochs", 2, "--epochs 3")]:
+            done = self.run_server("--checkpoint-dir", self.checkpoints, "--resume", "auto", *FLAGS, flag, value)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(word, done.stderr)
+        longer = self.serve("--epochs", 4, "--resume", "auto", name="longer")
+        self.wait_text(longer, r"resumed from", 5)
+
+    def test_damaged_checkpoint_is_refused_by_name(self):
+        server = self.serve()
+        worker = self.train_some(server, 1)
+        worker.finish()
+        self.stop(server)
+        with open(self.file, "r+b") as file:
+            file.truncate(os.path.getsize(self.file) - 1)
+        for resume in ("yes", "auto"):
+            done = self.run_server("--checkpoint-dir", self.checkpoints, "--resume", resume, *FLAGS)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(self.file, done.stderr)
+
+    def test_auto_begins_anew_in_an_empty_folder(self):
+        server = self.serve("--resume", "auto")
+        self.wait_text(server, "beginning anew", 5)
+        self.train_some(server, 2)
+
+    def test_failing_checkpoint_does_not_stop_the_training(self):
+        server = self.serve()
+        worker = self.train_some(server, 1)
+        shutil.rmtree(self.checkpoints)
+        answer = self.checkpoint(server)
+        self.assertNotEqual(answer.field(1), 0)
+        self.assertIn(self.file, answer.text(2))
+        self.wait_text(server, "error: checkpoint failed.*" + self.file, 5)
+        self.assertEqual(self.weights(worker.train(0.25, samples=10)), {0.75})
+        worker.finish()
+        server.signal(signal.SIGTERM)
+        self.wait_exit(server, 5, code=1)
+
+    def test_nothing_to_save_is_told(self):
+        server = self.serve()
+        self.assertIn("no worker has declared", self.checkpoint(server).text(2))
+        self.join(server)
+        self.assertIn("0 of 10 blocks", self.checkpoint(server).text(2))
+        plain = self.start_server(*FLAGS, name="plain")
+        self.assertIn("--checkpoint-dir", self.checkpoint(plain).text(2))
+
+
+class StopTest(ServerTest):
+    def test_workers_are_told_and_waited_for(self):
+        server = self.serve("--shards", 2, "--lease-ms", 20000)
+        worker = self.join(server)
+        self.pull_all(worker)
+        self.assertEqual(worker.train(0.0, samples=10)[0].field(6), server_peer.TICKET_BATCH)
+        server.signal(signal.SIGTERM)
+        self.wait_text(server, "SIGTERM: stopping", 5)
+        answers = worker.train(0.0, samples=10)
+        self.assertEqual(answers[0].field(6), server_peer.TICKET_DONE)
+        self.assertIsNone(server.code)
+        self.assertEqual(worker.finish().kind, server_peer.FINISH_REPLY)
+        self.wait_exit(server, 3)
+        self.assertTrue(os.path.exists(self.file))
+
+    def test_silent_workers_are_not_waited_for_long(self):
+        server = self.serve("--lease-ms", 1000)
+        worker = self.join(server)
+        self.pull_all(worker)
+        begin = time.monotonic()
+        server.signal(signal.SIGINT)
+        self.wait_exit(server, 5)
+        self.assertGreater(time.monotonic() - begin, 0.5)
+        self.assertTrue(os.path.exists(self.file))
+
+    def test_second_signal_leaves_at_once(self):
+        server = self.serve("--lease-ms", 60000)
+        self.join(server)
+        server.signal(signal.SIGTERM)
+        self.wait_text(server, "SIGTERM: stopping", 5)
+        server.signal(signal.SIGTERM)
+        self.wait_exit(server, 2, code=1)
+
+    def test_leaves_by_itself_when_done(self):
+        server = self.serve("--exit-when-done", "--epochs", 1)
+        worker = self.join(server)
+        self.pull_all(worker)
+        for _ in range(SAMPLES // 10):
+            answers = worker.train(0.0, samples=10)
+        self.assertEqual(answers[0].field(6), server_peer.TICKET_DONE)
+        self.wait_text(server, "run complete: 100 samples", 3)
+        self.assertIsNone(server.code)
+        worker.finish()
+        self.wait_exit(server, 3)
+
+
+class LeaseTest(ServerTest):
+    def test_expiry_is_told_with_name_and_silence(self):
+        server = self.serve("--workers", 2, "--lease-ms", 1000)
+        self.join(server, name="host:41")
+        self.wait_text(server, r"worker 0 \(host:41\) joined: 1 of 2", 2)
+        self.wait_text(server, r"worker 0 \(host:41\) is gone: nothing heard for 1\.\d s; continuing without it", 4)
+        self.wait_text(server, r"waiting for workers: 0 of 2 joined", 8)
+
+    def test_session_is_known_to_shards_when_welcomed(self):
+        """Straight from the WELCOME to the data plane, many times: never a request before its session."""
+        server = self.serve("--shards", 4)
+        first = self.join(server, name="first")
+        self.pull_all(first)
+        for i in range(50):
+            worker = self.join(server, name="other%d" % i)
+            for block in range(worker.block_count):
+                answer = worker.pull(block)
+                self.assertEqual(answer.kind, server_peer.WEIGHTS, answer.text(5))
+            worker.finish()
+            worker.close()
+
+    def test_status_sums_over_shards(self):
+        server = self.serve("--shards", 2, "--workers", 3)
+        worker = self.join(server)
+        self.pull_all(worker)
+        for _ in range(3):
+            worker.train(0.0, samples=10)
+        self.wait("the counters", lambda: self.ask(server, server_peer.STATUS).field(14) == 30, 2)
+        status = self.ask(server, server_peer.STATUS)
+        self.assertEqual([status.field(number) for number in (2, 4, 5, 6, 7, 10, 11, 12, 14)], [1, 30, 100, 3, 3, 1, 3, 0, 30])
+        self.assertEqual(status.field(18), 4 * worker.total * 4)
+        self.assertEqual(struct.unpack("<d", status.field(9).to_bytes(8, "little"))[0], 1.0)
+        self.assertEqual(list(status.field(20)), [30])
+        self.assertEqual(status.text(21), "asgd")
+
+
+if __name__ == "__main__":
+    cluster.main()

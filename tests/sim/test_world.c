@@ -1,0 +1,244 @@
+/* A thousand worlds in which messages are lost, delayed, reordered and doubled, and processes crash, stall and restart.
+ *
+ * Each client process p adds exactly 1 to parameter p of every block with each push (plain SGD, rate 1), so the final weights count whose pushes were applied. A failure
+ * names its seed: DCPS_SIM_SEED=n runs that one alone. */
+#include <check.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "sim/world.h"
+#include "support/check_main.h"
+
+#define SEEDS 1000u
+#define BLOCK_PARAMS 16u
+#define PARAMS 112u
+#define TICKETS_PER_EPOCH 6u
+#define BATCH_SIZE 8u
+
+static float lane_gradient(void *context, uint32_t process, uint64_t batch, const float *weights, float *gradient)
+{
+    (void)context;
+    (void)weights;
+    memset(gradient, 0, PARAMS * sizeof(float));
+    for (uint32_t i = process; i < PARAMS; i += BLOCK_PARAMS) {
+        gradient[i] = -1.0F;
+    }
+    return 1.0F + (float)batch;
+}
+
+/* Depends on every weight, so that any difference anywhere shows. */
+static float mixing_gradient(void *context, uint32_t process, uint64_t batch, const float *weights, float *gradient)
+{
+    (void)context;
+    (void)process;
+    for (uint32_t i = 0; i < PARAMS; i++) {
+        gradient[i] = 0.3F * weights[i] - sinf((float)(batch * PARAMS + i)) + 0.1F * weights[(i * 7u + 3u) % PARAMS];
+    }
+    return fabsf(weights[0]);
+}
+
+static dcps_world_config world_of_seed(uint64_t seed)
+{
+    static const char *const algorithms[] = {"asgd", "ssgd", "ssp"};
+    dcps_rng rng;
+    dcps_rng_seed_stream(&rng, seed, "world", 0);
+    dcps_world_config config = {
+        .seed = seed,
+        .schedule = {.base = 1.0, .decay_factor = 1.0},
+        .servers = 1 + (uint32_t)dcps_rng_below(&rng, 2),
+        .shards_per_server = 1 + (uint32_t)dcps_rng_below(&rng, 2),
+        .workers = 1 + (uint32_t)dcps_rng_below(&rng, 5),
+        .epochs = 1 + (uint32_t)dcps_rng_below(&rng, 4),
+        .batch_size = BATCH_SIZE,
+        .samples_per_epoch = TICKETS_PER_EPOCH * BATCH_SIZE,
+        .params = PARAMS,
+        .block_params = BLOCK_PARAMS,
+        .lease_ms = 2000,
+        .step_min_ns = 20 * DCPS_NS_PER_MS,
+        .step_max_ns = 1500 * DCPS_NS_PER_MS,
+        .client_crashes = (uint32_t)dcps_rng_below(&rng, 3),
+        .client_stalls = (uint32_t)dcps_rng_below(&rng, 3),
+        .server_crashes = (uint32_t)dcps_rng_below(&rng, 4) / 2u,
+        .checkpoint_every_ns = dcps_rng_below(&rng, 2) * 3u * DCPS_NS_PER_S,
+        .trouble_ns = 12 * DCPS_NS_PER_S,
+        .deadline_ns = 3600 * DCPS_NS_PER_S,
+        .gradient = lane_gradient,
+    };
+    config.network = (dcps_network_config){
+        .loss = 0.1 * dcps_rng_uniform(&rng),
+        .duplication = 0.1 * dcps_rng_uniform(&rng),
+        .delay_min_ns = 100 * 1000,
+        .delay_max_ns = (1 + dcps_rng_below(&rng, 400)) * DCPS_NS_PER_MS,
+    };
+    config.schedule.workers = config.workers;
+    ck_assert_int_eq(dcps_algorithm_preset(algorithms[dcps_rng_below(&rng, 3)], &config.algorithm), DCPS_OK);
+    return config;
+}
+
+static uint64_t hash_weights(const dcps_world_outcome *outcome)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    const unsigned char *bytes = (const unsigned char *)outcome->weights;
+    for (size_t i = 0; i < PARAMS * sizeof(float); i++) {
+        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+    }
+    return hash ^ outcome->ended_ns ^ outcome->messages;
+}
+
+/* Sums over the worlds, to know that the trouble was real. */
+static struct {
+    uint64_t duplicates, stale, lost, rejoins, expired, crashes, rejected, worlds[4];
+} seen;
+
+/* asp and ssp: parameter p of a block counts the pushes of process p that were applied to it. */
+static void check_lanes(const dcps_world_config *config, const dcps_world_outcome *outcome, uint64_t seed)
+{
+    for (uint32_t block = 0; block < outcome->block_count; block++) {
+        for (uint32_t process = 0; process < outcome->processes; process++) {
+            const dcps_push_count *pushes = &outcome->pushes[process * outcome->block_count + block];
+            float applied = outcome->weights[block * BLOCK_PARAMS + process];
+            ck_assert_msg(applied <= (float)pushes->sent,
+                          "seed %" PRIu64 ": block %u applied %g pushes of process %u, it sent %" PRIu64, seed, block,
+                          (double)applied, process, pushes->sent);
+            if (config->server_crashes == 0) {
+                ck_assert_msg(applied >= (float)pushes->acknowledged,
+                              "seed %" PRIu64 ": block %u applied %g pushes of process %u, %" PRIu64
+                              " were acknowledged",
+                              seed, block, (double)applied, process, pushes->acknowledged);
+            }
+        }
+    }
+}
+
+/* bsp: a round adds the mean over its contributors, which is 1 in all over the lanes, whoever took part. */
+static void check_rounds(const dcps_world_outcome *outcome, uint64_t seed)
+{
+    for (uint32_t block = 0; block < outcome->block_count; block++) {
+        double sum = 0.0;
+        for (uint32_t i = 0; i < BLOCK_PARAMS; i++) {
+            sum += (double)outcome->weights[block * BLOCK_PARAMS + i];
+        }
+        ck_assert_msg(fabs(sum - (double)outcome->versions[block]) < 1e-4,
+                      "seed %" PRIu64 ": block %u: lanes sum to %g after %" PRIu64 " rounds", seed, block, sum,
+                      outcome->versions[block]);
+    }
+}
+
+static void check_totals(const dcps_world_config *config, const dcps_world_outcome *outcome, uint64_t seed)
+{
+    uint64_t tickets = (uint64_t)TICKETS_PER_EPOCH * config->epochs;
+    ck_assert_msg(outcome->samples[0] == tickets * BATCH_SIZE,
+                  "seed %" PRIu64 ": block 0 saw %" PRIu64 " samples, the run has %" PRIu64, seed, outcome->samples[0],
+                  tickets * BATCH_SIZE);
+    for (uint32_t block = 0; block < outcome->block_count; block++) {
+        uint64_t sent = 0;
+        uint64_t acknowledged = 0;
+        for (uint32_t process = 0; process < outcome->processes; process++) {
+            sent += outcome->pushes[process * outcome->block_count + block].sent;
+            acknowledged += outcome->pushes[process * outcome->block_count + block].acknowledged;
+        }
+        uint64_t applied = outcome->samples[block] / BATCH_SIZE;
+        ck_assert_msg(acknowledged <= applied && applied <= sent,
+                      "seed %" PRIu64 ": block %u applied %" PRIu64 " pushes, %" PRIu64
+                      " were acknowledged and %" PRIu64 " sent",
+                      seed, block, applied, acknowledged, sent);
+    }
+}
+
+static void count_seen(const dcps_world_outcome *outcome, const dcps_world_config *config)
+{
+    seen.duplicates += outcome->duplicates_ignored;
+    seen.stale += outcome->stale_ignored;
+    seen.lost += outcome->gradients_lost;
+    seen.rejoins += outcome->rejoins;
+    seen.expired += outcome->leases_expired;
+    seen.crashes += outcome->server_crashes;
+    seen.rejected += outcome->rejected;
+    seen.worlds[config->algorithm.consistency]++;
+}
+
+static uint64_t run_world(const dcps_world_config *config, uint64_t seed)
+{
+    dcps_world *world;
+    dcps_world_outcome outcome;
+    ck_assert_msg(dcps_world_create(config, &world) == DCPS_OK, "seed %" PRIu64 ": %s", seed, dcps_error_message());
+    ck_assert_msg(dcps_world_run(world, &outcome) == DCPS_OK, "seed %" PRIu64 ": %s", seed, dcps_error_message());
+    ck_assert_msg(outcome.finished, "seed %" PRIu64 " (%s): clients still run after %" PRIu64 " s", seed,
+                  config->algorithm.name, outcome.ended_ns / DCPS_NS_PER_S);
+    if (config->gradient == lane_gradient) {
+        ck_assert_uint_le(outcome.processes, BLOCK_PARAMS);
+        if (config->algorithm.consistency == DCPS_CONSISTENCY_BSP) {
+            if (outcome.server_crashes == 0) {
+                check_rounds(&outcome, seed);
+            }
+        } else {
+            check_lanes(config, &outcome, seed);
+        }
+        if (outcome.server_crashes == 0) {
+            check_totals(config, &outcome, seed);
+        }
+    }
+    count_seen(&outcome, config);
+    uint64_t hash = hash_weights(&outcome);
+    dcps_world_destroy(&world);
+    return hash;
+}
+
+START_TEST(test_thousand_worlds)
+{
+    const char *only = getenv("DCPS_SIM_SEED");
+    uint64_t first = only == NULL ? 1 : strtoull(only, NULL, 10);
+    uint64_t last = only == NULL ? SEEDS : first;
+    for (uint64_t seed = first; seed <= last; seed++) {
+        dcps_world_config config = world_of_seed(seed);
+        run_world(&config, seed);
+    }
+    printf("worlds: asp %" PRIu64 ", ssp %" PRIu64 ", bsp %" PRIu64 "; repeats %" PRIu64 ", stale %" PRIu64
+           ", gradients lost %" PRIu64 ", rejoins %" PRIu64 ", leases expired %" PRIu64 ", server crashes %" PRIu64
+           ", refused %" PRIu64 "\n",
+           seen.worlds[DCPS_CONSISTENCY_ASP], seen.worlds[DCPS_CONSISTENCY_SSP], seen.worlds[DCPS_CONSISTENCY_BSP],
+           seen.duplicates, seen.stale, seen.lost, seen.rejoins, seen.expired, seen.crashes, seen.rejected);
+    if (only == NULL) {
+        ck_assert_uint_gt(seen.duplicates, 1000);
+        ck_assert_uint_gt(seen.stale, 50);
+        ck_assert_uint_gt(seen.lost, 100);
+        ck_assert_uint_gt(seen.rejoins, 100);
+        ck_assert_uint_gt(seen.expired, 100);
+        ck_assert_uint_gt(seen.crashes, 100);
+    }
+}
+END_TEST
+
+/* The same seed gives the same weights to the bit, another seed gives others. */
+START_TEST(test_same_seed_same_bits)
+{
+    static const char *const algorithms[] = {"asgd", "ssgd", "ssp", "dc-asgd-c", "dc-asgd-a"};
+    uint64_t previous = 0;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        dcps_world_config config = world_of_seed(seed);
+        ck_assert_int_eq(dcps_algorithm_preset(algorithms[seed % 5], &config.algorithm), DCPS_OK);
+        config.gradient = mixing_gradient;
+        config.schedule.base = 0.05;
+        uint64_t hash = run_world(&config, seed);
+        ck_assert_msg(hash == run_world(&config, seed), "seed %" PRIu64 " gave two different results", seed);
+        ck_assert_uint_ne(hash, previous);
+        previous = hash;
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("world");
+    TCase *worlds = tcase_create("worlds");
+    tcase_set_timeout(worlds, 280);
+    tcase_add_test(worlds, test_thousand_worlds);
+    tcase_add_test(worlds, test_same_seed_same_bits);
+    suite_add_tcase(suite, worlds);
+    return check_run(suite);
+}

@@ -1,0 +1,5 @@
+foreach(module alloc arena buffer options options_file pool queue rng status text)
+  dcps_test(test_${module} LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c LINKS dcps_base)
+endforeach()
+# JSON lines are read by another implementation.
+dcps_test(test_log LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_log.c LINKS dcps_base dcps_dep_jansson)

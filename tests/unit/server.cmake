@@ -1,0 +1,9 @@
+foreach(module config safetensors checkpoint checkpoint_damage)
+  dcps_test(test_${module} LABELS unit
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c ${CMAKE_CURRENT_LIST_DIR}/../support/temp_folder.c
+    LINKS dcps_server dcps_dep_zlib)
+endforeach()
+dcps_test(test_server_status LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_server_status.c LINKS dcps_server)
+foreach(module checkpoint checkpoint_damage)
+  target_sources(test_${module} PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../support/checkpoint_fixture.c)
+endforeach()

@@ -1,0 +1,323 @@
+/* Checkpoint files that were cut, flipped, swapped or made up: an error that names the file, or a sound checkpoint, and nothing else. */
+#include "server/checkpoint.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+#include "server/safetensors.h"
+#include "support/check_main.h"
+#include "support/checkpoint_fixture.h"
+#include "support/temp_folder.h"
+
+#define FILE_NAME "dcps-0-of-1.safetensors"
+#define MAX_FILE_BYTES 65536
+
+static temp_folder folder;
+static unsigned char good[MAX_FILE_BYTES];
+static size_t good_bytes;
+
+static void begin(void)
+{
+    char path[TEMP_PATH_BYTES];
+    temp_folder_create(&folder);
+    fixture_write(folder.path, 1, 1, 100);
+    FILE *file = fopen(temp_path(&folder, FILE_NAME, path), "rb");
+    ck_assert_ptr_nonnull(file);
+    good_bytes = fread(good, 1, sizeof(good), file);
+    fclose(file);
+    ck_assert_uint_gt(good_bytes, 3u * 4u * 588u); /* three arrays of 588 values */
+    ck_assert_uint_lt(good_bytes, sizeof(good));
+}
+
+/* Loads what lies in the folder; true if it was accepted. */
+static bool attempt(void)
+{
+    dcps_checkpoint loaded;
+    if (fixture_load(folder.path, 0, 1, 2, false, &loaded) != DCPS_OK) {
+        ck_assert_msg(strstr(dcps_error_message(), folder.path) != NULL, "the place is not named: %s",
+                      dcps_error_message());
+        return false;
+    }
+    ck_assert_ptr_nonnull(loaded.control.layout);
+    for (uint32_t i = 0; i < loaded.shard.block_count; i++) {
+        ck_assert_uint_eq(loaded.shard.blocks[i].block, i);
+        ck_assert_ptr_nonnull(loaded.shard.blocks[i].weights);
+    }
+    dcps_checkpoint_fini(&loaded);
+    return true;
+}
+
+START_TEST(every_cut_is_refused)
+{
+    begin();
+    for (size_t cut = 0; cut < good_bytes; cut += cut < 400 ? 1 : 37) {
+        temp_write(&folder, FILE_NAME, good, cut, false);
+        ck_assert(!attempt());
+    }
+    temp_write(&folder, FILE_NAME, good, good_bytes, false);
+    ck_assert(attempt());
+    temp_folder_delete(&folder);
+}
+END_TEST
+
+START_TEST(flipped_bytes_are_survived)
+{
+    static unsigned char damaged[MAX_FILE_BYTES];
+    const uint64_t seed = dcps_random_token();
+    printf("seed %llu\n", (unsigned long long)seed);
+    dcps_rng rng;
+    dcps_rng_seed(&rng, seed);
+    begin();
+    uint64_t header_bytes;
+    memcpy(&header_bytes, good, sizeof(header_bytes));
+    for (uint32_t round = 0; round < 3000; round++) {
+        memcpy(damaged, good, good_bytes);
+        uint64_t flips = 1 + dcps_rng_below(&rng, 3);
+        for (uint64_t i = 0; i < flips; i++) {
+            damaged[dcps_rng_below(&rng, 8 + header_bytes)] ^= (unsigned char)(1 + dcps_rng_below(&rng, 255));
+        }
+        temp_write(&folder, FILE_NAME, damaged, good_bytes, false);
+        (void)attempt();
+    }
+    temp_folder_delete(&folder);
+}
+END_TEST
+
+/* Writes a file whose description was changed by `edit`. */
+static void write_edited(void (*edit)(json_t *root))
+{
+    char path[TEMP_PATH_BYTES];
+    dcps_safetensors_reader *reader;
+    static float values[3 * FIXTURE_TOTAL_PARAMS];
+    temp_write(&folder, FILE_NAME, good, good_bytes, false);
+    ck_assert_int_eq(dcps_safetensors_reader_open(temp_path(&folder, FILE_NAME, path), &reader), DCPS_OK);
+    json_t *root = json_loads(dcps_safetensors_reader_metadata(reader, "dcps"), 0, NULL);
+    ck_assert_ptr_nonnull(root);
+    edit(root);
+    static char text[MAX_FILE_BYTES];
+    size_t length = json_dumpb(root, text, sizeof(text) - 1, JSON_COMPACT);
+    text[length] = '\0';
+    json_decref(root);
+    dcps_safetensors_header *header;
+    dcps_safetensors_writer *writer;
+    size_t bytes = 0;
+    ck_assert_int_eq(dcps_safetensors_header_create(&header), DCPS_OK);
+    ck_assert_int_eq(dcps_safetensors_header_set_metadata(header, "format", "dcps-checkpoint/1"), DCPS_OK);
+    ck_assert_int_eq(dcps_safetensors_header_set_metadata(header, "dcps", text), DCPS_OK);
+    for (uint32_t i = 0; i < dcps_safetensors_reader_count(reader); i++) {
+        const dcps_safetensors_entry *entry = dcps_safetensors_reader_at(reader, i);
+        ck_assert_int_eq(dcps_safetensors_header_add(header, entry->name, entry->dim_count, entry->dims), DCPS_OK);
+        bytes += entry->bytes;
+    }
+    ck_assert_int_eq(dcps_safetensors_reader_read(reader, 0, values, bytes), DCPS_OK);
+    dcps_safetensors_reader_close(&reader);
+    ck_assert_int_eq(dcps_safetensors_writer_create(header, path, &writer), DCPS_OK);
+    ck_assert_int_eq(dcps_safetensors_writer_append(writer, values, bytes), DCPS_OK);
+    ck_assert_int_eq(dcps_safetensors_writer_commit(&writer), DCPS_OK);
+    dcps_safetensors_header_destroy(&header);
+}
+
+static void set(json_t *object, const char *field, json_t *value)
+{
+    ck_assert_int_eq(json_object_set_new(object, field, value), 0);
+}
+
+static json_t *item(json_t *root, const char *list, size_t index)
+{
+    json_t *found = json_array_get(json_object_get(root, list), index);
+    ck_assert_ptr_nonnull(found);
+    return found;
+}
+
+static void edit_nothing(json_t *root)
+{
+    (void)root;
+}
+static void edit_index(json_t *root)
+{
+    set(root, "server_index", json_integer(1));
+}
+static void edit_count(json_t *root)
+{
+    set(root, "server_count", json_integer(0));
+}
+static void edit_batch(json_t *root)
+{
+    set(root, "batch_size", json_real(16.0));
+}
+static void edit_seed(json_t *root)
+{
+    set(root, "seed", json_string("18446744073709551616"));
+}
+static void edit_block_params(json_t *root)
+{
+    set(root, "block_params", json_integer(1 << 30));
+}
+static void edit_odd_block_params(json_t *root)
+{
+    set(root, "block_params", json_integer(65));
+}
+static void edit_other_block_params(json_t *root)
+{
+    set(root, "block_params", json_integer(32));
+}
+static void edit_layout_gone(json_t *root)
+{
+    json_object_del(root, "layout");
+}
+static void edit_layout_name(json_t *root)
+{
+    set(item(root, "layout", 0), "name", json_string("a b"));
+}
+static void edit_layout_twice(json_t *root)
+{
+    set(item(root, "layout", 0), "name", json_string("fc1.bias"));
+}
+static void edit_layout_dims(json_t *root)
+{
+    set(item(root, "layout", 3), "dims", json_pack("[I, I]", (json_int_t)1 << 35, (json_int_t)1 << 35));
+}
+static void edit_layout_shape(json_t *root)
+{
+    set(item(root, "layout", 0), "dims", json_pack("[i, i]", 7, 40));
+}
+static void edit_layout_longer(json_t *root)
+{
+    set(item(root, "layout", 3), "dims", json_pack("[i]", 301));
+}
+static void edit_init(json_t *root)
+{
+    set(item(root, "layout", 0), "init", json_integer(9));
+}
+static void edit_worker(json_t *root)
+{
+    ck_assert_int_eq(json_array_set_new(item(root, "workers", 0), 0, json_integer(1024)), 0);
+}
+static void edit_incarnation(json_t *root)
+{
+    ck_assert_int_eq(json_array_set_new(item(root, "workers", 0), 1, json_integer(0)), 0);
+}
+static void edit_block_twice(json_t *root)
+{
+    set(item(root, "blocks", 4), "block", json_integer(3));
+}
+static void edit_block_beyond(json_t *root)
+{
+    set(item(root, "blocks", 9), "block", json_integer(10));
+}
+static void edit_block_gone(json_t *root)
+{
+    ck_assert_int_eq(json_array_remove(json_object_get(root, "blocks"), 4), 0);
+}
+static void edit_version(json_t *root)
+{
+    set(item(root, "blocks", 0), "version", json_integer(-1));
+}
+static void edit_requests(json_t *root)
+{
+    set(item(root, "blocks", 0), "last_requests", json_pack("[[i, i]]", 0, 1));
+}
+static void edit_tickets(json_t *root)
+{
+    set(root, "tickets", json_null());
+}
+static void edit_open_tickets(json_t *root)
+{
+    set(root, "tickets", json_pack("{s:i, s:[s]}", "next", 3, "open", "x"));
+}
+static void edit_states(json_t *root)
+{
+    set(root, "states", json_pack("[s, s, s]", "a", "b", "c"));
+}
+
+typedef struct bad_edit {
+    void (*edit)(json_t *root);
+    const char *word;
+} bad_edit;
+
+static const bad_edit bad_edits[] = {
+    {edit_index, "renamed"},
+    {edit_count, "server_count"},
+    {edit_batch, "batch_size"},
+    {edit_seed, "seed"},
+    {edit_block_params, "block_params"},
+    {edit_odd_block_params, "block_params"},
+    {edit_other_block_params, "block 10"}, /* then there would be 20 */
+    {edit_layout_gone, "layout"},
+    {edit_layout_name, "a b"},
+    {edit_layout_twice, "fc1.bias"},
+    {edit_layout_dims, "fc2/weight"},
+    {edit_layout_shape, "shape of \"fc1.weight\""},
+    {edit_layout_longer, "shape of \"fc2/weight\""},
+    {edit_init, "init"},
+    {edit_worker, "workers"},
+    {edit_incarnation, "workers"},
+    {edit_block_twice, "block"},
+    {edit_block_beyond, "block"},
+    {edit_block_gone, "block 4"},
+    {edit_version, "version"},
+    {edit_requests, "last_requests"},
+    {edit_tickets, "mini-batches"},
+    {edit_open_tickets, "tickets"},
+    {edit_states, "states"},
+};
+
+START_TEST(lying_descriptions_are_refused_with_the_reason)
+{
+    begin();
+    write_edited(edit_nothing);
+    ck_assert(attempt());
+    for (size_t i = 0; i < sizeof(bad_edits) / sizeof(bad_edits[0]); i++) {
+        write_edited(bad_edits[i].edit);
+        ck_assert_msg(!attempt(), "edit %zu was accepted", i);
+        ck_assert_msg(strstr(dcps_error_message(), bad_edits[i].word) != NULL, "edit %zu: no \"%s\" in: %s", i,
+                      bad_edits[i].word, dcps_error_message());
+    }
+    temp_folder_delete(&folder);
+}
+END_TEST
+
+START_TEST(a_file_of_another_format_is_refused)
+{
+    char path[TEMP_PATH_BYTES];
+    dcps_safetensors_header *header;
+    dcps_safetensors_writer *writer;
+    temp_folder_create(&folder);
+    ck_assert_int_eq(dcps_safetensors_header_create(&header), DCPS_OK);
+    ck_assert_int_eq(dcps_safetensors_header_set_metadata(header, "format", "pt"), DCPS_OK);
+    ck_assert_int_eq(dcps_safetensors_writer_create(header, temp_path(&folder, FILE_NAME, path), &writer), DCPS_OK);
+    ck_assert_int_eq(dcps_safetensors_writer_commit(&writer), DCPS_OK);
+    dcps_safetensors_header_destroy(&header);
+    ck_assert(!attempt());
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "\"pt\""));
+    temp_folder_delete(&folder);
+}
+END_TEST
+
+START_TEST(files_of_different_runs_are_not_mixed)
+{
+    char path[PATH_MAX];
+    dcps_checkpoint other;
+    temp_folder_create(&folder);
+    fixture_write(folder.path, 2, 1, 100);
+    fixture_make(1, 2, 1, 101, &other);
+    other.seed = 9;
+    ck_assert_int_eq(dcps_checkpoint_write(&other, folder.path, path), DCPS_OK);
+    dcps_checkpoint_fini(&other);
+    ck_assert(!attempt());
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "differ in seed"));
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "dcps-1-of-2"));
+    temp_folder_delete(&folder);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {every_cut_is_refused, flipped_bytes_are_survived,
+                                  lying_descriptions_are_refused_with_the_reason, a_file_of_another_format_is_refused,
+                                  files_of_different_runs_are_not_mixed};
+    return CHECK_MAIN("damaged checkpoints", tests);
+}

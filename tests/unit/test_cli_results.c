@@ -1,0 +1,181 @@
+/* results.json and the summary table, against literal expectations. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cli/results.h"
+#include "support/check_main.h"
+
+static dcps_result_run *add_run(dcps_results *results, const char *algorithm, uint32_t workers, uint64_t seed,
+                                double rate)
+{
+    dcps_result_run *run = NULL;
+    ck_assert_int_eq(dcps_results_add(results, &run), DCPS_OK);
+    (void)snprintf(run->algorithm, sizeof(run->algorithm), "%s", algorithm);
+    run->workers = workers;
+    run->seed = seed;
+    run->epochs = 2;
+    run->updates = 10;
+    run->samples = 1200;
+    run->seconds = 1200.0 / rate;
+    run->samples_per_second = rate;
+    run->staleness = (dcps_staleness_summary){.mean = 1.5, .p50 = 1, .p99 = 3, .max = 4, .count = 10};
+    return run;
+}
+
+static void add_point(dcps_result_run *run, double epoch, double loss, double error)
+{
+    dcps_curve_point point = {.epoch = epoch, .seconds = epoch * 2.0, .train_loss = loss, .metric_count = 2};
+    (void)snprintf(point.metrics[0].name, sizeof(point.metrics[0].name), "test_loss");
+    point.metrics[0].value = loss + 1.0;
+    (void)snprintf(point.metrics[1].name, sizeof(point.metrics[1].name), "test_error");
+    point.metrics[1].value = error;
+    ck_assert_int_eq(dcps_result_add_point(run, &point), DCPS_OK);
+}
+
+static void check_json(const dcps_results *results, const char *expected)
+{
+    json_t *document = dcps_results_json(results);
+    ck_assert_ptr_nonnull(document);
+    char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    ck_assert_str_eq(text, expected);
+    free(text);
+    json_decref(document);
+}
+
+START_TEST(test_document)
+{
+    dcps_results results = {.model = "mlp", .dataset = "fashion-mnist"};
+    dcps_result_run *run = add_run(&results, "asgd", 4, 7, 600.0);
+    add_point(run, 1.0, 0.5, 0.25);
+    add_point(run, 2.0, 0.25, 0.0865);
+    dcps_results_fill_speedups(&results);
+    check_json(
+        &results,
+        "{\"schema\":\"dcps-results/1\",\"model\":\"mlp\",\"dataset\":\"fashion-mnist\",\"virtual\":false,\"runs\":["
+        "{\"algorithm\":\"asgd\",\"workers\":4,\"seed\":7,\"epochs\":2,\"updates\":10,\"samples\":1200,\"seconds\":2.0,"
+        "\"samples_per_second\":600.0,\"speedup\":null,\"train_loss\":0.25,\"metrics\":{\"test_loss\":1.25,\"test_"
+        "error\":0.0865},"
+        "\"staleness\":{\"mean\":1.5,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
+        "{\"epoch\":1.0,\"seconds\":2.0,\"train_loss\":0.5,\"metrics\":{\"test_loss\":1.5,\"test_error\":0.25}},"
+        "{\"epoch\":2.0,\"seconds\":4.0,\"train_loss\":0.25,\"metrics\":{\"test_loss\":1.25,\"test_error\":0.0865}}]}]"
+        "}");
+    dcps_results_fini(&results);
+}
+END_TEST
+
+START_TEST(test_what_is_not_finite_is_null)
+{
+    dcps_results results = {.model = "m\"\\<"};
+    dcps_result_run *run = add_run(&results, "asgd", 1, 1, 600.0);
+    run->seconds = (double)INFINITY;
+    run->samples_per_second = (double)NAN;
+    run->staleness.mean = (double)NAN;
+    add_point(run, 1.0, (double)NAN, (double)-INFINITY);
+    add_run(&results, "ssgd", 2, 1, 1.0)->failed = true;
+    dcps_results_fill_speedups(&results);
+    check_json(
+        &results,
+        "{\"schema\":\"dcps-results/1\",\"model\":\"m\\\"\\\\<\",\"dataset\":null,\"virtual\":false,\"runs\":["
+        "{\"algorithm\":\"asgd\",\"workers\":1,\"seed\":1,\"epochs\":2,\"updates\":10,\"samples\":1200,\"seconds\":"
+        "null,"
+        "\"samples_per_second\":null,\"speedup\":null,\"train_loss\":null,\"metrics\":{\"test_loss\":null,\"test_"
+        "error\":null},"
+        "\"staleness\":{\"mean\":null,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
+        "{\"epoch\":1.0,\"seconds\":2.0,\"train_loss\":null,\"metrics\":{\"test_loss\":null,\"test_error\":null}}]}]}");
+    dcps_results_fini(&results);
+}
+END_TEST
+
+START_TEST(test_speedups)
+{
+    dcps_results results = {.model = "m"};
+    add_run(&results, "asgd", 1, 1, 50.0);
+    add_run(&results, "sgd", 1, 1, 100.0);
+    add_run(&results, "sgd", 1, 2, 300.0);
+    add_run(&results, "asgd", 4, 1, 500.0);
+    add_run(&results, "sgd", 1, 3, 1e9)->failed = true;
+    dcps_results_fill_speedups(&results);
+    ck_assert_double_eq_tol(results.runs[3].speedup, 2.5, 1e-12);
+    ck_assert_double_eq_tol(results.runs[1].speedup, 0.5, 1e-12);
+    results.runs[1].failed = results.runs[2].failed = true; /* no sgd: any run with one worker serves */
+    dcps_results_fill_speedups(&results);
+    ck_assert_double_eq_tol(results.runs[3].speedup, 10.0, 1e-12);
+    results.runs[0].failed = true;
+    dcps_results_fill_speedups(&results);
+    ck_assert(isnan(results.runs[3].speedup));
+    dcps_results_fini(&results);
+}
+END_TEST
+
+static void check_table(const dcps_results *results, const char *expected)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    ck_assert_int_eq(dcps_results_print(results, out), DCPS_OK);
+    (void)fclose(out);
+    ck_assert_str_eq(text, expected);
+    free(text);
+}
+
+START_TEST(test_table)
+{
+    dcps_results results = {.model = "mlp"};
+    add_point(add_run(&results, "sgd", 1, 1, 1000.0), 2.0, 0.5, 0.125);
+    add_point(add_run(&results, "sgd", 1, 2, 3000.0), 2.0, 0.25, 0.145);
+    add_point(add_run(&results, "asgd", 4, 1, 5000.0), 2.0, 0.75, 0.11);
+    dcps_results_fill_speedups(&results);
+    check_table(&results,
+                "algorithm  workers      test error  train loss  seconds  samples/s  speed-up  staleness  p99\n"
+                "────────────────────────────────────────────────────────────────────────────────────────────\n"
+                "sgd              1  13.50 ± 1.41 %      0.3750      0.8      2,000     1.00x       1.50    3\n"
+                "asgd             4         11.00 %      0.7500      0.2      5,000     2.50x       1.50    3\n");
+    dcps_results_fini(&results);
+}
+END_TEST
+
+START_TEST(test_table_with_failures)
+{
+    dcps_results results = {.model = "mlp"};
+    add_run(&results, "sgd", 1, 1, 1000.0)->failed = true;
+    dcps_result_run *run = add_run(&results, "asgd", 4, 1, 5000.0);
+    run->staleness = (dcps_staleness_summary){.mean = (double)NAN};
+    dcps_results_fill_speedups(&results);
+    check_table(&results,
+                "algorithm  workers  train loss  seconds  samples/s  speed-up  staleness  p99  runs\n"
+                "───────────────────────────────────────────────────────────────────────────────────────────\n"
+                "sgd              1           –        –          –         –          –    –  1 of 1 failed\n"
+                "asgd             4           –      0.2      5,000         –          –    –  complete\n");
+    dcps_results_fini(&results);
+}
+END_TEST
+
+START_TEST(test_file)
+{
+    char path[] = "/tmp/dcps-results-XXXXXX";
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    (void)close(fd);
+    dcps_results results = {.model = "mlp"};
+    add_point(add_run(&results, "sgd", 1, 1, 1000.0), 2.0, 0.5, 0.0865);
+    ck_assert_int_eq(dcps_results_write(&results, path), DCPS_OK);
+    json_t *read = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    json_t *run = json_array_get(json_object_get(read, "runs"), 0);
+    ck_assert_double_eq(json_real_value(json_object_get(json_object_get(run, "metrics"), "test_error")), 0.0865);
+    json_decref(read);
+    (void)unlink(path);
+    ck_assert_int_eq(dcps_results_write(&results, "/nonexistent/dir/results.json"), DCPS_IO);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "/nonexistent/dir/results.json"));
+    dcps_results_fini(&results);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {test_document, test_what_is_not_finite_is_null, test_speedups,
+                                  test_table,    test_table_with_failures,        test_file};
+    return CHECK_MAIN("cli results", tests);
+}

@@ -1,0 +1,306 @@
+/* The client's control plane: lost sessions, heartbeats, silence and goodbyes. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "support/check_main.h"
+#include "support/client_harness.h"
+
+static client_room room;
+
+static void push_all(void)
+{
+    for (uint32_t block = 0; block < CLIENT_BLOCKS; block++) {
+        dcps_client_core_push(room.core, block, 8, 1.0F, room.now_ns);
+        (void)client_take_request(&room, block, DCPS_MESSAGE_PUSH_PULL);
+    }
+}
+
+START_TEST(test_rejoin)
+{
+    client_connect(&room, 2);
+    push_all();
+    client_answer(&room, 2, 2, 1.0F); /* of server 1, block 3 is left */
+    client_error(&room, client_route(&room, 3), DCPS_SESSION, "who are you");
+    client_expect_hello(&room, 1, true, 3, 2);
+    client_error(&room, client_route(&room, 3), DCPS_SESSION, "who are you"); /* of a repeat */
+    client_expect_silence(&room);
+    dcps_welcome body = client_welcome_of(&room, 1);
+    body.session.token = 999;
+    client_welcome(&room, &body);
+    (void)client_take_notice(&room, DCPS_CLIENT_CONNECTED, 1);
+    ck_assert_uint_eq(client_take_control(&room, 1, DCPS_MESSAGE_LAYOUT).message.body.layout.session.token, 999);
+    client_expect_no_notice(&room);
+    client_layout_reply(&room, 1);
+    (void)client_take_notice(&room, DCPS_CLIENT_REJOINED, 1);
+    dcps_request again = client_take_request(&room, 3, DCPS_MESSAGE_PUSH_PULL);
+    ck_assert_uint_eq(again.seq, 2); /* the same request, in the new session */
+    ck_assert_uint_eq(again.step, 1);
+    ck_assert_uint_eq(again.session.token, 999);
+    client_expect_silence(&room); /* nothing else was unanswered there, and server 0 is not concerned */
+    for (uint32_t block = 0; block < 4; block++) {
+        client_answer(&room, block, 2, 2.0F);
+    }
+    ck_assert(client_ready(&room));
+    client_expect_no_notice(&room);
+    client_close(&room);
+}
+END_TEST
+
+START_TEST(test_rejoin_after_a_heartbeat)
+{
+    client_connect(&room, 2);
+    client_wait(&room, 1000);
+    (void)client_take_control(&room, 0, DCPS_MESSAGE_HEARTBEAT);
+    (void)client_take_control(&room, 1, DCPS_MESSAGE_HEARTBEAT);
+    client_error(&room, client_control_route(0), DCPS_SESSION, "who are you");
+    client_expect_hello(&room, 0, true, 3, 2);
+    ck_assert(client_ready(&room)); /* the weights are still good to compute with */
+    client_wait(&room, 900);
+    client_expect_silence(&room);
+    client_advance(&room, 100);
+    client_expect_hello(&room, 0, true, 3, 2); /* repeated; and no heartbeat without a session */
+    (void)client_take_control(&room, 1, DCPS_MESSAGE_HEARTBEAT);
+    client_expect_silence(&room);
+    client_close(&room);
+}
+END_TEST
+
+/* While we were silent our id was given to another process: all servers must hear of the new one. */
+START_TEST(test_new_identity)
+{
+    client_connect(&room, 2);
+    push_all();
+    client_error(&room, client_control_route(0), DCPS_SESSION, "who are you");
+    client_expect_hello(&room, 0, true, 3, 2);
+    dcps_welcome body = client_welcome_of(&room, 0);
+    body.session = (dcps_session){.worker = 5, .incarnation = 1, .token = 777};
+    client_welcome(&room, &body);
+    (void)client_take_control(&room, 0, DCPS_MESSAGE_LAYOUT);
+    client_expect_hello(&room, 1, true, 5, 1);
+    client_greet(&room, 1); /* an answer to an older HELLO, for worker 3 */
+    client_expect_silence(&room);
+    body = client_welcome_of(&room, 1);
+    body.session = (dcps_session){.worker = 5, .incarnation = 1, .token = 778};
+    client_welcome(&room, &body);
+    (void)client_take_control(&room, 1, DCPS_MESSAGE_LAYOUT);
+    client_layout_reply(&room, 0);
+    client_layout_reply(&room, 1);
+    for (uint32_t block = 0; block < 4; block++) {
+        dcps_request again = client_take_request(&room, block, DCPS_MESSAGE_PUSH_PULL);
+        ck_assert_uint_eq(again.session.worker, 5);
+        ck_assert_uint_eq(again.session.incarnation, 1);
+        ck_assert_uint_eq(again.session.token, 777 + client_route(&room, block).server);
+        client_answer(&room, block, again.seq, 1.0F); /* for worker 3 */
+    }
+    ck_assert(!client_ready(&room));
+    ck_assert(room.weights[0] == 0.0F);
+    client_close(&room);
+}
+END_TEST
+
+/* Another server knows a later holder of our id: server 0 must give us the next incarnation. */
+START_TEST(test_identity_is_raised)
+{
+    client_start(&room, 2, DCPS_ROLE_WORKER);
+    client_greet(&room, 0);
+    client_forget(&room);
+    client_error(&room, client_control_route(1), DCPS_NOT_FOUND, "ask server 0");
+    client_expect_hello(&room, 0, true, 3, 3);
+    client_expect_silence(&room);
+    dcps_welcome body = client_welcome_of(&room, 0);
+    body.session.incarnation = 3;
+    client_welcome(&room, &body);
+    client_expect_hello(&room, 1, true, 3, 3);
+    body = client_welcome_of(&room, 1);
+    body.session.incarnation = 3;
+    room.notice_count = 0;
+    client_welcome(&room, &body);
+    (void)client_take_notice(&room, DCPS_CLIENT_CONNECTED, 1);
+    client_error(&room, client_control_route(1), DCPS_NOT_FOUND, "late"); /* of an older HELLO */
+    client_expect_silence(&room);
+    client_expect_failure(&room, DCPS_OK, "");
+    client_close(&room);
+}
+END_TEST
+
+/* ---- heartbeats and silence ---- */
+
+START_TEST(test_heartbeats)
+{
+    client_connect(&room, 2);
+    for (uint32_t k = 0; k < 8; k++) {
+        client_wait(&room, 950);
+        client_expect_silence(&room);
+        client_advance(&room, 50); /* a quarter of the lease */
+        for (uint32_t server = 0; server < 2; server++) {
+            client_sent beat = client_take_control(&room, server, DCPS_MESSAGE_HEARTBEAT);
+            ck_assert_uint_eq(beat.message.body.session.session.worker, 3);
+            ck_assert_uint_eq(beat.message.body.session.session.token, 100 + server);
+            dcps_message reply = {.type = DCPS_MESSAGE_HEARTBEAT_REPLY};
+            client_deliver(&room, client_control_route(server), &reply, NULL, 0);
+        }
+        client_expect_silence(&room);
+        client_expect_no_notice(&room);
+    }
+    client_close(&room);
+}
+END_TEST
+
+START_TEST(test_silence_is_told)
+{
+    client_connect(&room, 2);
+    dcps_message reply = {.type = DCPS_MESSAGE_HEARTBEAT_REPLY};
+    for (uint32_t k = 1; k <= 3; k++) {
+        for (uint32_t half = 0; half < 2; half++) { /* server 0 answers all the time */
+            client_expect_no_notice(&room);
+            client_wait(&room, 1500);
+            client_deliver(&room, client_control_route(0), &reply, NULL, 0);
+            client_forget(&room);
+        }
+        dcps_client_notice notice = client_take_notice(&room, DCPS_CLIENT_SILENT, 1);
+        ck_assert_uint_eq(notice.silent_ms, 3000 * k);
+    }
+    client_wait(&room, 500);
+    client_deliver(&room, client_control_route(1), &reply, NULL, 0);
+    dcps_client_notice notice = client_take_notice(&room, DCPS_CLIENT_BACK, 1);
+    ck_assert_uint_eq(notice.silent_ms, 9500);
+    client_deliver(&room, client_control_route(1), &reply, NULL, 0);
+    client_expect_no_notice(&room);
+    client_wait(&room, 2500);
+    (void)client_take_notice(&room, DCPS_CLIENT_SILENT, 0); /* not heard for 3 s now, server 1 for 2.5 */
+    client_expect_no_notice(&room);
+    client_close(&room);
+}
+END_TEST
+
+/* A server that was not asked anything is not silent; the one that is waited for is named. */
+START_TEST(test_silence_at_the_start)
+{
+    client_start(&room, 2, DCPS_ROLE_WORKER);
+    client_wait(&room, 3000);
+    dcps_client_notice notice = client_take_notice(&room, DCPS_CLIENT_SILENT, 0);
+    ck_assert_uint_eq(notice.silent_ms, 3000);
+    client_expect_no_notice(&room);
+    client_greet(&room, 0);
+    (void)client_take_notice(&room, DCPS_CLIENT_BACK, 0);
+    (void)client_take_notice(&room, DCPS_CLIENT_CONNECTED, 0);
+    client_forget(&room);
+    client_wait(&room, 2950); /* server 1 was asked only now */
+    client_expect_no_notice(&room);
+    client_advance(&room, 50);
+    ck_assert_uint_eq(client_take_notice(&room, DCPS_CLIENT_SILENT, 1).silent_ms, 3000);
+    client_close(&room);
+}
+END_TEST
+
+/* ---- goodbyes ---- */
+
+static void reply_finish(uint32_t server)
+{
+    dcps_message reply = {.type = DCPS_MESSAGE_FINISH_REPLY};
+    client_deliver(&room, client_control_route(server), &reply, NULL, 0);
+}
+
+START_TEST(test_finish)
+{
+    client_connect(&room, 2);
+    ck_assert(!dcps_client_core_finished(room.core));
+    reply_finish(0); /* nobody said goodbye */
+    ck_assert(!dcps_client_core_finished(room.core));
+    dcps_client_core_finish(room.core, room.now_ns);
+    for (uint32_t server = 0; server < 2; server++) {
+        client_sent sent = client_take_control(&room, server, DCPS_MESSAGE_FINISH);
+        ck_assert_uint_eq(sent.message.body.session.session.token, 100 + server);
+    }
+    reply_finish(1);
+    ck_assert(!dcps_client_core_finished(room.core));
+    client_wait(&room, 1000);
+    (void)client_take_control(&room, 0, DCPS_MESSAGE_FINISH); /* repeated, and no heartbeat any more */
+    client_expect_silence(&room);
+    reply_finish(0);
+    ck_assert(dcps_client_core_finished(room.core));
+    client_wait(&room, 10000);
+    client_expect_silence(&room);
+    client_expect_no_notice(&room);
+    client_close(&room);
+}
+END_TEST
+
+/* A server that has forgotten us does not count on us: that is all we wanted. */
+START_TEST(test_finish_without_a_session)
+{
+    client_connect(&room, 2);
+    dcps_client_core_finish(room.core, room.now_ns);
+    client_forget(&room);
+    client_error(&room, client_control_route(0), DCPS_SESSION, "who are you");
+    reply_finish(1);
+    ck_assert(dcps_client_core_finished(room.core));
+    client_expect_silence(&room);
+    client_close(&room);
+}
+END_TEST
+
+START_TEST(test_finish_before_the_start)
+{
+    client_start(&room, 2, DCPS_ROLE_WORKER);
+    client_forget(&room);
+    dcps_client_core_finish(room.core, room.now_ns);
+    ck_assert(dcps_client_core_finished(room.core));
+    client_greet(&room, 0); /* too late */
+    client_wait(&room, 5000);
+    client_expect_silence(&room);
+    client_expect_no_notice(&room);
+    client_close(&room);
+}
+END_TEST
+
+/* ---- memory ---- */
+
+/* Whoever says goodbye while a server is taking it back in says it to that server, too: else its lease would have to run out. */
+START_TEST(test_finish_while_joining_again)
+{
+    client_connect(&room, 1);
+    client_error(&room, client_control_route(0), DCPS_SESSION, "who are you");
+    client_expect_hello(&room, 0, true, 3, 2);
+    dcps_client_core_finish(room.core, room.now_ns);
+    client_expect_silence(&room);
+    ck_assert(!dcps_client_core_finished(room.core));
+    client_greet(&room, 0);
+    (void)client_take_notice(&room, DCPS_CLIENT_CONNECTED, 0);
+    (void)client_take_control(&room, 0, DCPS_MESSAGE_FINISH);
+    client_expect_silence(&room);
+    reply_finish(0);
+    ck_assert(dcps_client_core_finished(room.core));
+    client_close(&room);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+    const TTest *const tests[] = {test_rejoin,
+                                  test_rejoin_after_a_heartbeat,
+                                  test_new_identity,
+                                  test_identity_is_raised,
+                                  test_heartbeats,
+                                  test_silence_is_told,
+                                  test_silence_at_the_start,
+                                  test_finish,
+                                  test_finish_without_a_session,
+                                  test_finish_before_the_start,
+                                  test_finish_while_joining_again};
+    Suite *suite = suite_create("client sessions");
+    TCase *group = tcase_create("links");
+    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        tcase_add_test(group, tests[i]);
+    }
+    suite_add_tcase(suite, group);
+    return suite;
+}
+
+int main(void)
+{
+    return check_run(make_suite());
+}

@@ -1,0 +1,128 @@
+/* The answer to STATUS, from numbers written down here. */
+#include "server/status.h"
+
+#include <string.h>
+
+#include "support/check_main.h"
+
+static dcps_server_config config;
+static dcps_shard_published shards[3];
+static uint64_t staleness[DCPS_STALENESS_BUCKETS];
+
+/* Server 1 of 2 with 3 shards; of 8 blocks it owns the last 3: one a shard. */
+static dcps_status_sources sources_of(const dcps_partition *partition)
+{
+    memset(shards, 0, sizeof(shards));
+    config = (dcps_server_config){
+        .index = 1, .server_count = 2, .shards = 3, .workers = 4, .epochs = 5, .algorithm.name = "ssp"};
+    for (uint32_t i = 0; i < 3; i++) {
+        dcps_shard_stats *stats = &shards[i].stats;
+        shards[i].malformed = 100;
+        stats->state = DCPS_RUN_TRAINING;
+        stats->samples = 640 + i;
+        stats->updates = 10 + i;
+        stats->training_ns = 7000 + i;
+        stats->train_loss = 0.5 + i;
+        stats->snapshots = 3 - i;
+        stats->pushes_applied = 1000 + i;
+        stats->duplicates_ignored = i;
+        stats->stale_ignored = 2 * i;
+        stats->rejected = 10 + i;
+        stats->payload_bytes_in = 1u << (20 + i);
+        stats->payload_bytes_out = 5;
+        stats->staleness[0] = 4;
+        stats->staleness[i + 1] = 8;
+    }
+    return (dcps_status_sources){.config = &config,
+                                 .control = {.workers_live = 3, .workers_lost = 1, .rejected = 20000},
+                                 .control_malformed = 3000,
+                                 .partition = partition,
+                                 .samples_per_epoch = 60000,
+                                 .shards = shards};
+}
+
+static dcps_partition cut(uint64_t params)
+{
+    dcps_partition partition;
+    ck_assert_int_eq(dcps_partition_init(&partition, params, 16, 2, 3), DCPS_OK);
+    return partition;
+}
+
+START_TEST(counters_are_summed_and_progress_is_that_of_the_first_block)
+{
+    dcps_partition partition = cut(8 * 16);
+    dcps_status_sources sources = sources_of(&partition);
+    dcps_status_reply reply;
+    memset(staleness, 0xff, sizeof(staleness));
+    dcps_status_build(&sources, staleness, &reply);
+    ck_assert_uint_eq(reply.server_index, 1);
+    ck_assert_uint_eq(reply.server_count, 2);
+    ck_assert_int_eq(reply.state, DCPS_RUN_TRAINING);
+    ck_assert_uint_eq(reply.samples, 640);
+    ck_assert_uint_eq(reply.updates, 10);
+    ck_assert_uint_eq(reply.training_ns, 7000);
+    ck_assert(reply.train_loss == 0.5);
+    ck_assert_uint_eq(reply.samples_per_epoch, 60000);
+    ck_assert_uint_eq(reply.epochs, 5);
+    ck_assert_uint_eq(reply.workers_live, 3);
+    ck_assert_uint_eq(reply.workers_expected, 4);
+    ck_assert_uint_eq(reply.workers_lost, 1);
+    ck_assert_uint_eq(reply.snapshots, 1);
+    ck_assert_uint_eq(reply.pushes_applied, 3003);
+    ck_assert_uint_eq(reply.duplicates_ignored, 3);
+    ck_assert_uint_eq(reply.stale_ignored, 6);
+    ck_assert_uint_eq(reply.rejected_messages, 23333);
+    ck_assert_uint_eq(reply.payload_bytes_in, 7u << 20);
+    ck_assert_uint_eq(reply.payload_bytes_out, 15);
+    ck_assert_str_eq(reply.algorithm, "ssp");
+    ck_assert_uint_eq(reply.staleness_count, 4);
+    ck_assert_uint_eq(reply.staleness[0], 12);
+    ck_assert_uint_eq(reply.staleness[3], 8);
+}
+END_TEST
+
+START_TEST(shards_without_blocks_do_not_hold_snapshots_back)
+{
+    dcps_partition partition = cut(5 * 16); /* shards 0 to 4 of all own one block each: the last of this server none */
+    dcps_status_sources sources = sources_of(&partition);
+    dcps_status_reply reply;
+    shards[2].stats.snapshots = 0;
+    dcps_status_build(&sources, staleness, &reply);
+    ck_assert_uint_eq(reply.snapshots, 2);
+    ck_assert_uint_eq(dcps_status_first_shard(&partition, 1, 3), 0);
+}
+END_TEST
+
+START_TEST(before_a_layout_the_server_waits)
+{
+    dcps_status_sources sources = sources_of(NULL);
+    dcps_status_reply reply;
+    memset(shards, 0, sizeof(shards));
+    dcps_status_build(&sources, staleness, &reply);
+    ck_assert_int_eq(reply.state, DCPS_RUN_WAITING);
+    ck_assert_uint_eq(reply.staleness_count, 0);
+    ck_assert_uint_eq(reply.snapshots, 0);
+}
+END_TEST
+
+START_TEST(a_stopping_server_drains_until_it_is_done)
+{
+    dcps_partition partition = cut(8 * 16);
+    dcps_status_sources sources = sources_of(&partition);
+    dcps_status_reply reply;
+    sources.stopping = true;
+    dcps_status_build(&sources, staleness, &reply);
+    ck_assert_int_eq(reply.state, DCPS_RUN_DRAINING);
+    shards[0].stats.state = DCPS_RUN_DONE;
+    dcps_status_build(&sources, staleness, &reply);
+    ck_assert_int_eq(reply.state, DCPS_RUN_DONE);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {counters_are_summed_and_progress_is_that_of_the_first_block,
+                                  shards_without_blocks_do_not_hold_snapshots_back, before_a_layout_the_server_waits,
+                                  a_stopping_server_drains_until_it_is_done};
+    return CHECK_MAIN("server status", tests);
+}

@@ -1,0 +1,284 @@
+/* The training loop against real sockets. */
+#include <check.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "support/capture.h"
+#include "support/check_main.h"
+#include "support/loopback_server.h"
+#include "support/toy_model.h"
+#include "tensor/ref/ref.h"
+#include "worker/shuffle.h"
+#include "worker/trainer.h"
+
+#define EPOCHS 3u
+#define SEED 21u
+#define RATE 0.25
+
+static dcps_client *connect_to(const loopback_server *server)
+{
+    dcps_client *client = NULL;
+    dcps_client_config config = {.servers = loopback_address(server)};
+    ck_assert_msg(dcps_client_connect(&config, &client) == DCPS_OK, "%s", dcps_error_message());
+    return client;
+}
+
+static dcps_status train(const loopback_server *server, const dcps_loaded_model *loaded, dcps_stop *stop,
+                         dcps_trainer_report *report)
+{
+    dcps_client *client = connect_to(server);
+    dcps_trainer_config config = {.loaded = loaded, .backend = dcps_ref_backend(), .stop = stop};
+    dcps_status status = dcps_trainer_run(&config, &client, report);
+    ck_assert_ptr_null(client);
+    return status;
+}
+
+/* w ← w − η g over every batch of every epoch, on one thread and without servers. Returns the last loss. */
+static float train_serially(const dcps_loaded_model *loaded, float *weights)
+{
+    uint64_t params = dcps_layout_total_params(loaded->layout);
+    float *gradient = dcps_alloc_aligned(params, sizeof(float));
+    float loss = 0;
+    dcps_tape *tape = NULL;
+    dcps_shuffle *shuffle = NULL;
+    dcps_tape_config config = {
+        .layout = loaded->layout, .weights = weights, .gradient = gradient, .backend = dcps_ref_backend()};
+    dcps_layout_initialise(loaded->layout, SEED, weights);
+    ck_assert_int_eq(dcps_tape_create(&config, &tape), DCPS_OK);
+    ck_assert_int_eq(dcps_shuffle_create(TOY_SAMPLES, TOY_BATCH, SEED, &shuffle), DCPS_OK);
+    for (uint64_t number = 0; number < EPOCHS * dcps_shuffle_batches_per_epoch(shuffle); number++) {
+        dcps_batch batch = dcps_shuffle_batch(shuffle, number);
+        ck_assert_int_eq(dcps_trainer_step(loaded->model, loaded->state, tape, &batch, &loss), DCPS_OK);
+        for (uint64_t i = 0; i < params; i++) {
+            float step = (float)RATE * gradient[i];
+            weights[i] -= step;
+        }
+    }
+    dcps_shuffle_destroy(&shuffle);
+    dcps_tape_destroy(&tape);
+    dcps_free(gradient);
+    return loss;
+}
+
+static void read_weights(const loopback_server *server, const dcps_layout *layout, float *weights)
+{
+    dcps_client *client = NULL;
+    dcps_work work;
+    dcps_snapshot_info info;
+    dcps_client_config config = {.servers = loopback_address(server), .observer = true};
+    ck_assert_int_eq(dcps_client_connect(&config, &client), DCPS_OK);
+    ck_assert_int_eq(dcps_client_declare(client, layout, TOY_SAMPLES, weights, NULL, &work), DCPS_OK);
+    ck_assert_int_eq(dcps_client_snapshot(client, EPOCHS - 1, false, &info), DCPS_OK);
+    ck_assert_uint_eq(info.samples, EPOCHS * TOY_SAMPLES);
+    dcps_client_destroy(&client);
+}
+
+static loopback_config toy_config(void)
+{
+    return (loopback_config){.shards = 2,
+                             .block_params = 16,
+                             .epochs = EPOCHS,
+                             .batch_size = TOY_BATCH,
+                             .rate = RATE,
+                             .seed = SEED,
+                             .snapshot_every_samples = TOY_SAMPLES};
+}
+
+START_TEST(one_worker_is_serial_sgd_to_the_bit)
+{
+    static const char *const algorithms[] = {"sgd", "asgd", "ssgd", "dc-asgd-c", "dc-asgd-a"};
+    toy_model toy;
+    dcps_loaded_model loaded;
+    dcps_trainer_report report;
+    toy_model_open(&toy, &loaded);
+    uint64_t params = dcps_layout_total_params(loaded.layout);
+    float *serial = dcps_alloc_aligned(params, sizeof(float));
+    float *parallel = dcps_alloc_aligned(params, sizeof(float));
+    float loss = train_serially(&loaded, serial);
+    for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
+        loopback_config config = toy_config();
+        config.algorithm = algorithms[i];
+        loopback_server *server = loopback_start(&config);
+        ck_assert_msg(train(server, &loaded, NULL, &report) == DCPS_OK, "%s", dcps_error_message());
+        ck_assert_uint_eq(report.steps, EPOCHS * 7); /* ceil(50 / 8) batches */
+        ck_assert_uint_eq(report.samples, EPOCHS * TOY_SAMPLES);
+        ck_assert_uint_eq(report.worker, 0);
+        ck_assert(!report.stopped);
+        ck_assert(report.final_loss == (double)loss);
+        ck_assert(report.seconds > 0 && report.compute_seconds > 0 && report.wait_seconds > 0);
+        ck_assert(report.compute_seconds + report.wait_seconds <= report.seconds);
+        read_weights(server, loaded.layout, parallel);
+        ck_assert_msg(memcmp(serial, parallel, params * sizeof(float)) == 0, "%s differs", algorithms[i]);
+        ck_assert_uint_eq(loopback_received(server, DCPS_MESSAGE_FINISH), 1);
+        loopback_kill(&server);
+    }
+    dcps_free(serial);
+    dcps_free(parallel);
+    toy_model_close(&loaded);
+}
+END_TEST
+
+START_TEST(a_step_allocates_nothing_in_the_end)
+{
+    toy_model toy;
+    dcps_loaded_model loaded;
+    dcps_tape *tape = NULL;
+    dcps_shuffle *shuffle = NULL;
+    float loss = 0;
+    toy_model_open(&toy, &loaded);
+    uint64_t params = dcps_layout_total_params(loaded.layout);
+    float *weights = dcps_alloc_aligned(params, sizeof(float));
+    float *gradient = dcps_alloc_aligned(params, sizeof(float));
+    dcps_tape_config config = {
+        .layout = loaded.layout, .weights = weights, .gradient = gradient, .backend = dcps_ref_backend()};
+    ck_assert_int_eq(dcps_tape_create(&config, &tape), DCPS_OK);
+    ck_assert_int_eq(dcps_shuffle_create(TOY_SAMPLES, TOY_BATCH, SEED, &shuffle), DCPS_OK);
+    uint64_t before = 0;
+    for (uint64_t number = 0; number < 30; number++) {
+        dcps_batch batch = dcps_shuffle_batch(shuffle, number);
+        ck_assert_int_eq(dcps_trainer_step(loaded.model, loaded.state, tape, &batch, &loss), DCPS_OK);
+        before = number == 7 ? dcps_alloc_count() : before;
+    }
+    ck_assert_uint_eq(dcps_alloc_count(), before);
+    dcps_shuffle_destroy(&shuffle);
+    dcps_tape_destroy(&tape);
+    dcps_free(weights);
+    dcps_free(gradient);
+    toy_model_close(&loaded);
+}
+END_TEST
+
+START_TEST(goes_on_when_diverged)
+{
+    char log[8192];
+    capture stderr_text;
+    toy_model toy;
+    dcps_loaded_model loaded;
+    dcps_trainer_report report;
+    loopback_config config = toy_config();
+    loopback_server *server = loopback_start(&config);
+    toy_model_open(&toy, &loaded);
+    toy.poison_at = 5;
+    capture_start(&stderr_text, STDERR_FILENO);
+    ck_assert_int_eq(train(server, &loaded, NULL, &report), DCPS_OK);
+    capture_end(&stderr_text, log, sizeof(log));
+    ck_assert_uint_eq(report.steps, EPOCHS * 7);
+    ck_assert(isnan(report.final_loss));
+    char *warning = strstr(log, "the run has diverged, lower --learning-rate");
+    ck_assert_ptr_nonnull(warning);
+    ck_assert_ptr_null(strstr(warning + 1, "the run has diverged"));
+    toy_model_close(&loaded);
+    loopback_kill(&server);
+}
+END_TEST
+
+START_TEST(says_goodbye_when_the_model_fails)
+{
+    toy_model toy;
+    dcps_loaded_model loaded;
+    dcps_trainer_report report;
+    loopback_config config = toy_config();
+    loopback_server *server = loopback_start(&config);
+    toy_model_open(&toy, &loaded);
+    toy.fail_at = 3;
+    ck_assert_int_eq(train(server, &loaded, NULL, &report), DCPS_IO);
+    ck_assert_str_eq(dcps_error_message(), "the toy is broken");
+    ck_assert_uint_eq(report.steps, 2);
+    ck_assert_uint_eq(loopback_received(server, DCPS_MESSAGE_FINISH), 1);
+    toy_model_close(&loaded);
+    loopback_kill(&server);
+}
+END_TEST
+
+/* Sends the process `number` after a while. */
+static void *send_signal(void *number)
+{
+    (void)usleep(300000);
+    ck_assert_int_eq(kill(getpid(), *(int *)number), 0);
+    return NULL;
+}
+
+/* The second worker never comes, so the first is waiting when asked to stop. */
+START_TEST(a_signal_stops_it)
+{
+    toy_model toy;
+    dcps_loaded_model loaded;
+    dcps_trainer_report report;
+    dcps_stop *stop = NULL;
+    pthread_t thread;
+    int number = _i == 0 ? SIGTERM : SIGINT;
+    loopback_config config = toy_config();
+    config.algorithm = "ssgd";
+    config.workers = 2;
+    ck_assert_int_eq(dcps_stop_create(&stop), DCPS_OK); /* before there are threads that would take the signal */
+    loopback_server *server = loopback_start(&config);
+    toy_model_open(&toy, &loaded);
+    ck_assert(!dcps_stop_requested(stop));
+    ck_assert_int_eq(pthread_create(&thread, NULL, send_signal, &number), 0);
+    uint64_t began_ns = dcps_clock_ns();
+    ck_assert_int_eq(train(server, &loaded, stop, &report), DCPS_OK);
+    ck_assert_double_lt((double)(dcps_clock_ns() - began_ns) / 1e9, 5.0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert(dcps_stop_requested(stop));
+    ck_assert(report.stopped);
+    ck_assert_uint_eq(report.steps, 0);
+    ck_assert_uint_eq(loopback_received(server, DCPS_MESSAGE_FINISH), 1);
+    dcps_stop_destroy(&stop);
+    toy_model_close(&loaded);
+    loopback_kill(&server);
+}
+END_TEST
+
+START_TEST(a_second_signal_kills)
+{
+    dcps_stop *stop = NULL;
+    ck_assert_int_eq(dcps_stop_create(&stop), DCPS_OK);
+    ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
+    while (!dcps_stop_requested(stop)) {
+        (void)usleep(1000);
+    }
+    ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
+    (void)usleep(5000000);
+}
+END_TEST
+
+START_TEST(prints_one_json_line)
+{
+    char text[1024];
+    FILE *out = fmemopen(text, sizeof(text), "w");
+    ck_assert_ptr_nonnull(out);
+    dcps_trainer_report report = {.worker = 3,
+                                  .steps = 10,
+                                  .samples = 1280,
+                                  .seconds = 2.5,
+                                  .compute_seconds = 0.1,
+                                  .wait_seconds = 1.0 / 3.0,
+                                  .final_loss = (double)NAN};
+    dcps_trainer_report_print(&report, out);
+    (void)fclose(out);
+    ck_assert_str_eq(text, "{\"worker\":3,\"steps\":10,\"samples\":1280,\"seconds\":2.5,\"compute_seconds\":0.1,"
+                           "\"wait_seconds\":0.3333333333333333,\"final_loss\":null}\n");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("trainer");
+    TCase *group = tcase_create("trainer");
+    tcase_set_timeout(group, 60);
+    tcase_add_test(group, one_worker_is_serial_sgd_to_the_bit);
+    tcase_add_test(group, a_step_allocates_nothing_in_the_end);
+    tcase_add_test(group, goes_on_when_diverged);
+    tcase_add_test(group, says_goodbye_when_the_model_fails);
+    tcase_add_loop_test(group, a_signal_stops_it, 0, 2);
+    tcase_add_test_raise_signal(group, a_second_signal_kills, SIGTERM);
+    tcase_add_test(group, prints_one_json_line);
+    suite_add_tcase(suite, group);
+    return check_run(suite);
+}

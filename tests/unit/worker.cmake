@@ -1,0 +1,21 @@
+# The loopback server is the engines alone, so that programs that link libdcps can be tested against it too.
+add_library(dcps_test_loopback STATIC support/loopback_server.c)
+target_include_directories(dcps_test_loopback PUBLIC ${CMAKE_SOURCE_DIR}/tests)
+target_link_libraries(dcps_test_loopback PRIVATE dcps_warnings PUBLIC PkgConfig::check dcps_server_engine)
+
+add_library(dcps_test_client STATIC support/client_fixture.c support/toy_model.c)
+target_link_libraries(dcps_test_client PRIVATE dcps_warnings PUBLIC dcps_test_loopback dcps_worker m)
+
+dcps_test(test_shuffle LABELS unit SOURCES unit/test_shuffle.c LINKS dcps_worker)
+foreach(module client client_waiting trainer evaluate)
+  dcps_test(test_${module} LABELS unit SOURCES unit/test_${module}.c LINKS dcps_test_client)
+endforeach()
+
+# The program as a function of libdcps, which plugins share with it.
+add_library(toy_plugin MODULE support/toy_plugin.c)
+target_link_libraries(toy_plugin PRIVATE dcps_warnings dcps_shared)
+set_target_properties(toy_plugin PROPERTIES
+  PREFIX "" OUTPUT_NAME toy C_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/models)
+dcps_test(test_worker_program LABELS unit SOURCES unit/test_worker_program.c LINKS dcps_shared dcps_test_loopback)
+target_compile_definitions(test_worker_program PRIVATE TEST_MODELS_DIR="${CMAKE_BINARY_DIR}/tests/models")
+add_dependencies(test_worker_program toy_plugin variant_good variant_old_abi)
