@@ -1,9 +1,9 @@
 /* The dcps program: everything a person types. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/streams.h"
 #include "cli/bench.h"
 #include "cli/commands.h"
 
@@ -31,6 +31,7 @@ static void print_help(FILE *out)
 
 int main(int argc, char **argv)
 {
+    dcps_open_standard_streams();
     dcps_log_setup("dcps", DCPS_LOG_INFO, false);
     if (argc < 2) {
         print_help(stderr);

@@ -61,7 +61,6 @@ typedef enum dcps_role { DCPS_ROLE_WORKER = 1, DCPS_ROLE_OBSERVER = 2 } dcps_rol
 
 /* Worker or observer introduces itself to a server. Repeats with the same nonce get the same session. */
 typedef struct dcps_hello {
-    uint32_t protocol_version;
     dcps_role role;
     uint64_t nonce;    /* drawn once by the process; names it for its whole life */
     bool has_identity; /* worker and incarnation below were given by server 0 earlier */
@@ -130,7 +129,8 @@ typedef struct dcps_status_reply {
     uint32_t epochs;
     uint64_t updates;     /* of that same block: its version */
     uint64_t training_ns; /* from the first batch handed out to the latest update of that block */
-    double train_loss;    /* mean over the samples since the previous evaluation mark, or epoch where none are kept */
+    double
+        train_loss; /* mean over the samples since the previous evaluation mark, or epoch where none are kept; NAN before the first */
     uint32_t workers_live;
     uint32_t workers_expected;
     uint32_t workers_lost;       /* leases expired so far */
@@ -214,7 +214,7 @@ typedef struct dcps_notice {
 typedef struct dcps_snapshot_request {
     uint32_t block;
     uint32_t index;
-    bool release; /* the server may drop this snapshot after answering */
+    bool release; /* the server may drop the snapshots before this one */
 } dcps_snapshot_request;
 
 typedef struct dcps_snapshot_reply {

@@ -20,8 +20,7 @@ static dcps_status take_hello(const Dcps__Hello *from, dcps_hello *hello)
     CHECK(dcps_wire_check_below(type, "worker", from->worker, DCPS_MAX_WORKERS));
     CHECK(dcps_wire_check_server(type, from->server_index, from->server_count));
     CHECK(dcps_wire_check_text(type, "name", from->name, DCPS_MAX_NAME_BYTES));
-    *hello = (dcps_hello){.protocol_version = from->protocol_version,
-                          .role = (dcps_role)from->role,
+    *hello = (dcps_hello){.role = (dcps_role)from->role,
                           .nonce = from->nonce,
                           .has_identity = from->has_identity,
                           .worker = from->worker,

@@ -55,7 +55,6 @@ static Dcps__Hello *put_hello(encoding *to, const dcps_hello *from)
 {
     Dcps__Hello *hello = &to->body.hello;
     *hello = (Dcps__Hello)DCPS__HELLO__INIT;
-    hello->protocol_version = from->protocol_version;
     hello->role = (Dcps__Role)from->role;
     hello->nonce = from->nonce;
     hello->has_identity = from->has_identity;

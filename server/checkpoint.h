@@ -8,6 +8,7 @@
 #define DCPS_SERVER_CHECKPOINT_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,10 @@ typedef struct dcps_checkpoint_target {
     uint32_t shards_per_server;
     const dcps_rule *rule;
 } dcps_checkpoint_target;
+
+/* Whether `dir` holds an earlier run: the file of this server, or of any other number of servers, sound or not. Files of its companions do not count: they may
+ * have begun before it. */
+bool dcps_checkpoint_exists(const char *dir, uint32_t server_index, uint32_t server_count);
 
 /* Finds in `dir` the newest set of files that holds every block of the target and loads those blocks. State arrays that the target's rule keeps and the files lack
  * are NULL. Errors name file or directory: DCPS_NOT_FOUND (no set at all), DCPS_CORRUPT (damaged, lying or incomplete), DCPS_MISMATCH (files of one set contradict

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "server/checkpoint_parts.h"
@@ -43,6 +44,21 @@ static dcps_status scan_directory(const char *dir, bool counts[DCPS_MAX_SERVERS 
     }
     closedir(listing);
     return DCPS_OK;
+}
+
+bool dcps_checkpoint_exists(const char *dir, uint32_t server_index, uint32_t server_count)
+{
+    bool counts[DCPS_MAX_SERVERS + 1u] = {false};
+    char own[PATH_MAX];
+    if (scan_directory(dir, counts) != DCPS_OK ||
+        dcps_checkpoint_path(dir, server_index, server_count, own) != DCPS_OK) {
+        return false;
+    }
+    bool any = access(own, F_OK) == 0;
+    for (uint32_t count = 1; count <= DCPS_MAX_SERVERS; count++) {
+        any = any || (counts[count] && count != server_count);
+    }
+    return any;
 }
 
 /* What the text inside says must agree with the name of the file. */
@@ -187,6 +203,22 @@ static dcps_status check_cover(const char *dir, const dcps_checkpoint_set *set, 
     return DCPS_OK;
 }
 
+/* A damaged file may be the newest, so going back to an older set is for a person to decide. */
+static dcps_status tell_way_out(dcps_status status, const bool counts[DCPS_MAX_SERVERS + 1u])
+{
+    uint32_t sets = 0;
+    for (uint32_t count = 1; count <= DCPS_MAX_SERVERS; count++) {
+        sets += counts[count] ? 1u : 0u;
+    }
+    if (sets < 2 || status == DCPS_NO_MEMORY) {
+        return status;
+    }
+    char reason[512];
+    snprintf(reason, sizeof(reason), "%s", dcps_error_message());
+    return dcps_fail(status, "%s; to go on from the checkpoint of another number of servers, move this file away",
+                     reason);
+}
+
 dcps_status dcps_checkpoint_set_open(const char *dir, const dcps_checkpoint_target *target, dcps_checkpoint_set *set)
 {
     bool counts[DCPS_MAX_SERVERS + 1u] = {false};
@@ -204,7 +236,7 @@ dcps_status dcps_checkpoint_set_open(const char *dir, const dcps_checkpoint_targ
         status = open_set(dir, count, &found);
         if (status != DCPS_OK) {
             dcps_checkpoint_set_close(&best);
-            return status;
+            return tell_way_out(status, counts);
         }
         status = check_cover(dir, &found, target);
         incomplete = status != DCPS_OK ? status : incomplete;

@@ -219,7 +219,6 @@ static void read_numbers(const dcps_options *options, dcps_server_config *config
     config->start_grace_ns = (uint64_t)dcps_options_integer(options, "start-grace-ms") * DCPS_NS_PER_MS;
     config->io_threads = (uint32_t)dcps_options_integer(options, "io-threads");
     config->shards_on_ipc = strcmp(dcps_options_text(options, "transport"), "ipc") == 0;
-    config->exit_when_done = dcps_options_flag(options, "exit-when-done");
     config->log_json = strcmp(dcps_options_text(options, "log-format"), "json") == 0;
     config->log_level = read_level(dcps_options_text(options, "log-level"));
 }

@@ -33,7 +33,6 @@ typedef struct dcps_server_config {
     const char *checkpoint_dir; /* NULL: no checkpoints. Belongs to the options */
     double checkpoint_every_s;  /* 0: at the end and on request */
     dcps_resume resume;
-    bool exit_when_done;
     bool log_json;
     dcps_log_level log_level;
     uint32_t io_threads;

@@ -171,15 +171,12 @@ static const dcps_option flags[] = {
      .default_text = "no",
      .choices = "no|yes|auto",
      .help = "Go on from the newest checkpoint in --checkpoint-dir; auto: begin anew where there is none"},
-    {.name = "exit-when-done",
-     .type = DCPS_OPTION_FLAG,
-     .default_text = "false",
-     .help = "Leave when the run is complete and every worker has gone, instead of waiting for a signal"},
     {.name = "insecure",
      .type = DCPS_OPTION_FLAG,
      .default_text = "false",
-     .help =
-         "Allow an address that other machines can reach, although nothing is encrypted and nobody is authenticated"},
+     .help = "Allow an address that other machines can reach, although nothing is encrypted and whoever reaches it can "
+             "read "
+             "and change the model, write checkpoints and release snapshots"},
     {.name = "io-threads",
      .type = DCPS_OPTION_INTEGER,
      .default_text = "1",

@@ -61,9 +61,6 @@ void dcps_daemon_tell_progress(dcps_daemon *daemon, uint64_t now_ns)
             tell_done(&status);
         }
         progress->done_told = true;
-        if (daemon->config->exit_when_done && status.workers_live == 0 && daemon->phase == DCPS_PHASE_SERVING) {
-            dcps_daemon_drain(daemon, "run complete");
-        }
     } else if (status.state == DCPS_RUN_WAITING) {
         uint64_t last_ns = progress->waited_ns != 0 ? progress->waited_ns : progress->started_ns;
         if (now_ns - last_ns >= WAITING_INTERVAL_NS) {

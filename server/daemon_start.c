@@ -160,10 +160,11 @@ static dcps_status check_checkpoint_dir(const dcps_server_config *config)
     if (access(dir, W_OK | X_OK) != 0) {
         return dcps_fail(DCPS_IO, "cannot write checkpoints into %s: %s", dir, strerror(errno));
     }
-    if (config->resume == DCPS_RESUME_NO && dcps_checkpoint_exists(dir)) {
-        return dcps_fail(DCPS_INVALID,
-                         "%s holds a checkpoint of an earlier run: continue that run with --resume yes, or choose another folder",
-                         dir);
+    if (config->resume == DCPS_RESUME_NO && dcps_checkpoint_exists(dir, config->index, config->server_count)) {
+        return dcps_fail(
+            DCPS_INVALID,
+            "%s holds a checkpoint of an earlier run: continue that run with --resume yes, or choose another folder",
+            dir);
     }
     return DCPS_OK;
 }

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/streams.h"
 #include "server/daemon.h"
 
 #define EXIT_FAILED 1
@@ -45,6 +46,7 @@ int main(int argc, char **argv)
     dcps_options *options;
     int first;
     dcps_parse_outcome outcome;
+    dcps_open_standard_streams();
     (void)signal(SIGPIPE, SIG_IGN);
     dcps_status status = dcps_options_parse(&dcps_server_program, argc, argv, &options, &first, &outcome);
     if (status != DCPS_OK) {

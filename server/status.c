@@ -48,6 +48,10 @@ static void add_progress(const dcps_status_sources *sources, dcps_status_reply *
     const dcps_shard_stats *first =
         &sources->shards[dcps_status_first_shard(sources->partition, config->index, config->shards)].stats;
     reply->state = sources->partition == NULL ? DCPS_RUN_WAITING : first->state;
+    /* The mini-batches are counted on server 0; here the run is over when whoever finished it has left. */
+    if (config->index != 0 && sources->control.workers_finished > 0 && sources->control.workers_live == 0) {
+        reply->state = DCPS_RUN_DONE;
+    }
     if (sources->stopping && reply->state != DCPS_RUN_DONE) {
         reply->state = DCPS_RUN_DRAINING;
     }

@@ -25,8 +25,7 @@ void dcps_link_hello(dcps_client_core *core, uint32_t server, uint64_t now_ns)
 {
     dcps_message message = {
         .type = DCPS_MESSAGE_HELLO,
-        .body.hello = {.protocol_version = DCPS_PROTOCOL_VERSION,
-                       .role = core->config.role,
+        .body.hello = {.role = core->config.role,
                        .nonce = core->config.nonce,
                        .has_identity = core->has_identity,
                        .worker = core->worker,
@@ -136,11 +135,18 @@ static void keep_welcome(dcps_client_core *core, const dcps_welcome *welcome)
     core->has_welcome = true;
 }
 
+/* An observer has no session to lose: that a server was started again with other shards shows only in what answers its repeated HELLO. */
+static bool shards_changed(const dcps_client_core *core, const dcps_link *link, const dcps_welcome *welcome)
+{
+    return core->config.role == DCPS_ROLE_OBSERVER && link->state == DCPS_LINK_READY &&
+           welcome->shards_per_server != link->shard_count;
+}
+
 static void on_welcome(dcps_client_core *core, uint32_t server, const dcps_welcome *welcome, uint64_t now_ns)
 {
     dcps_link *link = &core->links[server];
-    if (link->state != DCPS_LINK_HELLO || welcome->nonce != core->config.nonce ||
-        !welcome_is_consistent(core, server, welcome)) {
+    bool expected = link->state == DCPS_LINK_HELLO || shards_changed(core, link, welcome);
+    if (!expected || welcome->nonce != core->config.nonce || !welcome_is_consistent(core, server, welcome)) {
         return;
     }
     bool worker = core->config.role == DCPS_ROLE_WORKER;

@@ -230,8 +230,7 @@ static void probe(dcps_client *client, uint32_t server)
     dcps_message message = {.type = DCPS_MESSAGE_STATUS};
     if (client->observer) {
         message.type = DCPS_MESSAGE_HELLO;
-        message.body.hello = (dcps_hello){.protocol_version = DCPS_PROTOCOL_VERSION,
-                                          .role = DCPS_ROLE_OBSERVER,
+        message.body.hello = (dcps_hello){.role = DCPS_ROLE_OBSERVER,
                                           .nonce = client->nonce,
                                           .server_index = server,
                                           .server_count = client->server_count,

@@ -1,5 +1,6 @@
 #include "worker/program.h"
 
+#include "base/streams.h"
 #include "dcps/worker.h"
 #include "tensor/cpu/cpu.h"
 #include "worker/client.h"
@@ -117,6 +118,7 @@ int dcps_worker_main(int argc, char **argv)
     dcps_worker_settings settings = {.options = NULL};
     dcps_parse_outcome outcome = DCPS_PARSE_RUN;
     bool usage = false;
+    dcps_open_standard_streams();
     dcps_log_setup("dcps-worker", DCPS_LOG_INFO, false);
     dcps_status status = dcps_worker_settings_parse(argc, argv, &settings, &outcome);
     if (status != DCPS_OK) {

@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -27,6 +28,7 @@ dcps_status dcps_block_init(dcps_shard *shard, dcps_block *block, uint32_t index
     block->index = index;
     block->length = dcps_partition_block_length(&shard->partition, index);
     block->initialiser = DCPS_MAX_WORKERS;
+    block->loss_mean = (double)NAN;
     block->started = shard->config.algorithm.consistency == DCPS_CONSISTENCY_ASP;
     dcps_status status = allocate_arrays(shard->rule, block);
     if (status != DCPS_OK) {

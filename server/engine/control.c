@@ -107,9 +107,7 @@ static void leave(dcps_control *control, uint32_t worker, bool finished, uint64_
 static void join(dcps_control *control, uint32_t worker, uint32_t incarnation, const dcps_hello *hello, uint64_t now_ns)
 {
     dcps_registration *entry = &control->workers[worker];
-    if (entry->live) {
-        leave(control, worker, false, (now_ns - entry->heard_ns) / DCPS_NS_PER_MS);
-    }
+    control->stats.workers_live -= entry->live ? 1 : 0; /* taken over: a new session replaces the old one everywhere */
     *entry = (dcps_registration){.live = true,
                                  .incarnation = incarnation,
                                  .token = control->config.token(control->config.context),
@@ -230,13 +228,20 @@ dcps_status dcps_control_set_layout(dcps_control *control, dcps_layout *layout, 
     if (samples_per_epoch == 0) {
         return dcps_fail(DCPS_INVALID, "the model declares 0 samples an epoch, at least 1 is needed");
     }
+    uint64_t every;
+    uint32_t marks;
+    dcps_status status = dcps_plan_marks(control->config.snapshot_every_samples, samples_per_epoch,
+                                         control->config.epochs, &every, &marks);
+    if (status != DCPS_OK) {
+        return status;
+    }
     uint64_t params = dcps_layout_total_params(layout);
     if (control->config.max_params > 0 && params > control->config.max_params) {
         return dcps_fail(DCPS_LIMIT, "the model has %llu parameters, this server has memory for %llu",
                          (unsigned long long)params, (unsigned long long)control->config.max_params);
     }
-    dcps_status status = dcps_partition_init(&control->partition, dcps_layout_total_params(layout), block_params,
-                                             control->config.server_count, control->config.shards_per_server);
+    status = dcps_partition_init(&control->partition, params, block_params, control->config.server_count,
+                                 control->config.shards_per_server);
     if (status != DCPS_OK) {
         return status;
     }
@@ -248,10 +253,11 @@ dcps_status dcps_control_set_layout(dcps_control *control, dcps_layout *layout, 
     return DCPS_OK;
 }
 
+/* `samples_per_epoch` 0: an observer, who trains on nothing. */
 static dcps_status check_layout(const dcps_control *control, const dcps_layout *declared, uint64_t samples_per_epoch)
 {
     dcps_status status = dcps_layout_compare(declared, control->layout);
-    if (status == DCPS_OK && samples_per_epoch != control->samples_per_epoch) {
+    if (status == DCPS_OK && samples_per_epoch != 0 && samples_per_epoch != control->samples_per_epoch) {
         status = dcps_fail(DCPS_MISMATCH, "samples an epoch: here %llu, there %llu: do all workers read the same data?",
                            (unsigned long long)samples_per_epoch, (unsigned long long)control->samples_per_epoch);
     }

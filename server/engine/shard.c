@@ -6,8 +6,6 @@
 #include "base/alloc.h"
 #include "server/engine/shard_state.h"
 
-#define DCPS_MAX_MARKS (1u << 20)
-
 dcps_status dcps_shard_create(const dcps_shard_config *config, dcps_shard **shard)
 {
     dcps_shard *made = dcps_alloc(1, sizeof(*made));
@@ -56,24 +54,6 @@ void dcps_shard_destroy(dcps_shard **shard)
     *shard = NULL;
 }
 
-/* How often weights are kept, and how many times over the run. */
-static dcps_status plan_marks(dcps_shard *shard)
-{
-    uint64_t every = shard->config.snapshot_every_samples;
-    bool keep = every != 0;
-    shard->mark_every_samples = keep && every != DCPS_SNAPSHOT_EVERY_EPOCH ? every : shard->samples_per_epoch;
-    uint64_t run_samples = shard->samples_per_epoch * shard->config.epochs;
-    uint64_t whole = run_samples / shard->mark_every_samples;
-    uint64_t count = keep ? whole + (run_samples % shard->mark_every_samples == 0 ? 0 : 1) : 0;
-    if (count > DCPS_MAX_MARKS) {
-        return dcps_fail(DCPS_LIMIT,
-                         "a snapshot every %llu samples makes %llu over the run, the limit is %u: keep fewer",
-                         (unsigned long long)shard->mark_every_samples, (unsigned long long)count, DCPS_MAX_MARKS);
-    }
-    shard->mark_count = (uint32_t)count;
-    return DCPS_OK;
-}
-
 static dcps_status make_tickets(dcps_shard *shard)
 {
     uint64_t batches = (shard->samples_per_epoch + shard->config.batch_size - 1u) / shard->config.batch_size;
@@ -118,7 +98,8 @@ dcps_status dcps_shard_set_partition(dcps_shard *shard, const dcps_partition *pa
     shard->samples_per_epoch = samples_per_epoch;
     shard->first_block = dcps_partition_first_block(partition, shard->config.shard);
     shard->block_count = dcps_partition_first_block(partition, shard->config.shard + 1u) - shard->first_block;
-    dcps_status status = plan_marks(shard);
+    dcps_status status = dcps_plan_marks(shard->config.snapshot_every_samples, samples_per_epoch, shard->config.epochs,
+                                         &shard->mark_every_samples, &shard->mark_count);
     if (status == DCPS_OK && shard->block_count > 0) {
         status = make_blocks(shard);
         if (status == DCPS_OK && shard->first_block == 0) {
@@ -173,6 +154,7 @@ dcps_status dcps_shard_worker_join(dcps_shard *shard, const dcps_session *sessio
     }
     *member = (dcps_member){.live = true, .session = *session};
     shard->live_count++;
+    shard->any_finished = false; /* the run goes on */
     return DCPS_OK;
 }
 
@@ -268,6 +250,6 @@ void dcps_shard_stats_get(const dcps_shard *shard, dcps_shard_stats *stats)
     stats->samples = first->samples;
     stats->updates = first->version;
     stats->training_ns = dcps_block_training_ns(first);
-    stats->train_loss = first->loss_samples > 0 ? first->loss_sum / (double)first->loss_samples : first->loss_mean;
+    stats->train_loss = dcps_snapshots_recent_loss(first);
     stats->snapshots = complete_marks(shard);
 }

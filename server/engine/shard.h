@@ -34,6 +34,11 @@ typedef struct dcps_shard_config {
 DCPS_MUST_CHECK dcps_status dcps_shard_create(const dcps_shard_config *config, dcps_shard **shard);
 void dcps_shard_destroy(dcps_shard **shard);
 
+/* How often evaluation weights are kept over a run (0: never; DCPS_SNAPSHOT_EVERY_EPOCH), and how many times. `mark_every_samples` is an epoch where none are
+ * kept: the loss is averaged over it. DCPS_LIMIT: too many. */
+DCPS_MUST_CHECK dcps_status dcps_plan_marks(uint64_t every_samples, uint64_t samples_per_epoch, uint32_t epochs,
+                                            uint64_t *mark_every_samples, uint32_t *mark_count);
+
 /* Allocates the blocks of this shard. Once, before the first message about a block. */
 DCPS_MUST_CHECK dcps_status dcps_shard_set_partition(dcps_shard *shard, const dcps_partition *partition,
                                                      uint64_t samples_per_epoch);
@@ -61,7 +66,8 @@ typedef struct dcps_shard_stats {
     uint64_t samples;     /* of the shard's first block, as are updates, training_ns and train_loss */
     uint64_t updates;
     uint64_t training_ns;
-    double train_loss;  /* mean over the samples since the previous evaluation mark, or epoch where none are kept */
+    double
+        train_loss; /* mean over the samples since the previous evaluation mark, or epoch where none are kept; NAN before the first */
     uint32_t snapshots; /* complete on every block of this shard */
     uint64_t pushes_applied;
     uint64_t duplicates_ignored;

@@ -66,11 +66,13 @@ typedef struct dcps_block {
     uint64_t updated_ns;        /* latest update */
     double loss_sum;            /* Σ loss · samples since the previous mark */
     uint64_t loss_samples;
-    double loss_mean; /* of the previous mark */
+    double loss_mean; /* of the previous mark; NAN before the first */
     uint32_t marks_reached;
-    dcps_mark *marks; /* [mark_count of the shard] */
+    uint32_t marks_released; /* an observer needs none before this one any more */
+    dcps_mark *marks;        /* [mark_count of the shard] */
     dcps_snapshot_waiter waiters[DCPS_MAX_SNAPSHOT_WAITERS];
-    dcps_slot *slots; /* [slot_capacity of the shard], by worker id */
+    uint32_t waiter_turn; /* whose place goes to another when none is free */
+    dcps_slot *slots;     /* [slot_capacity of the shard], by worker id */
 } dcps_block;
 
 typedef struct dcps_member {
@@ -141,6 +143,8 @@ bool dcps_consistency_is_member(const dcps_shard *shard, const dcps_block *block
 uint64_t dcps_consistency_latest_step(const dcps_shard *shard, const dcps_block *block);
 
 /* ---- snapshots.c ---- */
+/* Mean loss over the samples since the previous mark; NAN before the first update. */
+double dcps_snapshots_recent_loss(const dcps_block *block);
 /* Marks that lie within the first `samples` samples. */
 uint32_t dcps_snapshots_passed(const dcps_shard *shard, uint64_t samples);
 /* After an update: keeps the weights if a mark was reached, and answers who waits for it. */

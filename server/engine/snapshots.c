@@ -1,7 +1,26 @@
 /* Weights kept at exact counts of samples, for evaluation. Keeping one costs a reference, not a copy. */
 #include "server/engine/shard_state.h"
 
-static double recent_loss(const dcps_block *block)
+#define DCPS_MAX_MARKS (1u << 16)
+
+dcps_status dcps_plan_marks(uint64_t every_samples, uint64_t samples_per_epoch, uint32_t epochs,
+                            uint64_t *mark_every_samples, uint32_t *mark_count)
+{
+    bool keep = every_samples != 0;
+    uint64_t every = keep && every_samples != DCPS_SNAPSHOT_EVERY_EPOCH ? every_samples : samples_per_epoch;
+    uint64_t run_samples = samples_per_epoch * epochs;
+    uint64_t count = keep ? run_samples / every + (run_samples % every == 0 ? 0 : 1) : 0;
+    if (count > DCPS_MAX_MARKS) {
+        return dcps_fail(DCPS_LIMIT,
+                         "a snapshot every %llu samples makes %llu over the run, the limit is %u: keep fewer",
+                         (unsigned long long)every, (unsigned long long)count, DCPS_MAX_MARKS);
+    }
+    *mark_every_samples = every;
+    *mark_count = (uint32_t)count;
+    return DCPS_OK;
+}
+
+double dcps_snapshots_recent_loss(const dcps_block *block)
 {
     return block->loss_samples > 0 ? block->loss_sum / (double)block->loss_samples : block->loss_mean;
 }
@@ -15,9 +34,9 @@ static void emit_reply(dcps_shard *shard, const dcps_peer *peer, const dcps_snap
     shard->config.emit(shard->config.emit_context, peer, &message, weights);
 }
 
-static void answer_mark(dcps_shard *shard, dcps_block *block, const dcps_peer *peer, uint32_t index, bool release)
+static void answer_mark(dcps_shard *shard, const dcps_block *block, const dcps_peer *peer, uint32_t index)
 {
-    dcps_mark *mark = &block->marks[index];
+    const dcps_mark *mark = &block->marks[index];
     dcps_snapshot_reply reply = {.block = block->index,
                                  .index = index,
                                  .available = mark->weights != NULL,
@@ -26,9 +45,6 @@ static void answer_mark(dcps_shard *shard, dcps_block *block, const dcps_peer *p
                                  .training_ns = mark->training_ns,
                                  .train_loss = mark->train_loss};
     emit_reply(shard, peer, &reply, mark->weights);
-    if (release) {
-        dcps_buffer_unref(&mark->weights);
-    }
 }
 
 static bool run_is_over(const dcps_shard *shard)
@@ -46,16 +62,28 @@ static void answer_final(dcps_shard *shard, const dcps_block *block, const dcps_
         reply.version = block->version;
         reply.samples = block->samples;
         reply.training_ns = dcps_block_training_ns(block);
-        reply.train_loss = recent_loss(block);
+        reply.train_loss = dcps_snapshots_recent_loss(block);
     }
     emit_reply(shard, peer, &reply, some ? block->latest : NULL);
+}
+
+/* An answer may get lost and be asked for again, so a mark goes only when a later one is asked for. */
+static void release_below(const dcps_shard *shard, dcps_block *block, uint32_t index)
+{
+    uint32_t kept = block->marks_reached < shard->mark_count ? block->marks_reached : shard->mark_count;
+    for (; block->marks_released < index && block->marks_released < kept; block->marks_released++) {
+        dcps_buffer_unref(&block->marks[block->marks_released].weights);
+    }
 }
 
 /* Answers at once if that is possible. */
 static bool try_answer(dcps_shard *shard, dcps_block *block, const dcps_peer *peer, uint32_t index, bool release)
 {
+    if (release) {
+        release_below(shard, block, index);
+    }
     if (index < block->marks_reached && index < shard->mark_count) {
-        answer_mark(shard, block, peer, index, release);
+        answer_mark(shard, block, peer, index);
         return true;
     }
     if (index >= shard->mark_count || run_is_over(shard)) {
@@ -87,7 +115,7 @@ void dcps_snapshots_update(dcps_shard *shard, dcps_block *block)
     if (passed <= block->marks_reached) {
         return;
     }
-    block->loss_mean = recent_loss(block);
+    block->loss_mean = dcps_snapshots_recent_loss(block);
     block->loss_sum = 0.0;
     block->loss_samples = 0;
     for (uint32_t index = block->marks_reached; index < passed && index < shard->mark_count; index++) {
@@ -129,9 +157,9 @@ void dcps_snapshots_request(dcps_shard *shard, dcps_block *block, const dcps_pee
         place = !waiter->used && place == NULL ? waiter : place;
     }
     if (place == NULL) {
-        dcps_answer_error(shard, peer, DCPS_LIMIT, NULL, "block %u: %u observers wait for snapshots already",
-                          block->index, DCPS_MAX_SNAPSHOT_WAITERS);
-        return;
+        /* Some may have died, and who lives asks again. */
+        place = &block->waiters[block->waiter_turn];
+        block->waiter_turn = (block->waiter_turn + 1u) % DCPS_MAX_SNAPSHOT_WAITERS;
     }
     *place = (dcps_snapshot_waiter){.used = true, .peer = *peer, .index = request->index, .release = request->release};
 }

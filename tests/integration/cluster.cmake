@@ -4,3 +4,8 @@ foreach(name test_kill test_hostile test_end_to_end)
   dcps_script_test(${name} LABELS integration TIMEOUT 900 COMMAND ${DCPS_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/${name}.py)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin")
 endforeach()
+
+add_library(paced_plugin MODULE support/paced_plugin.c)
+target_link_libraries(paced_plugin PRIVATE dcps_warnings dcps_shared)
+set_target_properties(paced_plugin PROPERTIES
+  PREFIX "" OUTPUT_NAME paced C_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/models)

@@ -16,6 +16,12 @@ PATIENCE = float(os.environ.get("DCPS_TEST_PATIENCE", "1"))
 SANITIZED = PATIENCE > 1
 
 
+def paced(step_ms, samples):
+    """A model that takes this long for each step, so that a test knows how long a run lasts."""
+    path = os.path.join(BIN, "..", "tests", "models", "paced.so")
+    return ["--model", path, "--model-opt", "step-ms=%g" % step_ms, "--model-opt", "samples=%d" % samples]
+
+
 def free_ports(count):
     held = [socket.socket() for _ in range(count)]
     for s in held:
@@ -67,7 +73,7 @@ class Process:
 class ClusterTest(unittest.TestCase):
     """Gives each test a folder, programs in it, and their output when it fails."""
 
-    # A small model on real data, long enough that a kill falls into the training.
+    # A small model on real data.
     model = ["--model", "mlp", "--model-opt", "hidden=16"]
 
     def setUp(self):

@@ -95,10 +95,10 @@ class Worker:
     def __init__(self, address, name, index=0, count=1, identity=None, nonce=None):
         self.nonce = nonce or zlib.crc32(name.encode()) + 1
         self.control = Control(address)
-        body = (zmtp.field(1, 1) + zmtp.field(2, 1) + fixed64(3, self.nonce) + zmtp.field(7, index) + zmtp.field(8, count)
-                + zmtp.field(9, name.encode()))
+        body = (zmtp.field(1, 1) + fixed64(2, self.nonce) + zmtp.field(6, index) + zmtp.field(7, count)
+                + zmtp.field(8, name.encode()))
         if identity:
-            body += zmtp.field(4, 1) + zmtp.field(5, identity[0]) + zmtp.field(6, identity[1])
+            body += zmtp.field(3, 1) + zmtp.field(4, identity[0]) + zmtp.field(5, identity[1])
         self.welcome = self.control.ask(HELLO, body)
         if self.welcome.kind != WELCOME:
             raise AssertionError("HELLO was answered with %d: %s" % (self.welcome.kind, self.welcome.text(5)))

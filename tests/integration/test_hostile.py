@@ -25,11 +25,13 @@ def ports_of(process):
 
 
 class HostileTest(cluster.ClusterTest):
+    model = cluster.paced(1, 60000)  # trains on until it is stopped
+
     def setUp(self):
         super().setUp()
-        self.server = self.start_server("--workers", 1, "--shards", 2, "--algorithm", "asgd", "--epochs", 40, "--batch-size", 32)
+        self.server = self.start_server("--workers", 1, "--shards", 2, "--algorithm", "asgd", "--epochs", 100, "--batch-size", 32)
         self.worker = self.start_worker(self.server.address)
-        self.wait_samples(self.server.address, 3200)
+        self.wait_samples(self.server.address, 320)
         self.targets = ["127.0.0.1:%d" % port for port in ports_of(self.server.process)]
         self.assertEqual(len(self.targets), 3)
 
@@ -63,7 +65,7 @@ class HostileTest(cluster.ClusterTest):
         seed = random.randrange(1 << 32)
         print("seed", seed)
         rng = random.Random(seed)
-        hello = zmtp.header(HELLO, zmtp.field(1, 1) + zmtp.field(2, 1) + zmtp.field(3, 77))
+        hello = zmtp.header(HELLO, zmtp.field(1, 1) + zmtp.field(2, 77))
         messages = [
             [b""], [b"", b""], [b"", b"", b""], [b"\xff" * 100], [hello[:-3]], [hello, b"x" * 5], [hello] * 7,
             [zmtp.header(HELLO, zmtp.field(1, 1), version=99)],
@@ -86,7 +88,7 @@ class HostileTest(cluster.ClusterTest):
 
     def test_wrong_version_is_told(self):
         peer = zmtp.Peer(self.server.address).shake_hands()
-        peer.send(zmtp.header(HELLO, zmtp.field(1, 99) + zmtp.field(2, 1) + zmtp.field(3, 5), version=99))
+        peer.send(zmtp.header(HELLO, zmtp.field(1, 1) + zmtp.field(2, 5), version=99))
         answer = b"".join(peer.receive())
         self.assertIn(b"version", answer)
         self.assertIn(b"99", answer)

@@ -5,18 +5,23 @@ import time
 
 import cluster
 
-EPOCHS = 1 if cluster.SANITIZED else 2
-EPOCH_SAMPLES = 60000
-BATCH = 96 if cluster.SANITIZED else 16
-STEPS = EPOCHS * ((EPOCH_SAMPLES + BATCH - 1) // BATCH)
+EPOCHS = 2
+EPOCH_SAMPLES = 16000
+BATCH = 16
+STEPS = EPOCHS * EPOCH_SAMPLES // BATCH
+STEP_MS = 4  # a run of two workers lasts 4 s at least, however fast the machine is
 LEASE_MS = 2000
 
 
 class KillTest(cluster.ClusterTest):
+    model = cluster.paced(STEP_MS, EPOCH_SAMPLES)
+
     def start_training(self, algorithm, workers, *extra, **keywords):
         server = self.start_server("--workers", workers, "--shards", 2, "--algorithm", algorithm, "--epochs", EPOCHS,
                                    "--batch-size", BATCH, "--learning-rate", 0.02, "--lease-ms", LEASE_MS, *extra, **keywords)
-        return server, [self.start_worker(server.address) for _ in range(workers)]
+        processes = [self.start_worker(server.address) for _ in range(workers)]
+        self.wait("all workers", lambda: (self.status(server.address) or [{"workers_live": 0}])[0]["workers_live"] == workers, 20)
+        return server, processes
 
     def check_complete(self, server, lost_workers):
         """Every batch was applied exactly once at the block that hands them out; elsewhere at most a dead worker's last push is missing or extra."""
@@ -60,7 +65,6 @@ class KillTest(cluster.ClusterTest):
         folder = os.path.join(self.folder, "checkpoints")
         flags = ["--checkpoint-dir", folder, "--checkpoint-every", 1]
         server, workers = self.start_training("dc-asgd-c", 2, *flags, bind="127.0.0.1:%d" % port)
-        self.wait("both workers", lambda: (self.status(server.address) or [{"workers_live": 0}])[0]["workers_live"] == 2, 20)
         self.wait("a checkpoint", lambda: os.path.exists(os.path.join(folder, "dcps-0-of-1.safetensors")), 30)
         self.wait_samples(server.address, 2000)
         server.process.kill()
@@ -131,7 +135,7 @@ class StartTest(cluster.ClusterTest):
         for worker in workers:
             self.wait_exit(worker, 60)
         statuses = self.status(servers)
-        self.assertEqual([s["samples"] for s in statuses], [EPOCH_SAMPLES, EPOCH_SAMPLES])
+        self.assertEqual([s["samples"] for s in statuses], [60000, 60000])
         self.stop(first)
         self.stop(second)
 

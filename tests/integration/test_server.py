@@ -253,18 +253,6 @@ class StopTest(ServerTest):
         server.signal(signal.SIGTERM)
         self.wait_exit(server, 2, code=1)
 
-    def test_leaves_by_itself_when_done(self):
-        server = self.serve("--exit-when-done", "--epochs", 1)
-        worker = self.join(server)
-        self.pull_all(worker)
-        for _ in range(SAMPLES // 10):
-            answers = worker.train(0.0, samples=10)
-        self.assertEqual(answers[0].field(6), server_peer.TICKET_DONE)
-        self.wait_text(server, "run complete: 100 samples", 3)
-        self.assertIsNone(server.code)
-        worker.finish()
-        self.wait_exit(server, 3)
-
 
 class LeaseTest(ServerTest):
     def test_expiry_is_told_with_name_and_silence(self):

@@ -121,8 +121,7 @@ dcps_control_stats control_stats(const control_room *self)
 
 dcps_hello control_hello_of(const control_room *self, uint64_t nonce)
 {
-    return (dcps_hello){.protocol_version = DCPS_PROTOCOL_VERSION,
-                        .role = DCPS_ROLE_WORKER,
+    return (dcps_hello){.role = DCPS_ROLE_WORKER,
                         .nonce = nonce,
                         .server_index = self->config.server_index,
                         .server_count = self->config.server_count,

@@ -35,8 +35,7 @@ static const uint64_t staleness[] = {5, 0, UINT64_MAX};
 
 static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
     {.message = {.type = DCPS_MESSAGE_HELLO,
-                 .body.hello = {.protocol_version = 1,
-                                .role = DCPS_ROLE_OBSERVER,
+                 .body.hello = {.role = DCPS_ROLE_OBSERVER,
                                 .nonce = 0x0102030405060708,
                                 .has_identity = true,
                                 .worker = 9,
