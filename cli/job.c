@@ -4,12 +4,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/programs.h"
@@ -129,24 +129,6 @@ dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed
     return status;
 }
 
-/* mkdir -p */
-static dcps_status make_folder(const char *dir)
-{
-    char path[PATH_MAX];
-    dcps_status status = dcps_format(path, sizeof(path), "%s/", dir);
-    if (status != DCPS_OK) {
-        return status;
-    }
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-            return dcps_fail(DCPS_IO, "cannot make the folder %s: %s", path, strerror(errno));
-        }
-        *slash = '/';
-    }
-    return DCPS_OK;
-}
-
 static dcps_status write_report(const dcps_job *job, const char *path)
 {
     char created[32] = "";
@@ -166,7 +148,7 @@ static dcps_status write_files(dcps_job *job, const char *dir)
 {
     char json_path[PATH_MAX];
     char html_path[PATH_MAX];
-    dcps_status status = make_folder(dir);
+    dcps_status status = dcps_folder_make(dir);
     if (status == DCPS_OK) {
         status = dcps_format(json_path, sizeof(json_path), "%s/results.json", dir);
     }

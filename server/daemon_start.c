@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "server/daemon_state.h"
 
@@ -150,8 +151,11 @@ static dcps_status check_checkpoint_dir(const dcps_server_config *config)
     if (dir == NULL) {
         return DCPS_OK;
     }
-    if (config->resume != DCPS_RESUME_YES && mkdir(dir, 0777) != 0 && errno != EEXIST) {
-        return dcps_fail(DCPS_IO, "cannot make the folder for checkpoints, %s: %s", dir, strerror(errno));
+    if (config->resume != DCPS_RESUME_YES) {
+        dcps_status status = dcps_folder_make(dir);
+        if (status != DCPS_OK) {
+            return status;
+        }
     }
     struct stat info;
     if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode)) {

@@ -77,7 +77,7 @@ class CommandLineTest(ServerTest):
                 (["--algorithm", "asgd", "--ssp-bound", 3], 2, ["--ssp-bound", "asgd"]),
                 (["--bind", "0.0.0.0:0"], 2, ["--insecure"]),
                 (["--checkpoint-dir", self.checkpoints, "--resume", "yes"], 1, [self.checkpoints]),
-                (["--checkpoint-dir", "/proc/nowhere/dir"], 1, ["/proc/nowhere/dir"]),
+                (["--checkpoint-dir", "/proc/nowhere/dir"], 1, ["/proc/nowhere"]),
                 (["--help"], 0, []), (["--version"], 0, []), (["--print-config"], 0, [])]:
             done = self.run_server(*arguments)
             self.assertEqual(done.returncode, code, (arguments, done.stderr))

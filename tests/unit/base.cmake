@@ -3,3 +3,5 @@ foreach(module alloc arena buffer options options_file pool queue rng status tex
 endforeach()
 # JSON lines are read by another implementation.
 dcps_test(test_log LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_log.c LINKS dcps_base dcps_dep_jansson)
+dcps_test(test_folder LABELS unit
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_folder.c ${CMAKE_CURRENT_LIST_DIR}/../support/temp_folder.c LINKS dcps_base dcps_dep_zlib)

@@ -1,0 +1,10 @@
+/* Folders. */
+#ifndef DCPS_BASE_FOLDER_H
+#define DCPS_BASE_FOLDER_H
+
+#include "dcps/status.h"
+
+/* Makes `dir` and whatever folders lead to it; good when they are there already. DCPS_IO names the one that cannot be made, DCPS_LIMIT: too long. */
+DCPS_MUST_CHECK dcps_status dcps_folder_make(const char *dir);
+
+#endif
