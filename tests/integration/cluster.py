@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -89,6 +90,7 @@ class ClusterTest(unittest.TestCase):
         if failed or os.environ.get("DCPS_TEST_VERBOSE"):
             for process in self.processes:
                 print(process.describe(), file=sys.stderr)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, name, program, *arguments):
         process = Process(self.folder, name, [os.path.join(BIN, program), *map(str, arguments)])
