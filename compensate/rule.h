@@ -59,6 +59,9 @@ typedef struct dcps_rule_block {
 void dcps_rule_apply(const dcps_rule *rule, const dcps_rule_block *block, const float *gradient, const float *pulled,
                      float step_size, float *snapshot);
 
+/* For parameters that are averaged, not trained: w ← w + rate·(v − w) over weights[count], written to snapshot[count] too. Any alignment; the arrays do not overlap. */
+void dcps_rule_average(float *weights, const float *values, float rate, size_t count, float *snapshot);
+
 /* mean[n] = (gradients[0] + gradients[1] + … in this order) / count; with count 1 a plain copy. `mean` may be
  * gradients[0]; gradients may lie at any address, `mean` is 64-byte aligned. */
 void dcps_rule_mean(const float *const *gradients, size_t gradient_count, size_t count, float *mean);

@@ -73,42 +73,61 @@ static uint64_t round_up(uint64_t params)
     return (params + DCPS_LAYOUT_ALIGN_PARAMS - 1) / DCPS_LAYOUT_ALIGN_PARAMS * DCPS_LAYOUT_ALIGN_PARAMS;
 }
 
-dcps_status dcps_layout_add(dcps_layout *layout, const char *name, dcps_init init, uint32_t dim_count,
-                            const size_t *dims, uint32_t *index)
+/* Appends a copy of `tensor`, of which name, dims, init and average_rate count. */
+static dcps_status append(dcps_layout *layout, const dcps_layout_tensor *tensor, uint32_t *index)
 {
-    uint64_t count_params = 0;
-    dcps_status status = dcps_layout_check_tensor(name, init, dim_count, dims, &count_params);
+    dcps_layout_tensor copy = *tensor;
+    dcps_status status = dcps_layout_check_tensor(tensor, &copy.count_params);
     if (status != DCPS_OK) {
         return status;
     }
-    if (count_params > DCPS_MAX_PARAMS - layout->total_params) {
-        return dcps_fail(DCPS_LIMIT, "tensor %s: with its %llu parameters the layout exceeds %llu", name,
-                         (unsigned long long)count_params, (unsigned long long)DCPS_MAX_PARAMS);
+    if (copy.count_params > DCPS_MAX_PARAMS - layout->total_params) {
+        return dcps_fail(DCPS_LIMIT, "tensor %s: with its %llu parameters the layout exceeds %llu", tensor->name,
+                         (unsigned long long)copy.count_params, (unsigned long long)DCPS_MAX_PARAMS);
     }
-    status = check_new_name(layout, name);
+    status = check_new_name(layout, tensor->name);
     if (status == DCPS_OK) {
         status = reserve_one(layout);
     }
     if (status != DCPS_OK) {
         return status;
     }
-    dcps_layout_tensor tensor = {.name = dcps_strdup(name),
-                                 .dim_count = dim_count,
-                                 .init = init,
-                                 .offset_params = layout->total_params,
-                                 .count_params = count_params};
-    if (tensor.name == NULL) {
-        return dcps_fail(DCPS_NO_MEMORY, "no memory for the name of tensor %s", name);
-    }
-    for (uint32_t d = 0; d < dim_count; d++) {
-        tensor.dims[d] = dims[d];
+    copy.name = dcps_strdup(tensor->name);
+    copy.offset_params = layout->total_params;
+    if (copy.name == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for the name of tensor %s", tensor->name);
     }
     if (index != NULL) {
         *index = layout->count;
     }
-    layout->tensors[layout->count++] = tensor;
-    layout->total_params = round_up(tensor.offset_params + count_params);
+    layout->tensors[layout->count++] = copy;
+    layout->total_params = round_up(copy.offset_params + copy.count_params);
     return DCPS_OK;
+}
+
+/* Dims beyond the limit are counted but not copied: the check that follows names them. */
+static dcps_layout_tensor describe(const char *name, dcps_init init, uint32_t dim_count, const size_t *dims)
+{
+    dcps_layout_tensor tensor = {.name = name, .init = init, .dim_count = dim_count};
+    for (uint32_t d = 0; d < dim_count && d < DCPS_LAYOUT_MAX_DIMS; d++) {
+        tensor.dims[d] = dims[d];
+    }
+    return tensor;
+}
+
+dcps_status dcps_layout_add(dcps_layout *layout, const char *name, dcps_init init, uint32_t dim_count,
+                            const size_t *dims, uint32_t *index)
+{
+    dcps_layout_tensor tensor = describe(name, init, dim_count, dims);
+    return append(layout, &tensor, index);
+}
+
+dcps_status dcps_layout_add_average(dcps_layout *layout, const char *name, dcps_init init, float rate,
+                                    uint32_t dim_count, const size_t *dims, uint32_t *index)
+{
+    dcps_layout_tensor tensor = describe(name, init, dim_count, dims);
+    tensor.average_rate = rate == 0.0F ? -1.0F : rate; /* 0 would mean trained */
+    return append(layout, &tensor, index);
 }
 
 uint32_t dcps_layout_tensor_count(const dcps_layout *layout)
@@ -137,7 +156,7 @@ dcps_status dcps_layout_from_tensors(const dcps_layout_tensor *tensors, uint32_t
     dcps_layout *made = NULL;
     dcps_status status = dcps_layout_create(&made);
     for (uint32_t i = 0; i < count && status == DCPS_OK; i++) {
-        status = dcps_layout_add(made, tensors[i].name, tensors[i].init, tensors[i].dim_count, tensors[i].dims, NULL);
+        status = append(made, &tensors[i], NULL);
     }
     if (status != DCPS_OK) {
         dcps_layout_destroy(&made);

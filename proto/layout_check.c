@@ -31,33 +31,43 @@ static const char *init_name(dcps_init init)
     return NULL;
 }
 
-dcps_status dcps_layout_check_tensor(const char *name, dcps_init init, uint32_t dim_count, const size_t *dims,
-                                     uint64_t *count_params)
+static dcps_status count_dims(const dcps_layout_tensor *tensor, uint64_t *count_params)
 {
+    if (tensor->dim_count > DCPS_MAX_DIMS) {
+        return dcps_fail(DCPS_LIMIT, "tensor %s: %u dims, at most %u are possible", tensor->name, tensor->dim_count,
+                         DCPS_MAX_DIMS);
+    }
+    uint64_t count = 1;
+    for (uint32_t d = 0; d < tensor->dim_count; d++) {
+        if (tensor->dims[d] == 0) {
+            return dcps_fail(DCPS_INVALID, "tensor %s: dim %u is 0, expected at least 1", tensor->name, d);
+        }
+        if (tensor->dims[d] > DCPS_MAX_PARAMS / count) {
+            return dcps_fail(DCPS_LIMIT, "tensor %s: more than %llu parameters", tensor->name,
+                             (unsigned long long)DCPS_MAX_PARAMS);
+        }
+        count *= tensor->dims[d];
+    }
+    *count_params = count;
+    return DCPS_OK;
+}
+
+dcps_status dcps_layout_check_tensor(const dcps_layout_tensor *tensor, uint64_t *count_params)
+{
+    const char *name = tensor->name;
     if (name == NULL || !name_is_valid(name)) {
         return dcps_fail(DCPS_INVALID,
                          "tensor name: expected 1 to %u of the characters A-Z a-z 0-9 _ . - /, got \"%.40s\"",
                          DCPS_MAX_NAME_BYTES - 1, name == NULL ? "" : name);
     }
-    if (init_name(init) == NULL) {
-        return dcps_fail(DCPS_INVALID, "tensor %s: unknown way to initialise: %d", name, (int)init);
+    if (init_name(tensor->init) == NULL) {
+        return dcps_fail(DCPS_INVALID, "tensor %s: unknown way to initialise: %d", name, (int)tensor->init);
     }
-    if (dim_count > DCPS_MAX_DIMS) {
-        return dcps_fail(DCPS_LIMIT, "tensor %s: %u dims, at most %u are possible", name, dim_count, DCPS_MAX_DIMS);
+    if (!(tensor->average_rate >= 0.0F && tensor->average_rate <= 1.0F)) {
+        return dcps_fail(DCPS_INVALID, "tensor %s: an averaged tensor's rate is above 0 and at most 1, not %g", name,
+                         (double)tensor->average_rate);
     }
-    uint64_t count = 1;
-    for (uint32_t d = 0; d < dim_count; d++) {
-        if (dims[d] == 0) {
-            return dcps_fail(DCPS_INVALID, "tensor %s: dim %u is 0, expected at least 1", name, d);
-        }
-        if (dims[d] > DCPS_MAX_PARAMS / count) {
-            return dcps_fail(DCPS_LIMIT, "tensor %s: more than %llu parameters", name,
-                             (unsigned long long)DCPS_MAX_PARAMS);
-        }
-        count *= dims[d];
-    }
-    *count_params = count;
-    return DCPS_OK;
+    return count_dims(tensor, count_params);
 }
 
 static uint32_t hash_name(const char *name)
@@ -93,8 +103,7 @@ dcps_status dcps_layout_place_tensors(dcps_layout_tensor *tensors, uint32_t coun
     for (uint32_t i = 0; i < count; i++) {
         dcps_layout_tensor *tensor = &tensors[i];
         uint64_t params = 0;
-        dcps_status status =
-            dcps_layout_check_tensor(tensor->name, tensor->init, tensor->dim_count, tensor->dims, &params);
+        dcps_status status = dcps_layout_check_tensor(tensor, &params);
         if (status != DCPS_OK) {
             return status;
         }
@@ -109,22 +118,26 @@ dcps_status dcps_layout_place_tensors(dcps_layout_tensor *tensors, uint32_t coun
     return check_unique(tensors, count);
 }
 
-/* Room for a name, eight dims of 20 digits, and the init. */
+/* Room for a name, eight dims of 20 digits, the init, and the rate. */
 #define SHOWN_BYTES 384
 
-/* "fc2.weight [256, 256] he-normal" */
+/* "fc2.weight [256, 256] he-normal", "bn1.mean [16] zero averaged at 0.1" */
 static void show(const dcps_layout_tensor *tensor, char out[SHOWN_BYTES])
 {
     int used = snprintf(out, SHOWN_BYTES, "%s [", tensor->name);
     for (uint32_t d = 0; d < tensor->dim_count; d++) {
         used += snprintf(out + used, SHOWN_BYTES - (size_t)used, d == 0 ? "%zu" : ", %zu", tensor->dims[d]);
     }
-    (void)snprintf(out + used, SHOWN_BYTES - (size_t)used, "] %s", init_name(tensor->init));
+    used += snprintf(out + used, SHOWN_BYTES - (size_t)used, "] %s", init_name(tensor->init));
+    if (tensor->average_rate > 0.0F) {
+        (void)snprintf(out + used, SHOWN_BYTES - (size_t)used, " averaged at %g", (double)tensor->average_rate);
+    }
 }
 
 static bool tensors_equal(const dcps_layout_tensor *here, const dcps_layout_tensor *there)
 {
     return strcmp(here->name, there->name) == 0 && here->init == there->init && here->dim_count == there->dim_count &&
+           here->average_rate == there->average_rate &&
            memcmp(here->dims, there->dims, here->dim_count * sizeof here->dims[0]) == 0;
 }
 

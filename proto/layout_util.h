@@ -8,9 +8,8 @@
 #include "dcps/layout.h"
 #include "dcps/status.h"
 
-/* Checks name, dims and init of one tensor; *count_params is the product of dims. Errors: DCPS_INVALID, DCPS_LIMIT. */
-DCPS_MUST_CHECK dcps_status dcps_layout_check_tensor(const char *name, dcps_init init, uint32_t dim_count,
-                                                     const size_t *dims, uint64_t *count_params);
+/* Checks name, dims, init and average_rate of one tensor; *count_params is the product of dims. Errors: DCPS_INVALID, DCPS_LIMIT. */
+DCPS_MUST_CHECK dcps_status dcps_layout_check_tensor(const dcps_layout_tensor *tensor, uint64_t *count_params);
 
 /* Checks `count` tensors and fills offset_params and count_params of each from the dims. Names must be unique. Errors: DCPS_INVALID, DCPS_LIMIT. */
 DCPS_MUST_CHECK dcps_status dcps_layout_place_tensors(dcps_layout_tensor *tensors, uint32_t count);

@@ -88,8 +88,10 @@ static dcps_status take_tensor(const Dcps__Tensor *from, dcps_layout_tensor *ten
         return dcps_fail(DCPS_PROTOCOL, "LAYOUT: a tensor of %zu dims, at most %u are possible", from->n_dims,
                          DCPS_MAX_DIMS);
     }
-    *tensor =
-        (dcps_layout_tensor){.name = from->name, .dim_count = (uint32_t)from->n_dims, .init = (dcps_init)from->init};
+    *tensor = (dcps_layout_tensor){.name = from->name,
+                                   .dim_count = (uint32_t)from->n_dims,
+                                   .init = (dcps_init)from->init,
+                                   .average_rate = from->average_rate};
     for (size_t d = 0; d < from->n_dims; d++) {
         tensor->dims[d] = from->dims[d];
     }

@@ -106,6 +106,7 @@ static dcps_status put_tensors(encoding *to, Dcps__Layout *layout, const dcps_la
         tensors[i].n_dims = tensor->dim_count;
         tensors[i].dims = (uint64_t *)tensor->dims;
         tensors[i].init = (Dcps__Init)tensor->init;
+        tensors[i].average_rate = tensor->average_rate;
         layout->tensors[i] = &tensors[i];
     }
     return DCPS_OK;

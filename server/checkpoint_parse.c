@@ -84,7 +84,13 @@ static dcps_status parse_tensor(const json_t *json, dcps_layout *layout)
         dims[i] = (size_t)dim;
     }
     dcps_status status = field_u32(json, "init", DCPS_INIT_ZERO, DCPS_INIT_GLOROT_UNIFORM, &init);
-    return status == DCPS_OK ? dcps_layout_add(layout, name, (dcps_init)init, (uint32_t)dim_count, dims, NULL) : status;
+    if (status != DCPS_OK) {
+        return status;
+    }
+    double rate = json_number_value(json_object_get(json, "average_rate"));
+    return rate == 0.0
+               ? dcps_layout_add(layout, name, (dcps_init)init, (uint32_t)dim_count, dims, NULL)
+               : dcps_layout_add_average(layout, name, (dcps_init)init, (float)rate, (uint32_t)dim_count, dims, NULL);
 }
 
 static dcps_status parse_layout(const json_t *root, dcps_control_image *control)

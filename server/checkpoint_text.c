@@ -41,7 +41,9 @@ static json_t *encode_layout(const dcps_layout *layout, bool *complete)
         for (uint32_t k = 0; k < tensor->dim_count; k++) {
             append(dims, number(tensor->dims[k]), complete);
         }
-        append(tensors, json_pack("{s:s, s:o, s:i}", "name", tensor->name, "dims", dims, "init", (int)tensor->init),
+        append(tensors,
+               json_pack("{s:s, s:o, s:i, s:f}", "name", tensor->name, "dims", dims, "init", (int)tensor->init,
+                         "average_rate", (double)tensor->average_rate),
                complete);
     }
     return tensors;

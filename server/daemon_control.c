@@ -57,7 +57,7 @@ static void on_layout(dcps_daemon *daemon, const dcps_control_event *event)
     const dcps_server_config *config = daemon->config;
     const dcps_partition *partition = &event->partition;
     for (uint32_t i = 0; i < config->shards && !daemon->restoring; i++) {
-        dcps_shard_thread_set_partition(daemon->shards[i], partition, event->samples_per_epoch);
+        dcps_shard_thread_set_partition(daemon->shards[i], partition, event->layout, event->samples_per_epoch);
     }
     uint32_t first = dcps_partition_first_block(partition, config->index * config->shards);
     uint32_t end = dcps_partition_first_block(partition, (config->index + 1u) * config->shards);

@@ -53,6 +53,7 @@ static dcps_status restore(dcps_daemon *daemon, const dcps_checkpoint *saved)
     daemon->restoring = false;
     for (uint32_t i = 0; status == DCPS_OK && i < daemon->config->shards; i++) {
         status = dcps_shard_thread_restore(daemon->shards[i], dcps_control_partition(daemon->control),
+                                           dcps_control_layout(daemon->control),
                                            dcps_control_samples_per_epoch(daemon->control), &saved->shard);
     }
     return status;

@@ -29,8 +29,9 @@ typedef struct command {
     union {
         struct {
             dcps_partition partition;
+            const dcps_layout *layout; /* outlives the thread */
             uint64_t samples_per_epoch;
-        } layout;
+        } model;
         dcps_session session;
         struct {
             uint32_t worker;
@@ -110,9 +111,10 @@ static void publish(dcps_shard_thread *thread, uint64_t now_ns)
 }
 
 dcps_status dcps_shard_thread_restore(dcps_shard_thread *thread, const dcps_partition *partition,
-                                      uint64_t samples_per_epoch, const dcps_shard_image *image)
+                                      const dcps_layout *layout, uint64_t samples_per_epoch,
+                                      const dcps_shard_image *image)
 {
-    dcps_status status = dcps_shard_set_partition(thread->engine, partition, samples_per_epoch);
+    dcps_status status = dcps_shard_set_partition(thread->engine, partition, layout, samples_per_epoch);
     if (status == DCPS_OK) {
         status = dcps_shard_import(thread->engine, image);
     }
@@ -150,8 +152,8 @@ static void run_command(dcps_shard_thread *thread, const command *order, uint64_
     dcps_status status = DCPS_OK;
     switch (order->kind) {
     case COMMAND_PARTITION:
-        status = dcps_shard_set_partition(thread->engine, &order->body.layout.partition,
-                                          order->body.layout.samples_per_epoch);
+        status = dcps_shard_set_partition(thread->engine, &order->body.model.partition, order->body.model.layout,
+                                          order->body.model.samples_per_epoch);
         break;
     case COMMAND_JOIN:
         status = dcps_shard_worker_join(thread->engine, &order->body.session, now_ns);
@@ -270,11 +272,12 @@ static void send_command(dcps_shard_thread *thread, const command *order)
 }
 
 void dcps_shard_thread_set_partition(dcps_shard_thread *thread, const dcps_partition *partition,
-                                     uint64_t samples_per_epoch)
+                                     const dcps_layout *layout, uint64_t samples_per_epoch)
 {
     command order = {.kind = COMMAND_PARTITION};
-    order.body.layout.partition = *partition;
-    order.body.layout.samples_per_epoch = samples_per_epoch;
+    order.body.model.partition = *partition;
+    order.body.model.layout = layout;
+    order.body.model.samples_per_epoch = samples_per_epoch;
     send_command(thread, &order);
 }
 

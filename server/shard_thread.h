@@ -44,14 +44,16 @@ const char *dcps_shard_thread_endpoint(const dcps_shard_thread *thread);
 
 /* Before start only: fixes the partition and loads what the shard owns of `image`. */
 DCPS_MUST_CHECK dcps_status dcps_shard_thread_restore(dcps_shard_thread *thread, const dcps_partition *partition,
-                                                      uint64_t samples_per_epoch, const dcps_shard_image *image);
+                                                      const dcps_layout *layout, uint64_t samples_per_epoch,
+                                                      const dcps_shard_image *image);
 
 /* Signals are blocked in the new thread. */
 DCPS_MUST_CHECK dcps_status dcps_shard_thread_start(dcps_shard_thread *thread);
 
-/* Commands: carried out in the order given, and before any message that is received later. They may wait while the thread is far behind. */
+/* Commands: carried out in the order given, and before any message that is received later. They may wait while the thread is far behind. `layout` must outlive the thread
+ * unchanged. */
 void dcps_shard_thread_set_partition(dcps_shard_thread *thread, const dcps_partition *partition,
-                                     uint64_t samples_per_epoch);
+                                     const dcps_layout *layout, uint64_t samples_per_epoch);
 void dcps_shard_thread_join_worker(dcps_shard_thread *thread, const dcps_session *session);
 void dcps_shard_thread_leave_worker(dcps_shard_thread *thread, uint32_t worker, bool finished);
 void dcps_shard_thread_export(dcps_shard_thread *thread);

@@ -38,7 +38,8 @@ static void tell_shard(dcps_sim_server *server, uint32_t shard, const dcps_contr
     } else if (event->kind == DCPS_CONTROL_LEAVE) {
         dcps_shard_worker_leave(server->shards[shard], event->session.worker, event->finished, world->now_ns);
     } else {
-        status = dcps_shard_set_partition(server->shards[shard], &event->partition, event->samples_per_epoch);
+        status =
+            dcps_shard_set_partition(server->shards[shard], &event->partition, event->layout, event->samples_per_epoch);
     }
     if (status != DCPS_OK) {
         dcps_world_fail(world, status);

@@ -31,6 +31,7 @@ typedef struct dcps_layout_tensor {
     dcps_init init;
     uint64_t offset_params; /* of the first element in the flat vector */
     uint64_t count_params;  /* product of dims */
+    float average_rate;     /* 0: trained; else averaged at this rate, see dcps_layout_add_average */
 } dcps_layout_tensor;
 
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_layout_create(dcps_layout **layout);
@@ -40,6 +41,13 @@ DCPS_API void dcps_layout_destroy(dcps_layout **layout);
  * dims, each at least 1. Errors: DCPS_INVALID, DCPS_LIMIT, DCPS_NO_MEMORY. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_layout_add(dcps_layout *layout, const char *name, dcps_init init,
                                                      uint32_t dim_count, const size_t *dims, uint32_t *index);
+
+/* Appends a tensor that is not trained but averaged, such as the running statistics of batch norm: what a worker pushes in the place of its gradient are values v
+ * (say of its own mini-batch), and the server sets w ← w + rate·(v − w) at its current w; in a synchronous round v is the mean of all workers' values. No learning
+ * rate, compensation, weight decay or momentum touches it. rate in (0, 1]; else as dcps_layout_add. */
+DCPS_API DCPS_MUST_CHECK dcps_status dcps_layout_add_average(dcps_layout *layout, const char *name, dcps_init init,
+                                                             float rate, uint32_t dim_count, const size_t *dims,
+                                                             uint32_t *index);
 
 DCPS_API uint32_t dcps_layout_tensor_count(const dcps_layout *layout);
 /* index < tensor count (asserted). */

@@ -22,7 +22,52 @@ static dcps_status allocate_arrays(const dcps_rule *rule, dcps_block *block)
     return DCPS_OK;
 }
 
-dcps_status dcps_block_init(dcps_shard *shard, dcps_block *block, uint32_t index)
+/* Where averaged tensors lie in a block. Called with room NULL to count them. Neighbours with one rate are one. */
+static uint32_t find_averages(const dcps_layout *layout, uint64_t begin, uint64_t end, dcps_average *room)
+{
+    uint32_t count = 0;
+    uint64_t reached = UINT64_MAX; /* end of the previous one */
+    float rate = 0.0F;
+    for (uint32_t i = 0; layout != NULL && i < dcps_layout_tensor_count(layout); i++) {
+        const dcps_layout_tensor *tensor = dcps_layout_tensor_at(layout, i);
+        uint64_t padded = (tensor->count_params + DCPS_LAYOUT_ALIGN_PARAMS - 1u) / DCPS_LAYOUT_ALIGN_PARAMS *
+                          DCPS_LAYOUT_ALIGN_PARAMS;
+        uint64_t first = tensor->offset_params > begin ? tensor->offset_params : begin;
+        uint64_t last = tensor->offset_params + padded < end ? tensor->offset_params + padded : end;
+        if (tensor->average_rate == 0.0F || first >= last) {
+            continue;
+        }
+        bool joined = first == reached && tensor->average_rate == rate;
+        count += joined ? 0 : 1;
+        if (room != NULL) {
+            dcps_average *average = &room[count - 1u];
+            uint32_t from = joined ? average->first : (uint32_t)(first - begin);
+            *average =
+                (dcps_average){.first = from, .count = (uint32_t)(last - begin) - from, .rate = tensor->average_rate};
+        }
+        reached = last;
+        rate = tensor->average_rate;
+    }
+    return count;
+}
+
+static dcps_status note_averages(const dcps_shard *shard, dcps_block *block, const dcps_layout *layout)
+{
+    uint64_t begin = dcps_partition_block_offset(&shard->partition, block->index);
+    uint64_t end = begin + block->length;
+    uint32_t count = find_averages(layout, begin, end, NULL);
+    if (count == 0) {
+        return DCPS_OK;
+    }
+    block->averages = dcps_alloc(count, sizeof(*block->averages));
+    if (block->averages == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for the tables of block %u", block->index);
+    }
+    block->average_count = find_averages(layout, begin, end, block->averages);
+    return DCPS_OK;
+}
+
+dcps_status dcps_block_init(dcps_shard *shard, dcps_block *block, const dcps_layout *layout, uint32_t index)
 {
     memset(block, 0, sizeof(*block));
     block->index = index;
@@ -31,6 +76,9 @@ dcps_status dcps_block_init(dcps_shard *shard, dcps_block *block, uint32_t index
     block->loss_mean = (double)NAN;
     block->started = shard->config.algorithm.consistency == DCPS_CONSISTENCY_ASP;
     dcps_status status = allocate_arrays(shard->rule, block);
+    if (status == DCPS_OK) {
+        status = note_averages(shard, block, layout);
+    }
     if (status != DCPS_OK) {
         return status;
     }
@@ -54,6 +102,7 @@ void dcps_block_fini(dcps_shard *shard, dcps_block *block)
     dcps_buffer_unref(&block->latest);
     dcps_free(block->slots);
     dcps_free(block->marks);
+    dcps_free(block->averages);
     dcps_free(block->arrays.weights);
 }
 
@@ -81,6 +130,36 @@ dcps_status dcps_block_set_weights(dcps_shard *shard, dcps_block *block, const f
     return DCPS_OK;
 }
 
+/* The rule on parameters [first, end) of a block. */
+static void train_range(const dcps_shard *shard, const dcps_block *block, uint32_t first, uint32_t end,
+                        const float *gradient, const float *pulled, float step_size, float *snapshot)
+{
+    if (first == end) {
+        return;
+    }
+    dcps_rule_block range = {.weights = block->arrays.weights + first, .count = end - first};
+    for (uint32_t i = 0; i < dcps_rule_state_count(shard->rule); i++) {
+        range.states[i] = block->arrays.states[i] + first;
+    }
+    dcps_rule_apply(shard->rule, &range, gradient + first, pulled + first, step_size, snapshot + first);
+}
+
+/* Trains and averages the ranges of a block in turn. */
+static void apply(const dcps_shard *shard, const dcps_block *block, const float *gradient, const float *pulled,
+                  float step_size, float *snapshot)
+{
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < block->average_count; i++) {
+        const dcps_average *average = &block->averages[i];
+        train_range(shard, block, first, average->first, gradient, pulled, step_size, snapshot);
+        first = average->first;
+        dcps_rule_average(block->arrays.weights + first, gradient + first, average->rate, average->count,
+                          snapshot + first);
+        first += average->count;
+    }
+    train_range(shard, block, first, block->length, gradient, pulled, step_size, snapshot);
+}
+
 dcps_status dcps_block_update(dcps_shard *shard, dcps_block *block, const float *gradient, const float *pulled,
                               uint64_t staleness, uint32_t pushes, uint64_t samples, double loss_sum, uint64_t now_ns)
 {
@@ -90,7 +169,7 @@ dcps_status dcps_block_update(dcps_shard *shard, dcps_block *block, const float 
         return status;
     }
     double rate = dcps_schedule_rate(&shard->config.schedule, block->samples, shard->samples_per_epoch);
-    dcps_rule_apply(shard->rule, &block->arrays, gradient, pulled, (float)rate, snapshot->data);
+    apply(shard, block, gradient, pulled, (float)rate, snapshot->data);
     dcps_buffer_unref(&block->latest);
     block->latest = snapshot;
     block->version++;

@@ -247,8 +247,10 @@ dcps_status dcps_control_set_layout(dcps_control *control, dcps_layout *layout, 
     }
     control->layout = layout;
     control->samples_per_epoch = samples_per_epoch;
-    dcps_control_event event = {
-        .kind = DCPS_CONTROL_LAYOUT, .partition = control->partition, .samples_per_epoch = samples_per_epoch};
+    dcps_control_event event = {.kind = DCPS_CONTROL_LAYOUT,
+                                .partition = control->partition,
+                                .layout = layout,
+                                .samples_per_epoch = samples_per_epoch};
     control->config.event(control->config.context, &event);
     return DCPS_OK;
 }

@@ -18,7 +18,7 @@ typedef struct dcps_control dcps_control;
 typedef enum dcps_control_event_kind {
     DCPS_CONTROL_JOIN = 1, /* session: give it to every shard */
     DCPS_CONTROL_LEAVE,    /* session.worker is gone; finished tells a clean end from a lease that ran out */
-    DCPS_CONTROL_LAYOUT,   /* partition and samples_per_epoch are fixed */
+    DCPS_CONTROL_LAYOUT,   /* partition, layout and samples_per_epoch are fixed */
 } dcps_control_event_kind;
 
 typedef struct dcps_control_event {
@@ -28,6 +28,7 @@ typedef struct dcps_control_event {
     const char *name;   /* of the worker, for people */
     uint64_t silent_ms; /* LEAVE on an expired lease: how long nothing was heard */
     dcps_partition partition;
+    const dcps_layout *layout; /* lives as long as the engine and does not change */
     uint64_t samples_per_epoch;
 } dcps_control_event;
 

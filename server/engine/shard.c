@@ -70,7 +70,7 @@ static uint32_t slots_at_start(const dcps_shard *shard)
     return count;
 }
 
-static dcps_status make_blocks(dcps_shard *shard)
+static dcps_status make_blocks(dcps_shard *shard, const dcps_layout *layout)
 {
     shard->slot_capacity = slots_at_start(shard);
     shard->round = dcps_alloc(shard->slot_capacity, sizeof(*shard->round));
@@ -86,12 +86,13 @@ static dcps_status make_blocks(dcps_shard *shard)
     dcps_status status = dcps_pool_create("snapshots", (size_t)shard->partition.block_params * sizeof(float), steady,
                                           limit, &shard->pool);
     for (uint32_t i = 0; status == DCPS_OK && i < shard->block_count; i++) {
-        status = dcps_block_init(shard, &shard->blocks[i], shard->first_block + i);
+        status = dcps_block_init(shard, &shard->blocks[i], layout, shard->first_block + i);
     }
     return status;
 }
 
-dcps_status dcps_shard_set_partition(dcps_shard *shard, const dcps_partition *partition, uint64_t samples_per_epoch)
+dcps_status dcps_shard_set_partition(dcps_shard *shard, const dcps_partition *partition, const dcps_layout *layout,
+                                     uint64_t samples_per_epoch)
 {
     assert(!shard->has_partition && samples_per_epoch > 0);
     shard->partition = *partition;
@@ -101,7 +102,7 @@ dcps_status dcps_shard_set_partition(dcps_shard *shard, const dcps_partition *pa
     dcps_status status = dcps_plan_marks(shard->config.snapshot_every_samples, samples_per_epoch, shard->config.epochs,
                                          &shard->mark_every_samples, &shard->mark_count);
     if (status == DCPS_OK && shard->block_count > 0) {
-        status = make_blocks(shard);
+        status = make_blocks(shard, layout);
         if (status == DCPS_OK && shard->first_block == 0) {
             status = make_tickets(shard);
         }

@@ -39,9 +39,10 @@ void dcps_shard_destroy(dcps_shard **shard);
 DCPS_MUST_CHECK dcps_status dcps_plan_marks(uint64_t every_samples, uint64_t samples_per_epoch, uint32_t epochs,
                                             uint64_t *mark_every_samples, uint32_t *mark_count);
 
-/* Allocates the blocks of this shard. Once, before the first message about a block. */
+/* Allocates the blocks of this shard. Once, before the first message about a block. `layout` tells which parameters are averaged instead of trained (NULL: none);
+ * it is read during the call only. */
 DCPS_MUST_CHECK dcps_status dcps_shard_set_partition(dcps_shard *shard, const dcps_partition *partition,
-                                                     uint64_t samples_per_epoch);
+                                                     const dcps_layout *layout, uint64_t samples_per_epoch);
 
 /* A worker has (again) a session on this server: requests that carry exactly this session are served from now on. A larger incarnation or another token replaces the
  * old session. What the table of last sequence numbers knows of the same incarnation stays. */

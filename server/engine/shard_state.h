@@ -50,6 +50,13 @@ typedef struct dcps_snapshot_waiter {
     bool release;
 } dcps_snapshot_waiter;
 
+/* Parameters of a block that are averaged instead of trained, padding included: both multiples of 16. */
+typedef struct dcps_average {
+    uint32_t first;
+    uint32_t count;
+    float rate;
+} dcps_average;
+
 typedef struct dcps_block {
     uint32_t index;
     uint32_t length; /* parameters */
@@ -58,7 +65,9 @@ typedef struct dcps_block {
     uint32_t initialiser;      /* worker asked for the values; DCPS_MAX_WORKERS: nobody */
     uint64_t waiting_since_ns; /* first pull held before the start; 0: none */
     dcps_rule_block arrays;    /* weights and states, one allocation */
-    dcps_buffer *latest;       /* snapshot equal to the weights */
+    uint32_t average_count;
+    dcps_average *averages; /* ascending; NULL: all parameters are trained */
+    dcps_buffer *latest;    /* snapshot equal to the weights */
     uint64_t version;
     uint64_t samples;
     uint64_t started_ns;        /* first answer with weights */
@@ -108,7 +117,7 @@ struct dcps_shard {
 dcps_status dcps_shard_reserve_slot(dcps_shard *shard, uint32_t worker);
 
 /* ---- block.c ---- */
-dcps_status dcps_block_init(dcps_shard *shard, dcps_block *block, uint32_t index);
+dcps_status dcps_block_init(dcps_shard *shard, dcps_block *block, const dcps_layout *layout, uint32_t index);
 void dcps_block_fini(dcps_shard *shard, dcps_block *block);
 /* Sets the weights for the first time. `values` [length]. */
 dcps_status dcps_block_set_weights(dcps_shard *shard, dcps_block *block, const float *values);

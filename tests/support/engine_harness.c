@@ -50,7 +50,7 @@ void engine_open(engine *self, const dcps_shard_config *config, uint64_t params,
     ck_assert_uint_le(block_params, ENGINE_MAX_BLOCK_PARAMS);
     ck_assert_int_eq(dcps_partition_init(&self->partition, params, block_params, 1, shards), DCPS_OK);
     ck_assert_uint_le(self->partition.block_count, ENGINE_MAX_BLOCKS);
-    ck_assert_msg(dcps_shard_set_partition(self->shard, &self->partition, SAMPLES_PER_EPOCH) == DCPS_OK, "%s",
+    ck_assert_msg(dcps_shard_set_partition(self->shard, &self->partition, NULL, SAMPLES_PER_EPOCH) == DCPS_OK, "%s",
                   dcps_error_message());
 }
 

@@ -64,8 +64,9 @@ static void on_event(void *context, const dcps_control_event *event)
             dcps_shard_worker_leave(self->shards[i], event->session.worker, event->finished, now_ns);
             break;
         case DCPS_CONTROL_LAYOUT:
-            ck_assert_int_eq(dcps_shard_set_partition(self->shards[i], &event->partition, event->samples_per_epoch),
-                             DCPS_OK);
+            ck_assert_int_eq(
+                dcps_shard_set_partition(self->shards[i], &event->partition, event->layout, event->samples_per_epoch),
+                DCPS_OK);
             break;
         }
     }

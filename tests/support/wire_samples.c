@@ -22,7 +22,7 @@ static const dcps_layout_tensor tensors[] = {
      .init = DCPS_INIT_ZERO,
      .offset_params = 16,
      .count_params = 17},
-    {.name = "scale", .init = DCPS_INIT_ONE, .offset_params = 48, .count_params = 1},
+    {.name = "scale", .init = DCPS_INIT_ONE, .offset_params = 48, .count_params = 1, .average_rate = 0.25F},
     {.name = "T",
      .dims = {1, 2, 1, 2, 1, 2, 1, 2},
      .dim_count = 8,

@@ -248,6 +248,33 @@ START_TEST(test_out_of_memory)
 }
 END_TEST
 
+START_TEST(test_averaged_tensors)
+{
+    dcps_layout *here = make();
+    dcps_layout *there = make();
+    dcps_layout *copy = NULL;
+    const size_t size = 16;
+    uint32_t index = 9;
+    ck_assert_int_eq(dcps_layout_add_average(here, "mean", DCPS_INIT_ZERO, 0.1F, 1, &size, &index), DCPS_OK);
+    ck_assert_uint_eq(index, 0);
+    ck_assert(dcps_layout_tensor_at(here, 0)->average_rate == 0.1F);
+    ck_assert_int_eq(dcps_layout_copy(here, &copy), DCPS_OK);
+    ck_assert_int_eq(dcps_layout_compare(here, copy), DCPS_OK);
+    add(there, "mean", DCPS_INIT_ZERO, 1, &size);
+    ck_assert(dcps_layout_tensor_at(there, 0)->average_rate == 0.0F);
+    ck_assert_int_eq(dcps_layout_compare(here, there), DCPS_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "mean [16] zero averaged at 0.1, there mean [16] zero"));
+    const float bad[] = {0.0F, -0.5F, 1.5F, NAN};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(dcps_layout_add_average(here, "x", DCPS_INIT_ZERO, bad[i], 1, &size, NULL), DCPS_INVALID);
+        ck_assert_ptr_nonnull(strstr(dcps_error_message(), "rate"));
+    }
+    dcps_layout_destroy(&here);
+    dcps_layout_destroy(&there);
+    dcps_layout_destroy(&copy);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -258,6 +285,7 @@ int main(void)
         test_distributions,
         test_differences_are_named,
         test_copies,
+        test_averaged_tensors,
         test_out_of_memory,
     };
     return CHECK_MAIN("layout", tests);

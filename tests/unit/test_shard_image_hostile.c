@@ -239,7 +239,7 @@ START_TEST(test_partition_without_memory)
         engine_open_bare(&shards[0], &config);
         ck_assert_int_eq(dcps_partition_init(&shards[0].partition, N, BLOCK, 1, 1), DCPS_OK);
         dcps_alloc_fail_after(n);
-        status = dcps_shard_set_partition(shards[0].shard, &shards[0].partition, 48);
+        status = dcps_shard_set_partition(shards[0].shard, &shards[0].partition, NULL, 48);
         dcps_alloc_fail_after(UINT64_MAX);
         ck_assert(status == DCPS_OK || (status == DCPS_NO_MEMORY && n < 100));
         poke(&shards[0]);

@@ -238,7 +238,7 @@ START_TEST(test_before_the_model_is_known)
     dcps_shard_tick(shard.shard, 5);
     ck_assert_int_eq(engine_stats(&shard).state, DCPS_RUN_WAITING);
     ck_assert_int_eq(dcps_partition_init(&shard.partition, N, N, 1, 1), DCPS_OK);
-    ck_assert_int_eq(dcps_shard_set_partition(shard.shard, &shard.partition, 48), DCPS_OK);
+    ck_assert_int_eq(dcps_shard_set_partition(shard.shard, &shard.partition, NULL, 48), DCPS_OK);
     engine_pull(&shard, 9, 0);
     expect_notice(9, DCPS_MESSAGE_NEED_INIT, 0, 1);
     engine_init(&shard, 9, 0, initial);

@@ -330,7 +330,7 @@ START_TEST(test_too_many_marks)
     config.epochs = 1u << 20;
     engine_open_bare(&shard, &config);
     ck_assert_int_eq(dcps_partition_init(&shard.partition, N, N, 1, 1), DCPS_OK);
-    ck_assert_int_eq(dcps_shard_set_partition(shard.shard, &shard.partition, 48), DCPS_LIMIT);
+    ck_assert_int_eq(dcps_shard_set_partition(shard.shard, &shard.partition, NULL, 48), DCPS_LIMIT);
     engine_close(&shard);
 }
 END_TEST
