@@ -166,7 +166,8 @@ def check_sizes(root):
     complaints = []
     for path in files(root, TEXT):
         lines = read(root, path).split("\n")
-        if len(lines) > MAX_FILE_LINES + 1 and path.suffix != ".md":
+        written = path.suffix != ".md" and not is_in(path, ("docs/results",))  # by a person, and read in one go
+        if written and len(lines) > MAX_FILE_LINES + 1:
             complaints.append(f"{path}: {len(lines) - 1} lines, more than {MAX_FILE_LINES}: split it by what it does")
         if path.suffix not in CODE:
             continue
