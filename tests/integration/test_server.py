@@ -141,11 +141,12 @@ class CheckpointTest(ServerTest):
     def test_two_servers_go_on_as_one(self):
         ports = cluster.free_ports(2)
         addresses = ["127.0.0.1:%d" % port for port in ports]
-        servers = [self.serve("--index", i, "--servers", ",".join(addresses), name="server%d" % i, bind=addresses[i]) for i in range(2)]
+        servers = [self.serve("--index", i, "--servers", ",".join(addresses), "--shards", 3, name="server%d" % i, bind=addresses[i])
+                   for i in range(2)]
         zero = self.join(servers[0], count=2)
         one = self.join(servers[1], index=1, count=2, identity=zero.identity, nonce=zero.nonce)
         for block in range(zero.block_count):
-            owner = one if zero.shard_of(block) == 1 else zero
+            owner = one if zero.shard_of(block) >= 3 else zero
             owner.pull(block, float(block))
             owner.step = 1
             owner.push(block, 1.0, samples=10)
