@@ -105,6 +105,35 @@ class CommandLineTest(ServerTest):
         self.pull_all(worker)
 
 
+class StreamsTest(ServerTest):
+    def check_streams(self, process):
+        """The program opened /dev/null in the places of the three streams that its caller closed."""
+        def places():
+            try:
+                return [os.readlink("/proc/%d/fd/%d" % (process.process.pid, number)) for number in range(3)]
+            except OSError:
+                return []
+        self.wait("streams of " + process.name, lambda: places() == ["/dev/null"] * 3, 5)
+
+    def start_closed(self, name, program, *arguments):
+        command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', name, os.path.join(cluster.BIN, program), *map(str, arguments)]
+        process = cluster.Process(self.folder, name, command)
+        self.processes.append(process)
+        return process
+
+    def test_programs_without_streams(self):
+        address = "127.0.0.1:%d" % cluster.free_ports(1)[0]
+        server = self.start_closed("server", "dcps-server", "--bind", address, *FLAGS)
+        self.wait("status of a server without streams", lambda: self.status(address), 10)
+        self.check_streams(server)
+        worker = self.start_closed("worker", "dcps-worker", "--servers", address, *self.model)
+        self.check_streams(worker)
+        self.wait("updates", lambda: self.status(address)[0]["updates"] > 0, 30)
+        self.assertIsNone(server.code)
+        waiting = self.start_closed("waiting", "dcps", "status", "--timeout", 100, "127.0.0.1:%d" % cluster.free_ports(1)[0])
+        self.check_streams(waiting)
+
+
 class CheckpointTest(ServerTest):
     def train_some(self, server, steps):
         worker = self.join(server)
@@ -194,6 +223,33 @@ class CheckpointTest(ServerTest):
             self.assertEqual(done.returncode, 1)
             self.assertIn(self.file, done.stderr)
 
+    def test_earlier_run_is_never_overwritten(self):
+        server = self.serve()
+        self.train_some(server, 1).finish()
+        self.stop(server)
+        with open(self.file, "rb") as file:
+            kept = file.read()
+        addresses = ",".join("127.0.0.1:%d" % port for port in cluster.free_ports(2))
+        for shape in ([], ["--index", 1, "--servers", addresses]):
+            done = self.run_server("--checkpoint-dir", self.checkpoints, *FLAGS, *shape)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(self.checkpoints, done.stderr)
+            self.assertIn("--resume yes", done.stderr)
+            self.assertEqual(done.stdout, "")
+        with open(self.file, "rb") as file:
+            self.assertEqual(file.read(), kept)
+
+    def test_companion_that_was_first_is_no_earlier_run(self):
+        ports = cluster.free_ports(2)
+        addresses = ["127.0.0.1:%d" % port for port in ports]
+        shape = ["--servers", ",".join(addresses), "--index"]
+        os.mkdir(self.checkpoints)
+        open(os.path.join(self.checkpoints, "dcps-0-of-2.safetensors"), "w").close()
+        self.serve(*shape, 1, name="server1", bind=addresses[1])
+        done = self.run_server("--checkpoint-dir", self.checkpoints, *FLAGS, *shape, 0, "--bind", addresses[0])
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("--resume yes", done.stderr)
+
     def test_auto_begins_anew_in_an_empty_folder(self):
         server = self.serve("--resume", "auto")
         self.wait_text(server, "beginning anew", 5)
@@ -280,6 +336,7 @@ class LeaseTest(ServerTest):
         server = self.serve("--shards", 2, "--workers", 3)
         worker = self.join(server)
         self.pull_all(worker)
+        self.assertIsNone(self.status(server.address)[0]["train_loss"])
         for _ in range(3):
             worker.train(0.0, samples=10)
         self.wait("the counters", lambda: self.ask(server, server_peer.STATUS).field(14) == 30, 2)
