@@ -11,7 +11,7 @@ import server_peer
 
 # 640 parameters in 10 blocks of 64, none of them between the tensors.
 MODEL = [("w", 608), ("b", 32)]
-FLAGS = ["--algorithm", "asgd", "--learning-rate", 0.5, "--block-params", 64, "--batch-size", 10, "--epochs", 3, "--lease-ms", 5000]
+FLAGS = ["--algorithm", "asgd", "--learning-rate", 0.5, "--block-params", 64, "--batch-size", 10, "--epochs", 3, "--lease-ms", 30000]
 SAMPLES = 100
 
 
@@ -152,7 +152,7 @@ class CheckpointTest(ServerTest):
         identity, seqs, step = worker.identity, worker.seqs, worker.step
         server.kill()
         restarted = self.serve("--shards", 3, "--resume", "yes", name="restarted", bind=server.address)
-        self.wait_text(restarted, r"resumed from .*: 40 samples \(epoch 0\.40 of 3\)", 5)
+        self.wait_text(restarted, r"resumed from .*: 40 samples \(epoch 0\.40 of 3\)", 20)
         back = self.join(restarted, identity=identity)
         self.assertEqual(back.identity, identity)
         back.seqs, back.step = dict(seqs), step
@@ -160,9 +160,9 @@ class CheckpointTest(ServerTest):
         again = [back.push(block, 0.25, 10, seq=seqs[block]) for block in range(back.block_count)]
         self.assertEqual(self.weights(again), {0.5})
         self.assertEqual(self.weights(back.train(0.25, samples=10)), {0.375})
-        self.wait("the counters", lambda: self.ask(restarted, server_peer.STATUS).field(4) == 50, 2)
+        self.wait("the counters", lambda: self.ask(restarted, server_peer.STATUS).field(4) == 50, 10)
         # Each shard publishes its counters in its own time.
-        self.wait("all shards' counters", lambda: self.ask(restarted, server_peer.STATUS).field(15) == back.block_count, 2)
+        self.wait("all shards' counters", lambda: self.ask(restarted, server_peer.STATUS).field(15) == back.block_count, 10)
         self.assertEqual(self.ask(restarted, server_peer.STATUS).field(7), 5)
         back.finish()
         self.stop(restarted)
@@ -194,9 +194,9 @@ class CheckpointTest(ServerTest):
         time.sleep(0.5)
         self.assertEqual(os.listdir(self.checkpoints), [])
         self.pull_all(worker)
-        self.wait("a checkpoint", lambda: os.path.exists(self.file), 5)
+        self.wait("a checkpoint", lambda: os.path.exists(self.file), 20)
         first = os.stat(self.file).st_mtime_ns
-        self.wait("the next checkpoint", lambda: os.stat(self.file).st_mtime_ns != first, 5)
+        self.wait("the next checkpoint", lambda: os.stat(self.file).st_mtime_ns != first, 20)
 
     def test_settings_that_cannot_change(self):
         server = self.serve()
@@ -209,7 +209,7 @@ class CheckpointTest(ServerTest):
             self.assertEqual(done.returncode, 1)
             self.assertIn(word, done.stderr)
         longer = self.serve("--epochs", 4, "--resume", "auto", name="longer")
-        self.wait_text(longer, r"resumed from", 5)
+        self.wait_text(longer, r"resumed from", 20)
 
     def test_damaged_checkpoint_is_refused_by_name(self):
         server = self.serve()
@@ -252,7 +252,7 @@ class CheckpointTest(ServerTest):
 
     def test_auto_begins_anew_in_an_empty_folder(self):
         server = self.serve("--resume", "auto")
-        self.wait_text(server, "beginning anew", 5)
+        self.wait_text(server, "beginning anew", 20)
         self.train_some(server, 2)
 
     def test_failing_checkpoint_does_not_stop_the_training(self):
@@ -262,11 +262,11 @@ class CheckpointTest(ServerTest):
         answer = self.checkpoint(server)
         self.assertNotEqual(answer.field(1), 0)
         self.assertIn(self.file, answer.text(2))
-        self.wait_text(server, "error: checkpoint failed.*" + self.file, 5)
+        self.wait_text(server, "error: checkpoint failed.*" + self.file, 20)
         self.assertEqual(self.weights(worker.train(0.25, samples=10)), {0.75})
         worker.finish()
         server.signal(signal.SIGTERM)
-        self.wait_exit(server, 5, code=1)
+        self.wait_exit(server, 20, code=1)
 
     def test_nothing_to_save_is_told(self):
         server = self.serve()
@@ -284,40 +284,40 @@ class StopTest(ServerTest):
         self.pull_all(worker)
         self.assertEqual(worker.train(0.0, samples=10)[0].field(6), server_peer.TICKET_BATCH)
         server.signal(signal.SIGTERM)
-        self.wait_text(server, "SIGTERM: stopping", 5)
+        self.wait_text(server, "SIGTERM: stopping", 20)
         answers = worker.train(0.0, samples=10)
         self.assertEqual(answers[0].field(6), server_peer.TICKET_DONE)
         self.assertIsNone(server.code)
         self.assertEqual(worker.finish().kind, server_peer.FINISH_REPLY)
-        self.wait_exit(server, 3)
+        self.wait_exit(server, 10)
         self.assertTrue(os.path.exists(self.file))
 
     def test_silent_workers_are_not_waited_for_long(self):
         server = self.serve("--lease-ms", 1000)
+        begin = time.monotonic()
         worker = self.join(server)
         self.pull_all(worker)
-        begin = time.monotonic()
         server.signal(signal.SIGINT)
-        self.wait_exit(server, 5)
-        self.assertGreater(time.monotonic() - begin, 0.5)
+        self.wait_exit(server, 20)
+        self.assertGreater(time.monotonic() - begin, 0.9)  # the lease is counted from what the server heard last
         self.assertTrue(os.path.exists(self.file))
 
     def test_second_signal_leaves_at_once(self):
         server = self.serve("--lease-ms", 60000)
         self.join(server)
         server.signal(signal.SIGTERM)
-        self.wait_text(server, "SIGTERM: stopping", 5)
+        self.wait_text(server, "SIGTERM: stopping", 20)
         server.signal(signal.SIGTERM)
-        self.wait_exit(server, 2, code=1)
+        self.wait_exit(server, 20, code=1)
 
 
 class LeaseTest(ServerTest):
     def test_expiry_is_told_with_name_and_silence(self):
         server = self.serve("--workers", 2, "--lease-ms", 1000)
         self.join(server, name="host:41")
-        self.wait_text(server, r"worker 0 \(host:41\) joined: 1 of 2", 2)
-        self.wait_text(server, r"worker 0 \(host:41\) is gone: nothing heard for 1\.\d s; continuing without it", 4)
-        self.wait_text(server, r"waiting for workers: 0 of 2 joined", 8)
+        self.wait_text(server, r"worker 0 \(host:41\) joined: 1 of 2", 10)
+        self.wait_text(server, r"worker 0 \(host:41\) is gone: nothing heard for [1-9]\d*\.\d s; continuing without it", 20)
+        self.wait_text(server, r"waiting for workers: 0 of 2 joined", 20)
 
     def test_session_is_known_to_shards_when_welcomed(self):
         """Straight from the WELCOME to the data plane, many times: never a request before its session."""
@@ -339,7 +339,7 @@ class LeaseTest(ServerTest):
         self.assertIsNone(self.status(server.address)[0]["train_loss"])
         for _ in range(3):
             worker.train(0.0, samples=10)
-        self.wait("the counters", lambda: self.ask(server, server_peer.STATUS).field(14) == 30, 2)
+        self.wait("the counters", lambda: self.ask(server, server_peer.STATUS).field(14) == 30, 10)
         status = self.ask(server, server_peer.STATUS)
         self.assertEqual([status.field(number) for number in (2, 4, 5, 6, 7, 10, 11, 12, 14)], [1, 30, 100, 3, 3, 1, 3, 0, 30])
         self.assertEqual(status.field(18), 4 * worker.total * 4)
