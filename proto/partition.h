@@ -7,7 +7,8 @@
 #include "dcps/status.h"
 
 /* Equal blocks of `block_params` (the last may be shorter); shard k of all `shard_count` shards (those of server 0 first) owns blocks
- * [first(k), first(k + 1)). Shards beyond the number of blocks own none. */
+ * [first(k), first(k + 1)). Blocks are shared out among servers first, then among each server's shards; where there are fewer blocks than shards, a server's last
+ * shards own none. */
 typedef struct dcps_partition {
     uint64_t total_params;
     uint32_t block_params; /* multiple of 16, at most DCPS_MAX_BLOCK_PARAMS */

@@ -230,8 +230,15 @@ static bool take_partition(dcps_client_core *core, uint32_t server, const dcps_p
 static void on_layout_reply(dcps_client_core *core, uint32_t server, const dcps_layout_reply *reply, uint64_t now_ns)
 {
     dcps_link *link = &core->links[server];
-    if (link->state != DCPS_LINK_LAYOUT || reply->nonce != core->config.nonce ||
-        !take_partition(core, server, &reply->partition)) {
+    if (link->state != DCPS_LINK_LAYOUT || reply->nonce != core->config.nonce) {
+        return;
+    }
+    if (core->config.role == DCPS_ROLE_OBSERVER && reply->partition.shards_per_server != link->shard_count) {
+        link->state = DCPS_LINK_HELLO; /* started again since its WELCOME: asked anew when a repeat is due */
+        link->sent_ns = now_ns;
+        return;
+    }
+    if (!take_partition(core, server, &reply->partition)) {
         return;
     }
     bool first = !link->was_ready;

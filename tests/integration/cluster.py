@@ -131,6 +131,17 @@ class ClusterTest(unittest.TestCase):
             return None
         return answer if all("samples" in server for server in answer) else None
 
+    def live_workers(self, servers):
+        status = self.status(servers)
+        return status[0]["workers_live"] if status else None
+
+    def wait_all_samples(self, servers, samples):
+        """Shards publish their counters a moment after the last update: until each server that owns blocks has applied so many. Returns the documents."""
+        def complete():
+            status = self.status(servers)
+            return status if status and all(server["samples"] == samples for server in status) else None
+        return self.wait("all %d samples" % samples, complete, 20)
+
     def samples(self, servers):
         status = self.status(servers)
         return status[0]["samples"] if status else 0

@@ -68,6 +68,15 @@ class Answer:
         return list(struct.unpack("<%df" % (len(self.payload) // 4), self.payload))
 
 
+def share(count, parts, item):
+    """Which of so many shares of `count` items holds this one, and its place and number there: the first shares have one more where it does not divide."""
+    each, extra = divmod(count, parts)
+    split = extra * (each + 1)
+    if item < split:
+        return item // (each + 1), item % (each + 1), each + 1
+    return extra + (item - split) // each, (item - split) % each, each
+
+
 def connect(address, timeout=10):
     """Frames leave one by one: without TCP_NODELAY each message would wait for an acknowledgement."""
     peer = zmtp.Peer(address, timeout).shake_hands()
@@ -122,11 +131,9 @@ class Worker:
         return answer
 
     def shard_of(self, block):
-        """Global number of the shard that owns a block: the first shards have one block more where it does not divide."""
-        shards = self.server_count * self.shards_per_server
-        each, extra = divmod(self.block_count, shards)
-        split = extra * (each + 1)
-        return block // (each + 1) if block < split else extra + (block - split) // each
+        """Global number of the shard that owns a block: servers share all blocks, shards what their server got."""
+        server, place, count = share(self.block_count, self.server_count, block)
+        return server * self.shards_per_server + share(count, self.shards_per_server, place)[0]
 
     def socket_of(self, block):
         shard = self.shard_of(block) % self.shards_per_server

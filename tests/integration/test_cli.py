@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 
 import cluster
 
@@ -102,7 +101,7 @@ class CliTest(cluster.ClusterTest):
 
     def test_ctrl_c_leaves_nothing(self):
         run, pids = self.start_long_run()
-        time.sleep(1)
+        self.wait("progress", lambda: "samples/s" in run.out + run.err, 60)
         run.signal(signal.SIGINT)
         self.wait_exit(run, 40, code=1)
         self.assertIn("stopped on request", run.err)

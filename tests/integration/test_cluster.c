@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,11 +33,19 @@ typedef struct trial {
     double took_s;
 } trial;
 
+static void remove_markers(const trial *self)
+{
+    char died[sizeof(self->marker) + 8];
+    (void)snprintf(died, sizeof(died), "%s.died", self->marker);
+    (void)unlink(self->marker);
+    (void)unlink(died);
+}
+
 static void trial_init(trial *self, const char *server_mode, const char *worker_mode)
 {
     *self = (trial){.status = DCPS_OK};
     (void)snprintf(self->marker, sizeof(self->marker), "/tmp/dcps-cluster-%d", (int)getpid());
-    (void)unlink(self->marker);
+    remove_markers(self);
     self->screen_file = open_memstream(&self->shown, &self->shown_bytes);
     dcps_screen_init(&self->screen, self->screen_file, false);
     ck_assert_int_eq(dcps_supervisor_create(&self->supervisor), DCPS_OK);
@@ -87,7 +96,7 @@ static void trial_fini(trial *self)
     ck_assert_int_eq(dcps_results_add(&results, &run), DCPS_OK);
     *run = self->run;
     dcps_results_fini(&results);
-    (void)unlink(self->marker);
+    remove_markers(self);
 }
 
 static void check_shown(const trial *self, const char *text)
@@ -159,7 +168,7 @@ END_TEST
 START_TEST(test_dead_worker_is_started_again)
 {
     trial self;
-    trial_init(&self, "good", "die-once");
+    trial_init(&self, "patient", "die-once");
     self.config.workers = 1;
     trial_run(&self);
     check_good(&self);
@@ -249,7 +258,8 @@ START_TEST(test_dead_server_ends_the_run)
     trial_init(&self, "die", "deaf");
     trial_run(&self);
     check_bad(&self, DCPS_SYSTEM, "was killed by signal 9 (Killed) and its parameters are lost");
-    ck_assert_double_lt(self.took_s, 5.0);
+    ck_assert_double_lt(self.took_s,
+                        15.0); /* a lost server is given up after a minute, this one need not be waited for */
     trial_fini(&self);
 }
 END_TEST
@@ -275,7 +285,7 @@ START_TEST(test_silent_server_is_named_and_given_up)
     self.config.limits.lost_ms = 1500;
     trial_run(&self);
     check_bad(&self, DCPS_TIMEOUT, "server 0 at 127.0.0.1:");
-    check_shown(&self, "does not answer (0 s)");
+    check_shown(&self, "does not answer (");
     trial_fini(&self);
 }
 END_TEST
@@ -350,6 +360,16 @@ START_TEST(test_missing_programs)
 }
 END_TEST
 
+/* Until both deaf workers no longer hear SIGTERM. */
+static void await_deaf_workers(const char *marker)
+{
+    struct stat seen = {.st_size = 0};
+    for (uint32_t i = 0; i < MOST_S * 100 && seen.st_size < (off_t)(2 * strlen("deaf\n")); i++) {
+        (void)usleep(10000);
+        (void)stat(marker, &seen);
+    }
+}
+
 /* Ctrl-C in the middle of the training. */
 START_TEST(test_interrupt)
 {
@@ -358,14 +378,14 @@ START_TEST(test_interrupt)
     pid_t pid = getpid();
     pid_t finger = fork();
     if (finger == 0) {
-        (void)usleep(500000);
+        await_deaf_workers(self.marker);
         (void)kill(pid, SIGINT);
         _exit(0);
     }
     uint64_t start_ns = dcps_clock_ns();
     self.status = dcps_cluster_run(&self.config, &self.run, self.dataset);
     (void)fflush(self.screen_file);
-    ck_assert_uint_lt(dcps_clock_ns() - start_ns, 10 * DCPS_NS_PER_S);
+    ck_assert_uint_lt(dcps_clock_ns() - start_ns, MOST_S * DCPS_NS_PER_S);
     ck_assert_int_eq(waitpid(finger, NULL, 0), finger);
     ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
     check_bad(&self, DCPS_CANCELLED, "stopped on request");

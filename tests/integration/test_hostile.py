@@ -78,13 +78,15 @@ class HostileTest(cluster.ClusterTest):
             [zmtp.header(SNAPSHOT, zmtp.field(1, 4000000000) + zmtp.field(2, 4000000000))],
         ] + [[rng.randbytes(rng.randrange(1, 300)), rng.randbytes(4 * rng.randrange(1, 300))] for _ in range(200)]
         before = self.rejected()
-        for target in self.targets:
-            peer = zmtp.Peer(target).shake_hands()
+        peers = [zmtp.Peer(target).shake_hands() for target in self.targets]
+        for peer in peers:
             for frames in messages:
                 peer.send(*frames)
+        # Closing with unread answers resets the connection, and what the server has not read by then is gone.
+        self.wait("refusals", lambda: self.rejected() > before + 3 * 100, 20)
+        for peer in peers:
             peer.close()
         self.check_alive()
-        self.assertGreater(self.rejected(), before + 3 * 100)
 
     def test_wrong_version_is_told(self):
         peer = zmtp.Peer(self.server.address).shake_hands()

@@ -11,7 +11,7 @@ import server_peer
 
 # 640 parameters in 10 blocks of 64, none of them between the tensors.
 MODEL = [("w", 608), ("b", 32)]
-FLAGS = ["--algorithm", "asgd", "--learning-rate", 0.5, "--block-params", 64, "--batch-size", 10, "--epochs", 3, "--lease-ms", 5000]
+FLAGS = ["--algorithm", "asgd", "--learning-rate", 0.5, "--block-params", 64, "--batch-size", 10, "--epochs", 3, "--lease-ms", 30000]
 SAMPLES = 100
 
 
@@ -105,6 +105,35 @@ class CommandLineTest(ServerTest):
         self.pull_all(worker)
 
 
+class StreamsTest(ServerTest):
+    def check_streams(self, process):
+        """The program opened /dev/null in the places of the three streams that its caller closed."""
+        def places():
+            try:
+                return [os.readlink("/proc/%d/fd/%d" % (process.process.pid, number)) for number in range(3)]
+            except OSError:
+                return []
+        self.wait("streams of " + process.name, lambda: places() == ["/dev/null"] * 3, 5)
+
+    def start_closed(self, name, program, *arguments):
+        command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', name, os.path.join(cluster.BIN, program), *map(str, arguments)]
+        process = cluster.Process(self.folder, name, command)
+        self.processes.append(process)
+        return process
+
+    def test_programs_without_streams(self):
+        address = "127.0.0.1:%d" % cluster.free_ports(1)[0]
+        server = self.start_closed("server", "dcps-server", "--bind", address, *FLAGS)
+        self.wait("status of a server without streams", lambda: self.status(address), 10)
+        self.check_streams(server)
+        worker = self.start_closed("worker", "dcps-worker", "--servers", address, *self.model)
+        self.check_streams(worker)
+        self.wait("updates", lambda: self.status(address)[0]["updates"] > 0, 30)
+        self.assertIsNone(server.code)
+        waiting = self.start_closed("waiting", "dcps", "status", "--timeout", 100, "127.0.0.1:%d" % cluster.free_ports(1)[0])
+        self.check_streams(waiting)
+
+
 class CheckpointTest(ServerTest):
     def train_some(self, server, steps):
         worker = self.join(server)
@@ -123,7 +152,7 @@ class CheckpointTest(ServerTest):
         identity, seqs, step = worker.identity, worker.seqs, worker.step
         server.kill()
         restarted = self.serve("--shards", 3, "--resume", "yes", name="restarted", bind=server.address)
-        self.wait_text(restarted, r"resumed from .*: 40 samples \(epoch 0\.40 of 3\)", 5)
+        self.wait_text(restarted, r"resumed from .*: 40 samples \(epoch 0\.40 of 3\)", 20)
         back = self.join(restarted, identity=identity)
         self.assertEqual(back.identity, identity)
         back.seqs, back.step = dict(seqs), step
@@ -131,9 +160,9 @@ class CheckpointTest(ServerTest):
         again = [back.push(block, 0.25, 10, seq=seqs[block]) for block in range(back.block_count)]
         self.assertEqual(self.weights(again), {0.5})
         self.assertEqual(self.weights(back.train(0.25, samples=10)), {0.375})
-        self.wait("the counters", lambda: self.ask(restarted, server_peer.STATUS).field(4) == 50, 2)
+        self.wait("the counters", lambda: self.ask(restarted, server_peer.STATUS).field(4) == 50, 10)
         # Each shard publishes its counters in its own time.
-        self.wait("all shards' counters", lambda: self.ask(restarted, server_peer.STATUS).field(15) == back.block_count, 2)
+        self.wait("all shards' counters", lambda: self.ask(restarted, server_peer.STATUS).field(15) == back.block_count, 10)
         self.assertEqual(self.ask(restarted, server_peer.STATUS).field(7), 5)
         back.finish()
         self.stop(restarted)
@@ -141,11 +170,12 @@ class CheckpointTest(ServerTest):
     def test_two_servers_go_on_as_one(self):
         ports = cluster.free_ports(2)
         addresses = ["127.0.0.1:%d" % port for port in ports]
-        servers = [self.serve("--index", i, "--servers", ",".join(addresses), name="server%d" % i, bind=addresses[i]) for i in range(2)]
+        servers = [self.serve("--index", i, "--servers", ",".join(addresses), "--shards", 3, name="server%d" % i, bind=addresses[i])
+                   for i in range(2)]
         zero = self.join(servers[0], count=2)
         one = self.join(servers[1], index=1, count=2, identity=zero.identity, nonce=zero.nonce)
         for block in range(zero.block_count):
-            owner = one if zero.shard_of(block) == 1 else zero
+            owner = one if zero.shard_of(block) >= 3 else zero
             owner.pull(block, float(block))
             owner.step = 1
             owner.push(block, 1.0, samples=10)
@@ -164,9 +194,9 @@ class CheckpointTest(ServerTest):
         time.sleep(0.5)
         self.assertEqual(os.listdir(self.checkpoints), [])
         self.pull_all(worker)
-        self.wait("a checkpoint", lambda: os.path.exists(self.file), 5)
+        self.wait("a checkpoint", lambda: os.path.exists(self.file), 20)
         first = os.stat(self.file).st_mtime_ns
-        self.wait("the next checkpoint", lambda: os.stat(self.file).st_mtime_ns != first, 5)
+        self.wait("the next checkpoint", lambda: os.stat(self.file).st_mtime_ns != first, 20)
 
     def test_settings_that_cannot_change(self):
         server = self.serve()
@@ -179,7 +209,7 @@ class CheckpointTest(ServerTest):
             self.assertEqual(done.returncode, 1)
             self.assertIn(word, done.stderr)
         longer = self.serve("--epochs", 4, "--resume", "auto", name="longer")
-        self.wait_text(longer, r"resumed from", 5)
+        self.wait_text(longer, r"resumed from", 20)
 
     def test_damaged_checkpoint_is_refused_by_name(self):
         server = self.serve()
@@ -193,9 +223,36 @@ class CheckpointTest(ServerTest):
             self.assertEqual(done.returncode, 1)
             self.assertIn(self.file, done.stderr)
 
+    def test_earlier_run_is_never_overwritten(self):
+        server = self.serve()
+        self.train_some(server, 1).finish()
+        self.stop(server)
+        with open(self.file, "rb") as file:
+            kept = file.read()
+        addresses = ",".join("127.0.0.1:%d" % port for port in cluster.free_ports(2))
+        for shape in ([], ["--index", 1, "--servers", addresses]):
+            done = self.run_server("--checkpoint-dir", self.checkpoints, *FLAGS, *shape)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(self.checkpoints, done.stderr)
+            self.assertIn("--resume yes", done.stderr)
+            self.assertEqual(done.stdout, "")
+        with open(self.file, "rb") as file:
+            self.assertEqual(file.read(), kept)
+
+    def test_companion_that_was_first_is_no_earlier_run(self):
+        ports = cluster.free_ports(2)
+        addresses = ["127.0.0.1:%d" % port for port in ports]
+        shape = ["--servers", ",".join(addresses), "--index"]
+        os.mkdir(self.checkpoints)
+        open(os.path.join(self.checkpoints, "dcps-0-of-2.safetensors"), "w").close()
+        self.serve(*shape, 1, name="server1", bind=addresses[1])
+        done = self.run_server("--checkpoint-dir", self.checkpoints, *FLAGS, *shape, 0, "--bind", addresses[0])
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("--resume yes", done.stderr)
+
     def test_auto_begins_anew_in_an_empty_folder(self):
         server = self.serve("--resume", "auto")
-        self.wait_text(server, "beginning anew", 5)
+        self.wait_text(server, "beginning anew", 20)
         self.train_some(server, 2)
 
     def test_failing_checkpoint_does_not_stop_the_training(self):
@@ -205,11 +262,11 @@ class CheckpointTest(ServerTest):
         answer = self.checkpoint(server)
         self.assertNotEqual(answer.field(1), 0)
         self.assertIn(self.file, answer.text(2))
-        self.wait_text(server, "error: checkpoint failed.*" + self.file, 5)
+        self.wait_text(server, "error: checkpoint failed.*" + self.file, 20)
         self.assertEqual(self.weights(worker.train(0.25, samples=10)), {0.75})
         worker.finish()
         server.signal(signal.SIGTERM)
-        self.wait_exit(server, 5, code=1)
+        self.wait_exit(server, 20, code=1)
 
     def test_nothing_to_save_is_told(self):
         server = self.serve()
@@ -227,40 +284,40 @@ class StopTest(ServerTest):
         self.pull_all(worker)
         self.assertEqual(worker.train(0.0, samples=10)[0].field(6), server_peer.TICKET_BATCH)
         server.signal(signal.SIGTERM)
-        self.wait_text(server, "SIGTERM: stopping", 5)
+        self.wait_text(server, "SIGTERM: stopping", 20)
         answers = worker.train(0.0, samples=10)
         self.assertEqual(answers[0].field(6), server_peer.TICKET_DONE)
         self.assertIsNone(server.code)
         self.assertEqual(worker.finish().kind, server_peer.FINISH_REPLY)
-        self.wait_exit(server, 3)
+        self.wait_exit(server, 10)
         self.assertTrue(os.path.exists(self.file))
 
     def test_silent_workers_are_not_waited_for_long(self):
         server = self.serve("--lease-ms", 1000)
+        begin = time.monotonic()
         worker = self.join(server)
         self.pull_all(worker)
-        begin = time.monotonic()
         server.signal(signal.SIGINT)
-        self.wait_exit(server, 5)
-        self.assertGreater(time.monotonic() - begin, 0.5)
+        self.wait_exit(server, 20)
+        self.assertGreater(time.monotonic() - begin, 0.9)  # the lease is counted from what the server heard last
         self.assertTrue(os.path.exists(self.file))
 
     def test_second_signal_leaves_at_once(self):
         server = self.serve("--lease-ms", 60000)
         self.join(server)
         server.signal(signal.SIGTERM)
-        self.wait_text(server, "SIGTERM: stopping", 5)
+        self.wait_text(server, "SIGTERM: stopping", 20)
         server.signal(signal.SIGTERM)
-        self.wait_exit(server, 2, code=1)
+        self.wait_exit(server, 20, code=1)
 
 
 class LeaseTest(ServerTest):
     def test_expiry_is_told_with_name_and_silence(self):
         server = self.serve("--workers", 2, "--lease-ms", 1000)
         self.join(server, name="host:41")
-        self.wait_text(server, r"worker 0 \(host:41\) joined: 1 of 2", 2)
-        self.wait_text(server, r"worker 0 \(host:41\) is gone: nothing heard for 1\.\d s; continuing without it", 4)
-        self.wait_text(server, r"waiting for workers: 0 of 2 joined", 8)
+        self.wait_text(server, r"worker 0 \(host:41\) joined: 1 of 2", 10)
+        self.wait_text(server, r"worker 0 \(host:41\) is gone: nothing heard for [1-9]\d*\.\d s; continuing without it", 20)
+        self.wait_text(server, r"waiting for workers: 0 of 2 joined", 20)
 
     def test_session_is_known_to_shards_when_welcomed(self):
         """Straight from the WELCOME to the data plane, many times: never a request before its session."""
@@ -279,9 +336,10 @@ class LeaseTest(ServerTest):
         server = self.serve("--shards", 2, "--workers", 3)
         worker = self.join(server)
         self.pull_all(worker)
+        self.assertIsNone(self.status(server.address)[0]["train_loss"])
         for _ in range(3):
             worker.train(0.0, samples=10)
-        self.wait("the counters", lambda: self.ask(server, server_peer.STATUS).field(14) == 30, 2)
+        self.wait("the counters", lambda: self.ask(server, server_peer.STATUS).field(14) == 30, 10)
         status = self.ask(server, server_peer.STATUS)
         self.assertEqual([status.field(number) for number in (2, 4, 5, 6, 7, 10, 11, 12, 14)], [1, 30, 100, 3, 3, 1, 3, 0, 30])
         self.assertEqual(status.field(18), 4 * worker.total * 4)

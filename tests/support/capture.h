@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,6 +27,15 @@ static inline void capture_start(capture *self, int fd)
     /* Without, writes of several threads may take the same place: such files do not lock their position. */
     ck_assert_int_eq(fcntl(self->memory, F_SETFL, O_APPEND), 0);
     ck_assert_int_eq(dup2(self->memory, fd), fd);
+}
+
+/* Whether `words` are among the first 8,191 bytes written so far; from any thread, before capture_end. */
+static inline bool capture_has(const capture *self, const char *words)
+{
+    char text[8192];
+    ssize_t bytes = pread(self->memory, text, sizeof(text) - 1, 0);
+    text[bytes > 0 ? bytes : 0] = '\0';
+    return strstr(text, words) != NULL;
 }
 
 /* Puts the descriptor back; `text` [capacity] gets what was written, which must fit. */

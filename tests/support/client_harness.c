@@ -25,6 +25,7 @@ void client_open(client_room *self, uint32_t server_count, dcps_role role)
     const size_t dims[] = {CLIENT_PARAMS};
     memset(self, 0, sizeof(*self));
     self->server_count = server_count;
+    self->shards_per_server = 2;
     self->now_ns = 500 * DCPS_NS_PER_S;
     ck_assert_int_eq(dcps_layout_create(&self->layout), DCPS_OK);
     ck_assert_int_eq(dcps_layout_add(self->layout, "w", DCPS_INIT_ZERO, 1, dims, NULL), DCPS_OK);
@@ -48,15 +49,17 @@ void client_close(client_room *self)
 static dcps_partition partition_of(const client_room *self)
 {
     dcps_partition partition;
-    ck_assert_int_eq(dcps_partition_init(&partition, CLIENT_PARAMS, CLIENT_BLOCK, self->server_count, 2), DCPS_OK);
+    ck_assert_int_eq(
+        dcps_partition_init(&partition, CLIENT_PARAMS, CLIENT_BLOCK, self->server_count, self->shards_per_server),
+        DCPS_OK);
     return partition;
 }
 
 dcps_route client_route(const client_room *self, uint32_t block)
 {
-    uint32_t per_shard = CLIENT_BLOCKS / (2 * self->server_count);
+    uint32_t per_shard = CLIENT_BLOCKS / (self->shards_per_server * self->server_count);
     uint32_t shard = block / per_shard;
-    return (dcps_route){.server = shard / 2, .shard = shard % 2};
+    return (dcps_route){.server = shard / self->shards_per_server, .shard = shard % self->shards_per_server};
 }
 
 dcps_route client_control_route(uint32_t server)
@@ -133,19 +136,19 @@ void client_deliver(client_room *self, dcps_route route, const dcps_message *mes
 
 dcps_welcome client_welcome_of(const client_room *self, uint32_t server)
 {
-    static const char *const endpoints[] = {"tcp://a:1", "tcp://a:2"};
+    static const char *const endpoints[] = {"tcp://a:1", "tcp://a:2", "tcp://a:3", "tcp://a:4"};
     return (dcps_welcome){.session = {.worker = 3, .incarnation = 2, .token = 100 + server},
                           .nonce = CLIENT_NONCE,
                           .server_index = server,
                           .server_count = self->server_count,
-                          .shards_per_server = 2,
+                          .shards_per_server = self->shards_per_server,
                           .lease_ms = 4000,
                           .seed = 42,
                           .batch_size = 8,
                           .epochs = 3,
                           .workers = 4,
                           .algorithm = "asgd",
-                          .endpoint_count = 2,
+                          .endpoint_count = self->shards_per_server,
                           .endpoints = endpoints};
 }
 

@@ -22,10 +22,12 @@ typedef struct client_sent {
     size_t bytes;
 } client_sent;
 
-/* Large: keep it static. Servers of 2 shards; 4 blocks of 16 parameters, so with two servers block b lives on server b / 2, shard b % 2. */
+/* Large: keep it static. 4 blocks of 16 parameters on servers of 2 shards, until the test says otherwise: with two servers block b lives on server b / 2, shard
+ * b % 2. Each shard must own as many blocks as every other. */
 typedef struct client_room {
     dcps_client_core *core;
     uint32_t server_count;
+    uint32_t shards_per_server;
     uint64_t now_ns;
     dcps_layout *layout;
     float weights[CLIENT_PARAMS];

@@ -149,6 +149,30 @@ START_TEST(a_server_needs_only_the_files_of_its_blocks)
 }
 END_TEST
 
+static void expect_exists(uint32_t index, uint32_t count, bool expected)
+{
+    ck_assert_msg(dcps_checkpoint_exists(folder.path, index, count) == expected, "server %u of %u", index, count);
+}
+
+START_TEST(an_earlier_run_is_seen_whatever_its_shape)
+{
+    char path[TEMP_PATH_BYTES];
+    temp_folder_create(&folder);
+    temp_write(&folder, "dcps-0-of-1.safetensors.tmp", "half", 4, false);
+    temp_write(&folder, "model.safetensors", "another's", 9, false);
+    expect_exists(0, 1, false);
+    fixture_write(folder.path, 2, 1, 100);
+    ck_assert_int_eq(unlink(temp_path(&folder, "dcps-1-of-2.safetensors", path)), 0);
+    expect_exists(0, 2, true);
+    expect_exists(1, 2, false); /* its companion began before it */
+    expect_exists(0, 1, true);
+    expect_exists(2, 3, true);
+    temp_write(&folder, "dcps-1-of-2.safetensors", "damaged", 7, false);
+    expect_exists(1, 2, true);
+    temp_folder_delete(&folder);
+}
+END_TEST
+
 START_TEST(states_follow_the_rule)
 {
     dcps_checkpoint loaded;
@@ -247,6 +271,7 @@ int main(void)
                                   the_description_is_json_with_every_field,
                                   the_newest_complete_set_is_taken,
                                   a_server_needs_only_the_files_of_its_blocks,
+                                  an_earlier_run_is_seen_whatever_its_shape,
                                   states_follow_the_rule,
                                   an_empty_or_missing_folder_is_told_apart_from_damage,
                                   an_older_checkpoint_survives_a_failing_one,

@@ -314,10 +314,31 @@ START_TEST(files_of_different_runs_are_not_mixed)
 }
 END_TEST
 
+/* Which of two sets is the newer cannot be told when one is damaged: the way out is named, and works. */
+START_TEST(beside_another_set_the_way_out_is_told)
+{
+    char path[TEMP_PATH_BYTES];
+    begin();
+    temp_write(&folder, FILE_NAME, good, good_bytes - 1, false);
+    ck_assert(!attempt());
+    ck_assert_ptr_null(strstr(dcps_error_message(), "move this file away")); /* nothing else to go on from */
+    fixture_write(folder.path, 2, 1, 50);
+    ck_assert(!attempt());
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), FILE_NAME));
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "move this file away"));
+    ck_assert_int_eq(unlink(temp_path(&folder, FILE_NAME, path)), 0);
+    ck_assert(attempt());
+    temp_folder_delete(&folder);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {every_cut_is_refused, flipped_bytes_are_survived,
-                                  lying_descriptions_are_refused_with_the_reason, a_file_of_another_format_is_refused,
-                                  files_of_different_runs_are_not_mixed};
+    const TTest *const tests[] = {every_cut_is_refused,
+                                  flipped_bytes_are_survived,
+                                  lying_descriptions_are_refused_with_the_reason,
+                                  a_file_of_another_format_is_refused,
+                                  files_of_different_runs_are_not_mixed,
+                                  beside_another_set_the_way_out_is_told};
     return CHECK_MAIN("damaged checkpoints", tests);
 }

@@ -140,6 +140,49 @@ START_TEST(test_observer_before_any_worker)
 }
 END_TEST
 
+/* An observer trains on nothing, so it has no number of samples to name; its tensors must agree all the same. */
+START_TEST(test_observer_without_samples)
+{
+    dcps_session session = open_with_worker();
+    declare(&session, 9, 600, 2);
+    expect_accepted(9);
+    (void)control_event(&room, DCPS_CONTROL_LAYOUT);
+    const dcps_session observer = {0};
+    declare(&observer, 11, 0, 2);
+    expect_accepted(11);
+    tensors[1].name = "fc.other";
+    declare(&observer, 11, 0, 2);
+    expect_mismatch(&session, "fc.other");
+    ck_assert_uint_eq(dcps_control_samples_per_epoch(room.control), 600);
+    control_close(&room);
+}
+END_TEST
+
+/* Two epochs with a snapshot a sample: 65,536 are the most. */
+START_TEST(test_too_many_snapshots)
+{
+    reset_tensors();
+    control_open(&room, 0, 1);
+    control_close(&room);
+    room.config.snapshot_every_samples = 1;
+    room.config.epochs = 2;
+    ck_assert_int_eq(dcps_control_create(&room.config, &room.control), DCPS_OK);
+    dcps_session session = control_join(&room, 9).session;
+    declare(&session, 9, 32769, 2);
+    control_expect_error(&room, DCPS_LIMIT);
+    static const char *const words[] = {"every 1 samples", "65538", "65536", "keep fewer"};
+    for (uint32_t k = 0; k < 4; k++) {
+        ck_assert_msg(strstr(room.error_text, words[k]) != NULL, "\"%s\" does not say %s", room.error_text, words[k]);
+    }
+    control_expect_quiet(&room); /* the shards never hear of it */
+    ck_assert_ptr_null(dcps_control_layout(room.control));
+    declare(&session, 9, 32768, 2);
+    expect_accepted(9);
+    ck_assert_uint_eq(control_event(&room, DCPS_CONTROL_LAYOUT).samples_per_epoch, 32768);
+    control_close(&room);
+}
+END_TEST
+
 START_TEST(test_strangers_declare_nothing)
 {
     dcps_session session = open_with_worker();
@@ -383,6 +426,7 @@ int main(void)
 {
     const TTest *const tests[] = {test_first_declaration,         test_equal_declarations,
                                   test_different_declarations,    test_observer_before_any_worker,
+                                  test_observer_without_samples,  test_too_many_snapshots,
                                   test_strangers_declare_nothing, test_nonsense_declarations,
                                   test_nothing_to_export,         test_image_contents,
                                   test_restart_from_an_image,     test_nonsense_images,

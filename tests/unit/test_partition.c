@@ -126,6 +126,32 @@ START_TEST(test_properties)
 }
 END_TEST
 
+/* A server that is started again with other shards must find its blocks in its checkpoint. */
+START_TEST(test_servers_own_the_same_blocks_on_any_shards)
+{
+    uint64_t seed = dcps_random_token();
+    dcps_rng rng;
+    (void)printf("seed %llu\n", (unsigned long long)seed);
+    dcps_rng_seed(&rng, seed);
+    for (int i = 0; i < 500; i++) {
+        uint64_t blocks = 1 + dcps_rng_below(&rng, 200);
+        uint32_t servers = 1 + (uint32_t)dcps_rng_below(&rng, 8);
+        uint32_t shards = 2 + (uint32_t)dcps_rng_below(&rng, DCPS_MAX_SHARDS - 1);
+        dcps_partition one;
+        dcps_partition many;
+        ck_assert_int_eq(dcps_partition_init(&one, 16 * blocks, 16, servers, 1), DCPS_OK);
+        ck_assert_int_eq(dcps_partition_init(&many, 16 * blocks, 16, servers, shards), DCPS_OK);
+        check_partition(&many);
+        for (uint32_t block = 0; block < blocks; block++) {
+            uint32_t owner = dcps_partition_shard_of(&many, block) / shards;
+            ck_assert_msg(dcps_partition_shard_of(&one, block) == owner,
+                          "block %u of %llu, %u servers: server %u of one shard, %u of %u", block,
+                          (unsigned long long)blocks, servers, dcps_partition_shard_of(&one, block), owner, shards);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_mistakes)
 {
     dcps_partition partition;
@@ -144,8 +170,12 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        test_chosen_block_sizes, test_shards_by_hand, test_shards_beyond_the_blocks_own_none,
-        test_properties,         test_mistakes,
+        test_chosen_block_sizes,
+        test_shards_by_hand,
+        test_shards_beyond_the_blocks_own_none,
+        test_properties,
+        test_servers_own_the_same_blocks_on_any_shards,
+        test_mistakes,
     };
     return CHECK_MAIN("partition", tests);
 }

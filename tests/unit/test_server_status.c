@@ -119,10 +119,41 @@ START_TEST(a_stopping_server_drains_until_it_is_done)
 }
 END_TEST
 
+/* Server 0 counts the mini-batches; any other has only its workers' goodbyes to tell the end by. */
+START_TEST(another_server_than_the_first_is_done_when_the_last_worker_has_left)
+{
+    static const struct {
+        uint32_t index;
+        uint32_t finished;
+        uint32_t live;
+        dcps_run_state state;
+    } cases[] = {
+        {1, 0, 3, DCPS_RUN_TRAINING}, {1, 0, 0, DCPS_RUN_TRAINING}, /* dead, not finished: they may come back */
+        {1, 2, 1, DCPS_RUN_TRAINING}, {1, 3, 0, DCPS_RUN_DONE},
+        {0, 3, 0, DCPS_RUN_TRAINING}, /* a batch is still out */
+    };
+    dcps_partition partition = cut(8 * 16);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        dcps_status_sources sources = sources_of(&partition);
+        dcps_status_reply reply;
+        config.index = cases[i].index;
+        sources.control.workers_finished = cases[i].finished;
+        sources.control.workers_live = cases[i].live;
+        dcps_status_build(&sources, staleness, &reply);
+        ck_assert_msg(reply.state == cases[i].state, "case %zu: state %d", i, (int)reply.state);
+        sources.stopping = true;
+        dcps_status_build(&sources, staleness, &reply);
+        dcps_run_state expected = cases[i].state == DCPS_RUN_DONE ? DCPS_RUN_DONE : DCPS_RUN_DRAINING;
+        ck_assert_msg(reply.state == expected, "case %zu: state %d while it stops", i, (int)reply.state);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {counters_are_summed_and_progress_is_that_of_the_first_block,
                                   shards_without_blocks_do_not_hold_snapshots_back, before_a_layout_the_server_waits,
-                                  a_stopping_server_drains_until_it_is_done};
+                                  a_stopping_server_drains_until_it_is_done,
+                                  another_server_than_the_first_is_done_when_the_last_worker_has_left};
     return CHECK_MAIN("server status", tests);
 }

@@ -1,5 +1,6 @@
 /* Weights kept for evaluation at exact counts of samples, and the counters beside them. */
 #include <check.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -253,6 +254,35 @@ START_TEST(test_dead_workers_do_not_end_the_run)
 }
 END_TEST
 
+/* Somebody comes after everybody has finished: there may be more to see. */
+START_TEST(test_joining_late_goes_on)
+{
+    open_keeping(16, 1);
+    push_times(3);
+    engine_finish(&shard, 0);
+    engine_snapshot(&shard, OBSERVER, 0, 1, false);
+    ck_assert_uint_eq(take_reply(OBSERVER, 1, -3.0F).samples, 24);
+    engine_join(&shard, 1);
+    engine_snapshot(&shard, OBSERVER, 0, 1, false); /* the mark itself can come now, */
+    engine_expect_quiet(&shard);
+    engine_leave(&shard, 1);
+    engine_expect_quiet(&shard); /* even if whoever came dies: that is no end */
+    engine_join(&shard, 1);
+    engine_pull(&shard, 1, 0);
+    engine_expect(&shard, 1, DCPS_MESSAGE_WEIGHTS);
+    push(1, 8);
+    ck_assert_uint_eq(take_reply(OBSERVER, 1, -4.0F).samples, 32);
+    engine_snapshot(&shard, OBSERVER, 0, 1, false); /* that answer may get lost, too */
+    ck_assert_uint_eq(take_reply(OBSERVER, 1, -4.0F).samples, 32);
+    engine_snapshot(&shard, OBSERVER, 0, 2, false);
+    engine_expect_quiet(&shard);
+    engine_finish(&shard, 1);
+    expect_unavailable(OBSERVER, 2); /* nothing was learnt since */
+    engine_expect_quiet(&shard);
+    engine_close(&shard);
+}
+END_TEST
+
 START_TEST(test_too_many_observers)
 {
     open_keeping(16, 1);
@@ -377,6 +407,33 @@ START_TEST(test_loss_is_weighted)
 }
 END_TEST
 
+/* Zero would be a perfect model. */
+START_TEST(test_no_loss_before_the_first_update)
+{
+    dcps_shard_image image;
+    open_keeping(16, 1);
+    ck_assert(isnan(engine_stats(&shard).train_loss));
+    push_times(3);
+    ck_assert_double_eq(engine_stats(&shard).train_loss, 3.0);
+    ck_assert_int_eq(dcps_shard_export(shard.shard, &image), DCPS_OK);
+    dcps_shard_config settings = shard.config;
+    engine_client client = shard.clients[0][0];
+    engine_close(&shard);
+    engine_open(&shard, &settings, N, N, 1);
+    ck_assert_int_eq(dcps_shard_import(shard.shard, &image), DCPS_OK);
+    dcps_shard_image_fini(&image);
+    shard.clients[0][0] = client;
+    engine_join(&shard, 0);
+    ck_assert_uint_eq(engine_stats(&shard).samples, 24);
+    ck_assert(isnan(engine_stats(&shard).train_loss)); /* nothing is known of what came before */
+    engine_pull(&shard, 0, 0);
+    engine_expect(&shard, 0, DCPS_MESSAGE_WEIGHTS);
+    push_times(1);
+    ck_assert_double_eq(engine_stats(&shard).train_loss, 4.0);
+    engine_close(&shard);
+}
+END_TEST
+
 START_TEST(test_states)
 {
     dcps_shard_config config = engine_config("asgd");
@@ -411,6 +468,7 @@ int main(void)
                                   test_run_ends_short_of_a_mark,
                                   test_run_is_stopped,
                                   test_dead_workers_do_not_end_the_run,
+                                  test_joining_late_goes_on,
                                   test_too_many_observers,
                                   test_every_block_counts,
                                   test_nothing_kept,
@@ -418,6 +476,7 @@ int main(void)
                                   test_too_many_marks,
                                   test_staleness_histogram,
                                   test_loss_is_weighted,
+                                  test_no_loss_before_the_first_update,
                                   test_states};
     return CHECK_MAIN("shard snapshots", tests);
 }

@@ -54,7 +54,15 @@ static void fill_status(dcps_status_reply *reply, uint64_t age_ns, bool stuck)
     reply->state = trained_ns == TRAINING_NS ? DCPS_RUN_DONE : reply->state;
 }
 
-static int serve(dcps_socket *socket, const char *mode, bool resumed)
+/* In mode "patient" the training stops half-way until the marker is there. */
+static uint64_t age_of(uint64_t start_ns, const char *mode, const char *marker)
+{
+    uint64_t age_ns = dcps_clock_ns() - start_ns;
+    bool held = strcmp(mode, "patient") == 0 && access(marker, F_OK) != 0;
+    return held && age_ns > HALF_NS ? HALF_NS : age_ns;
+}
+
+static int serve(dcps_socket *socket, const char *mode, const char *marker, bool resumed)
 {
     uint64_t start_ns = dcps_clock_ns() - (resumed ? HALF_NS : 0);
     bool silent = strcmp(mode, "silent") == 0;
@@ -63,7 +71,7 @@ static int serve(dcps_socket *socket, const char *mode, bool resumed)
         bool wake = false;
         if (dcps_socket_wait(&socket, 1, -1, 20, &wake) != DCPS_OK)
             return 4;
-        uint64_t age_ns = dcps_clock_ns() - start_ns;
+        uint64_t age_ns = age_of(start_ns, mode, marker);
         if (strcmp(mode, "die") == 0 && !resumed && age_ns > HALF_NS)
             (void)kill(getpid(), SIGKILL);
         while (dcps_socket_receive(socket, &delivery) == DCPS_OK) {
@@ -107,7 +115,8 @@ int main(int argc, char **argv)
     }
     (void)printf("dcps-server listening control=%s index=%s shards=1\n", endpoint + 6, flag(argc, argv, "--index"));
     (void)fflush(stdout);
-    int code = serve(socket, mode, strcmp(flag(argc, argv, "--resume"), "auto") == 0);
+    bool resumed = strcmp(flag(argc, argv, "--resume"), "auto") == 0;
+    int code = serve(socket, mode, flag(argc, argv, "--marker"), resumed);
     dcps_socket_close(&socket);
     dcps_transport_destroy(&transport);
     return code;
