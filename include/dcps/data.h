@@ -24,8 +24,10 @@ typedef struct dcps_images {
     uint32_t classes;
 } dcps_images;
 
-/* Opens "fashion-mnist" or "mnist": the four idx files, plain or .gz, in DIR/NAME or DIR, or for fashion-mnist where Debian's package
- * dataset-fashion-mnist puts them. Errors name the file: DCPS_NOT_FOUND (with the places looked at and the package to install), DCPS_CORRUPT, DCPS_NO_MEMORY. */
+/* Opens a data set; its files may be plain, .gz or .xz. Errors name the file: DCPS_INVALID (no such name), DCPS_NOT_FOUND (with the places looked at and what to do),
+ * DCPS_CORRUPT, DCPS_IO, DCPS_LIMIT, DCPS_NO_MEMORY.
+ *   "fashion-mnist", "mnist": the four idx files, in DIR/NAME or DIR, or for fashion-mnist where Debian's package dataset-fashion-mnist puts them. [count, 1, 28, 28]
+ *   "cifar10": the binary version, data_batch_1.bin … data_batch_5.bin and test_batch.bin, in DIR/cifar10, DIR/cifar-10-batches-bin or DIR. [count, 3, 32, 32] */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_images_open(const char *name, const char *dir, dcps_images **images);
 DCPS_API void dcps_images_close(dcps_images **images);
 
