@@ -7,6 +7,7 @@ if(TARGET dcps_worker)
       LINKS dcps_worker dcps_dep_zlib dcps_dep_lzma)
   endforeach()
   dcps_test(test_plugin LABELS unit SOURCES unit/test_plugin.c support/temp_folder.c LINKS dcps_worker dcps_dep_zlib)
+  dcps_test(test_image_data LABELS unit SOURCES unit/test_image_data.c LINKS dcps_worker m)
   dcps_test(test_classifier LABELS unit SOURCES unit/test_classifier.c support/tape_fixture.c LINKS dcps_worker dcps_tensor dcps_proto)
 
   set(test_models_dir ${CMAKE_BINARY_DIR}/tests/models)

@@ -82,6 +82,22 @@ dcps_status dcps_images_open(const char *name, const char *dir, dcps_images **im
     return DCPS_OK;
 }
 
+dcps_status dcps_images_hold_out(dcps_images *images, uint32_t count)
+{
+    dcps_image_set *train = &images->train, *validation = &images->validation;
+    uint32_t all = train->count + validation->count;
+    if (count >= all)
+        return dcps_fail(DCPS_INVALID, "validation: of %u training images, %u cannot be held out: expected fewer", all,
+                         count);
+    size_t first = all - count;
+    train->count = all - count;
+    *validation = *train;
+    validation->count = count;
+    validation->pixels = train->pixels + first * train->channels * train->height * train->width;
+    validation->labels = train->labels + first;
+    return DCPS_OK;
+}
+
 void dcps_image_files_release(dcps_image_files *files)
 {
     const uint8_t *const memory[] = {files->train.pixels, files->train.labels, files->test.pixels, files->test.labels};
