@@ -101,21 +101,23 @@ START_TEST(large_vocabularies_are_in_order)
     ck_assert_int_eq(dcps_corpus_open("ptb", folder.path, &corpus), DCPS_OK);
     ck_assert_uint_eq(corpus->vocabulary_count, WORDS + 1);
     ck_assert_uint_eq(corpus->train.count, count + 1);
-    size_t *first = calloc(WORDS + 1, sizeof *first), *occurrences = calloc(WORDS + 1, sizeof *occurrences), at = 0;
+    size_t *first = calloc(WORDS + 1, sizeof *first), *occurrences = calloc(WORDS + 1, sizeof *occurrences);
+    size_t at = 0, wrong = 0;
     for (size_t i = 0; i < count; i++) {
         const char *word = corpus->vocabulary[corpus->train.words[i]];
         size_t length = strlen(word);
-        ck_assert_mem_eq(text + at, word, length);
-        ck_assert_int_eq(text[at + length], ' ');
+        wrong += memcmp(text + at, word, length) != 0 || text[at + length] != ' ';
         at += length + 1;
     }
+    ck_assert_uint_eq(wrong, 0);
     for (size_t i = count + 1; i-- > 0;) {
         occurrences[corpus->train.words[i]]++;
         first[corpus->train.words[i]] = i;
     }
     for (size_t i = 1; i <= WORDS; i++)
-        ck_assert(occurrences[i - 1] > occurrences[i] ||
-                  (occurrences[i - 1] == occurrences[i] && first[i - 1] < first[i]));
+        wrong +=
+            occurrences[i - 1] < occurrences[i] || (occurrences[i - 1] == occurrences[i] && first[i - 1] > first[i]);
+    ck_assert_uint_eq(wrong, 0);
     ck_assert_str_eq(corpus->vocabulary[corpus->test.words[0]], "w29999");
     dcps_corpus_close(&corpus);
     free(first);
@@ -226,11 +228,13 @@ static void check_epoch(const dcps_tokens *tokens, uint32_t streams, uint32_t st
         ck_assert_int_eq(batch.anew, number == 0);
         ck_assert_uint_eq(batch.streams, streams);
         ck_assert_uint_eq(batch.steps, words - done < steps ? words - done : steps);
+        size_t wrong = 0;
         for (size_t t = 0; t < batch.steps; t++)
             for (size_t s = 0; s < streams; s++) {
-                ck_assert_int_eq(batch.inputs[t * streams + s], (int32_t)(s * words + done + t));
-                ck_assert_int_eq(batch.targets[t * streams + s], (int32_t)(s * words + done + t + 1));
+                int32_t expected = (int32_t)(s * words + done + t);
+                wrong += batch.inputs[t * streams + s] != expected || batch.targets[t * streams + s] != expected + 1;
             }
+        ck_assert_uint_eq(wrong, 0);
         done += batch.steps;
     }
     ck_assert_uint_eq(number, batches);
@@ -239,10 +243,10 @@ static void check_epoch(const dcps_tokens *tokens, uint32_t streams, uint32_t st
 
 START_TEST(batches_cover_the_text)
 {
-    int32_t words[64];
-    for (int32_t i = 0; i < 64; i++)
+    int32_t words[40];
+    for (int32_t i = 0; i < 40; i++)
         words[i] = i;
-    for (size_t count = 2; count <= 64; count++) {
+    for (size_t count = 2; count <= 40; count++) {
         dcps_tokens tokens = {.words = words, .count = count};
         for (uint32_t streams = 1; streams < count; streams++)
             for (uint32_t steps = 1; steps <= count + 1; steps++)
