@@ -23,6 +23,7 @@ dcps_find(protobuf_c libprotobuf-c libprotobuf-c-dev)
 dcps_find(uv libuv libuv1-dev)
 dcps_find(jansson jansson libjansson-dev)
 dcps_find(zlib zlib zlib1g-dev)
+dcps_find(lzma liblzma liblzma-dev)
 
 find_program(PROTOC_C protoc-c)
 if(NOT PROTOC_C)

@@ -3,7 +3,7 @@
 set -eu
 
 build_packages="gcc libc6-dev cmake ninja-build pkg-config libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libuv1-dev
-libdnnl-dev libjansson-dev zlib1g-dev dataset-fashion-mnist"
+libdnnl-dev libjansson-dev zlib1g-dev liblzma-dev dataset-fashion-mnist"
 test_packages="check clang clang-format clang-tidy libclang-rt-14-dev shellcheck python3 python3-venv ca-certificates"
 
 say() {

@@ -28,6 +28,7 @@ Usage: tests/run.sh [--only PRESET]… [-L LABEL] [-R REGEX] [-j JOBS] [--no-ins
   -R REGEX        tests whose name matches
   -j JOBS         build and run so many at once (default: number of processors)
   --no-install    expect all packages to be there
+Tests that read published data sets look for them in DCPS_TEST_DATA or DCPS_DATA, or else in data, ../data or ../*/data.
 EOF
 }
 
@@ -78,6 +79,21 @@ prepare_python() {
     fi
     DCPS_TEST_PYTHON=$(pwd)/$venv/bin/python
     export DCPS_TEST_PYTHON
+}
+
+# A folder of published data sets here or nearby, for the tests that read them whole. Without it they are skipped, and say so.
+find_data() {
+    [ -z "${DCPS_TEST_DATA:-${DCPS_DATA:-}}" ] || return 0
+    for folder in data ../data ../*/data; do
+        for set in cifar10 mnist ptb; do
+            if [ -d "$folder/$set" ]; then
+                DCPS_TEST_DATA=$(cd "$folder" && pwd)
+                export DCPS_TEST_DATA
+                say "data sets for tests: $DCPS_TEST_DATA"
+                return 0
+            fi
+        done
+    done
 }
 
 # gcc 12's ThreadSanitizer cannot map its shadow memory when addresses are randomised by more than 28 bits.
@@ -154,6 +170,7 @@ fi
 mkdir -p "$results"
 step "python"
 prepare_python
+find_data
 
 for preset in $presets; do
     run_preset "$preset"

@@ -4,8 +4,18 @@
 #include "base/alloc.h"
 #include "dcps/model.h"
 
-/* Large enough for good matrix products, small enough for the last-level cache. */
+/* Large enough for good matrix products, small enough for the last-level cache; convolutions make much of each image. */
 #define EVALUATION_BATCH 500u
+#define IMAGE_EVALUATION_BATCH 100u
+
+typedef dcps_tensor *(*logits_fn)(void *state, dcps_tape *tape, dcps_tensor *x);
+
+/* How a model wants to see the images. */
+typedef struct view {
+    bool as_images; /* [count, channels, height, width], not [count, features] */
+    const dcps_image_norm *norm;
+    uint32_t batch_samples;
+} view;
 
 typedef struct totals {
     uint64_t wrong;
@@ -27,12 +37,12 @@ static uint64_t count_wrong(const float *logits, size_t rows, size_t classes, co
     return wrong;
 }
 
-static dcps_status evaluate_batch(dcps_tape *tape, const dcps_image_batch *batch,
-                                  dcps_tensor *(*logits)(void *state, dcps_tape *tape, dcps_tensor *x), void *state,
-                                  totals *sums)
+static dcps_status evaluate_batch(dcps_tape *tape, const dcps_image_batch *batch, bool as_images, logits_fn logits,
+                                  void *state, totals *sums)
 {
     dcps_tape_reset(tape);
-    dcps_tensor *x = dcps_tape_input(tape, batch->x, 2, (size_t[]){batch->count, batch->features});
+    const size_t flat[] = {batch->count, batch->features};
+    dcps_tensor *x = dcps_tape_input(tape, batch->x, as_images ? 4 : 2, as_images ? batch->dims : flat);
     dcps_tensor *y = logits(state, tape, x);
     if (y != NULL && (dcps_tensor_dim_count(y) != 2 || dcps_tensor_dim(y, 0) != batch->count))
         return dcps_fail(DCPS_INVALID, "evaluate: expected logits [%zu, classes], seen %u dims with %zu rows",
@@ -56,18 +66,27 @@ static void metrics_set(dcps_metrics *metrics, const char *split, uint32_t sampl
 
 static dcps_status choose(const dcps_images *data, dcps_split split, const dcps_image_set **set, const char **name)
 {
-    if (split != DCPS_SPLIT_TRAIN && split != DCPS_SPLIT_TEST)
-        return dcps_fail(DCPS_UNSUPPORTED,
-                         "evaluate: these images come as a training and a test set, split %d was asked for",
-                         (int)split);
-    *set = split == DCPS_SPLIT_TRAIN ? &data->train : &data->test;
-    *name = split == DCPS_SPLIT_TRAIN ? "train" : "test";
-    return DCPS_OK;
+    switch (split) {
+    case DCPS_SPLIT_TRAIN:
+        *set = &data->train;
+        *name = "train";
+        return DCPS_OK;
+    case DCPS_SPLIT_TEST:
+        *set = &data->test;
+        *name = "test";
+        return DCPS_OK;
+    case DCPS_SPLIT_VALIDATION:
+        *set = &data->validation;
+        *name = "validation";
+        if (data->validation.count == 0)
+            return dcps_fail(DCPS_UNSUPPORTED, "evaluate: no training images were held out for validation");
+        return DCPS_OK;
+    }
+    return dcps_fail(DCPS_UNSUPPORTED, "evaluate: split %d was asked for, which images do not have", (int)split);
 }
 
-dcps_status dcps_evaluate_classifier(dcps_tape *tape, const dcps_images *data, dcps_split split,
-                                     dcps_tensor *(*logits)(void *state, dcps_tape *tape, dcps_tensor *x), void *state,
-                                     dcps_metrics *metrics)
+static dcps_status evaluate(dcps_tape *tape, const dcps_images *data, dcps_split split, const view *seen,
+                            logits_fn logits, void *state, dcps_metrics *metrics)
 {
     const dcps_image_set *set = NULL;
     const char *name = NULL;
@@ -77,16 +96,33 @@ dcps_status dcps_evaluate_classifier(dcps_tape *tape, const dcps_images *data, d
     uint32_t samples[EVALUATION_BATCH];
     dcps_image_batch batch = {0};
     totals sums = {0};
-    for (uint32_t first = 0; status == DCPS_OK && first < set->count; first += EVALUATION_BATCH) {
-        uint32_t count = set->count - first < EVALUATION_BATCH ? set->count - first : EVALUATION_BATCH;
+    for (uint32_t first = 0; status == DCPS_OK && first < set->count; first += seen->batch_samples) {
+        uint32_t count = set->count - first < seen->batch_samples ? set->count - first : seen->batch_samples;
         for (uint32_t i = 0; i < count; i++)
             samples[i] = first + i;
-        status = dcps_image_batch_load(&batch, set, samples, count);
+        status = dcps_image_batch_load_augmented(&batch, set, samples, count, seen->norm, NULL);
         if (status == DCPS_OK)
-            status = evaluate_batch(tape, &batch, logits, state, &sums);
+            status = evaluate_batch(tape, &batch, seen->as_images, logits, state, &sums);
     }
     dcps_image_batch_release(&batch);
     if (status == DCPS_OK)
         metrics_set(metrics, name, set->count, &sums);
     return status;
+}
+
+dcps_status dcps_evaluate_classifier(dcps_tape *tape, const dcps_images *data, dcps_split split,
+                                     dcps_tensor *(*logits)(void *state, dcps_tape *tape, dcps_tensor *x), void *state,
+                                     dcps_metrics *metrics)
+{
+    const view flat = {.batch_samples = EVALUATION_BATCH};
+    return evaluate(tape, data, split, &flat, logits, state, metrics);
+}
+
+dcps_status dcps_evaluate_image_classifier(dcps_tape *tape, const dcps_images *data, dcps_split split,
+                                           const dcps_image_norm *norm,
+                                           dcps_tensor *(*logits)(void *state, dcps_tape *tape, dcps_tensor *x),
+                                           void *state, dcps_metrics *metrics)
+{
+    const view images = {.as_images = true, .norm = norm, .batch_samples = IMAGE_EVALUATION_BATCH};
+    return evaluate(tape, data, split, &images, logits, state, metrics);
 }

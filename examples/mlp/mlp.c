@@ -17,6 +17,13 @@ static const dcps_option mlp_options[] = {
      .minimum = 1,
      .maximum = 65536,
      .help = "Units of each hidden layer; none: softmax regression"},
+    {.name = "validation",
+     .type = DCPS_OPTION_INTEGER,
+     .default_text = "0",
+     .value_name = "N",
+     .minimum = 0,
+     .maximum = 1000000,
+     .help = "Training images to hold out, the last ones, for --split validation"},
     {.name = NULL},
 };
 
@@ -33,7 +40,10 @@ static dcps_status mlp_open(const dcps_options *options, const char *data_dir, v
     if (self == NULL)
         return dcps_fail(DCPS_NO_MEMORY, "mlp: no memory");
     dcps_status status = dcps_images_open(dcps_options_text(options, "dataset"), data_dir, &self->images);
+    if (status == DCPS_OK)
+        status = dcps_images_hold_out(self->images, (uint32_t)dcps_options_integer(options, "validation"));
     if (status != DCPS_OK) {
+        dcps_images_close(&self->images);
         free(self);
         return status;
     }

@@ -20,7 +20,7 @@
 #include "dcps/status.h"
 #include "dcps/tape.h"
 
-#define DCPS_MODEL_ABI 1u
+#define DCPS_MODEL_ABI 2u
 #define DCPS_MODEL_HEAD .abi = DCPS_MODEL_ABI, .struct_bytes = sizeof(dcps_model)
 #define DCPS_MODEL_SYMBOL "dcps_model_table"
 #define DCPS_MODEL_EXPORT __attribute__((visibility("default"))) const dcps_model dcps_model_table
@@ -68,9 +68,13 @@ typedef struct dcps_model {
 } dcps_model;
 
 /* For `evaluate` of classifiers: runs `logits` over a split of `data` in batches and sets "test_error" (or "validation_error", "train_error") and "test_loss" (…).
- * `logits` maps x [count, features] to [count, classes]. */
+ * `logits` maps x [count, features], pixels scaled to 0 … 1, to [count, classes]. DCPS_UNSUPPORTED for validation when nothing was held out. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_evaluate_classifier(
     dcps_tape *tape, const dcps_images *data, dcps_split split,
+    dcps_tensor *(*logits)(void *state, dcps_tape *tape, dcps_tensor *x), void *state, dcps_metrics *metrics);
+/* The same for nets that see images: `logits` maps x [count, channels, height, width], normalised as told (NULL: scaled to 0 … 1), to [count, classes]. */
+DCPS_API DCPS_MUST_CHECK dcps_status dcps_evaluate_image_classifier(
+    dcps_tape *tape, const dcps_images *data, dcps_split split, const dcps_image_norm *norm,
     dcps_tensor *(*logits)(void *state, dcps_tape *tape, dcps_tensor *x), void *state, dcps_metrics *metrics);
 
 #endif

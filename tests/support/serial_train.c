@@ -62,7 +62,12 @@ static const dcps_option table[] = {
      .default_text = "1",
      .minimum = 1e-9,
      .maximum = 1,
-     .help = "fail above this test error"},
+     .help = "fail above this error"},
+    {.name = "split",
+     .type = DCPS_OPTION_TEXT,
+     .default_text = "test",
+     .choices = "test|validation",
+     .help = "what the error is of"},
     {.name = "save",
      .type = DCPS_OPTION_TEXT,
      .value_name = "FILE",
@@ -170,6 +175,8 @@ static dcps_status epoch_run(trainer *self, uint64_t epoch, double *loss)
 static dcps_status train(trainer *self)
 {
     double error = 1.0, limit = dcps_options_real(self->options, "max-error");
+    const char *split = dcps_options_text(self->options, "split");
+    bool on_test = strcmp(split, "test") == 0;
     for (uint64_t epoch = 0; epoch < (uint64_t)dcps_options_integer(self->options, "epochs"); epoch++) {
         double loss;
         uint64_t start_ns = dcps_clock_ns();
@@ -177,16 +184,18 @@ static dcps_status train(trainer *self)
         double seconds = (double)(dcps_clock_ns() - start_ns) / (double)DCPS_NS_PER_S;
         dcps_metrics metrics = {0};
         if (status == DCPS_OK)
-            status = self->model->evaluate(self->state, self->evaluation, DCPS_SPLIT_TEST, &metrics);
+            status = self->model->evaluate(self->state, self->evaluation,
+                                           on_test ? DCPS_SPLIT_TEST : DCPS_SPLIT_VALIDATION, &metrics);
         if (status != DCPS_OK)
             return status;
-        const double *test_error = dcps_metrics_find(&metrics, "test_error");
-        error = test_error == NULL ? 1.0 : *test_error;
-        printf("epoch %llu  loss %.4f  test error %.4f  %.2f s\n", (unsigned long long)epoch + 1, loss, error, seconds);
+        const double *found = dcps_metrics_find(&metrics, on_test ? "test_error" : "validation_error");
+        error = found == NULL ? 1.0 : *found;
+        printf("epoch %llu  loss %.4f  %s error %.4f  %.2f s\n", (unsigned long long)epoch + 1, loss, split, error,
+               seconds);
         fflush(stdout);
     }
     return error <= limit ? DCPS_OK
-                          : dcps_fail(DCPS_MISMATCH, "test error: expected at most %g, seen %g", limit, error);
+                          : dcps_fail(DCPS_MISMATCH, "%s error: expected at most %g, seen %g", split, limit, error);
 }
 
 static dcps_status save(const trainer *self, const char *path)

@@ -2,8 +2,15 @@ dcps_test(test_ops LABELS unit SOURCES unit/test_ops.c support/tape_fixture.c LI
 dcps_test(test_tape LABELS unit SOURCES unit/test_tape.c support/tape_fixture.c LINKS dcps_tensor dcps_proto)
 
 if(TARGET dcps_worker)
-  dcps_test(test_idx LABELS unit SOURCES unit/test_idx.c support/temp_folder.c LINKS dcps_worker dcps_dep_zlib)
+  foreach(module file_reader idx cifar corpus)
+    dcps_test(test_${module} LABELS unit SOURCES unit/test_${module}.c support/coded_file.c support/temp_folder.c
+      LINKS dcps_worker dcps_dep_zlib dcps_dep_lzma)
+  endforeach()
   dcps_test(test_plugin LABELS unit SOURCES unit/test_plugin.c support/temp_folder.c LINKS dcps_worker dcps_dep_zlib)
+  foreach(set cifar10 mnist ptb)
+    dcps_test(test_real_${set}_data LABELS unit SOURCES unit/test_real_data.c LINKS dcps_worker ARGS ${set} TIMEOUT 300)
+  endforeach()
+  dcps_test(test_image_data LABELS unit SOURCES unit/test_image_data.c LINKS dcps_worker m)
   dcps_test(test_classifier LABELS unit SOURCES unit/test_classifier.c support/tape_fixture.c LINKS dcps_worker dcps_tensor dcps_proto)
 
   set(test_models_dir ${CMAKE_BINARY_DIR}/tests/models)

@@ -76,6 +76,73 @@ START_TEST(error_and_loss_cover_the_whole_split)
 }
 END_TEST
 
+START_TEST(what_was_held_out_is_evaluated)
+{
+    tape_fixture fixture;
+    setup(&fixture, 5.0f);
+    dcps_images images = make_images();
+    dcps_metrics metrics = {0};
+    images.train.count = 11;
+    ck_assert_int_eq(dcps_images_hold_out(&images, 5), DCPS_OK); /* samples 6 to 10: 6 and 9 are wrong */
+    ck_assert_int_eq(
+        dcps_evaluate_classifier(fixture.evaluation, &images, DCPS_SPLIT_VALIDATION, logits, NULL, &metrics), DCPS_OK);
+    ck_assert_double_eq_tol(metric(&metrics, "validation_error"), 0.4, 1e-12);
+    ck_assert_double_eq_tol(metric(&metrics, "validation_loss"), log(exp(5.0) + 3.0) - 3.0, 1e-5);
+    ck_assert_uint_eq(metrics.count, 2);
+    tape_fixture_fini(&fixture);
+}
+END_TEST
+
+typedef struct shape_seen {
+    size_t rows;
+    size_t calls;
+    double sum;
+    double squares;
+} shape_seen;
+
+/* Notes what it is shown; its logits are a constant row for each image. */
+static dcps_tensor *logits_of_images(void *state, dcps_tape *tape, dcps_tensor *x)
+{
+    static const float zeros[4 * 100];
+    shape_seen *seen = state;
+    ck_assert_uint_eq(dcps_tensor_dim_count(x), 4);
+    ck_assert_uint_eq(dcps_tensor_dim(x, 1), 1);
+    ck_assert_uint_eq(dcps_tensor_dim(x, 2), 2);
+    ck_assert_uint_eq(dcps_tensor_dim(x, 3), 2);
+    size_t rows = dcps_tensor_dim(x, 0);
+    ck_assert_uint_le(rows, 100);
+    const float *values = dcps_tensor_values(tape, x);
+    for (size_t i = 0; i < 4 * rows; i++) {
+        seen->sum += (double)values[i];
+        seen->squares += (double)values[i] * (double)values[i];
+    }
+    seen->rows += rows;
+    seen->calls++;
+    return dcps_tape_input(tape, zeros, 2, (size_t[]){rows, 4});
+}
+
+START_TEST(nets_see_normalised_images)
+{
+    tape_fixture fixture;
+    setup(&fixture, 5.0f);
+    dcps_images images = make_images();
+    dcps_metrics metrics = {0};
+    dcps_image_norm norm;
+    shape_seen seen = {0};
+    ck_assert_int_eq(dcps_image_norm_measure(&images.test, &norm), DCPS_OK);
+    ck_assert_int_eq(dcps_evaluate_image_classifier(fixture.evaluation, &images, DCPS_SPLIT_TEST, &norm,
+                                                    logits_of_images, &seen, &metrics),
+                     DCPS_OK);
+    ck_assert_uint_eq(seen.rows, COUNT);
+    ck_assert_uint_eq(seen.calls, 13);
+    ck_assert_double_eq_tol(seen.sum / (4.0 * COUNT), 0.0, 1e-6);
+    ck_assert_double_eq_tol(seen.squares / (4.0 * COUNT), 1.0, 1e-6);
+    ck_assert_double_eq_tol(metric(&metrics, "test_error"), 1.0, 1e-12); /* ties */
+    ck_assert_double_eq_tol(metric(&metrics, "test_loss"), log(4.0), 1e-6);
+    tape_fixture_fini(&fixture);
+}
+END_TEST
+
 START_TEST(ties_and_nan_are_wrong)
 {
     tape_fixture fixture;
@@ -101,6 +168,10 @@ START_TEST(failures_are_passed_on)
     ck_assert_int_eq(
         dcps_evaluate_classifier(fixture.evaluation, &images, DCPS_SPLIT_VALIDATION, logits, NULL, &metrics),
         DCPS_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "held out"));
+    ck_assert_int_eq(dcps_evaluate_classifier(fixture.evaluation, &images, (dcps_split)9, logits, NULL, &metrics),
+                     DCPS_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "9"));
     ck_assert_int_eq(
         dcps_evaluate_classifier(fixture.evaluation, &images, DCPS_SPLIT_TEST, too_few_rows, NULL, &metrics),
         DCPS_INVALID);
@@ -143,6 +214,8 @@ int main(void)
     Suite *suite = suite_create("classifier");
     TCase *tests = tcase_create("classifier");
     tcase_add_test(tests, error_and_loss_cover_the_whole_split);
+    tcase_add_test(tests, what_was_held_out_is_evaluated);
+    tcase_add_test(tests, nets_see_normalised_images);
     tcase_add_test(tests, ties_and_nan_are_wrong);
     tcase_add_test(tests, failures_are_passed_on);
     tcase_add_test(tests, metrics_keep_sixteen_names);

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "dcps/data.h"
 #include "support/check_main.h"
-#include "support/temp_folder.h"
+#include "support/coded_file.h"
 #include "worker/data/idx.h"
 
 static temp_folder folder;
@@ -27,29 +27,28 @@ static void folder_down(void)
 static const uint8_t whole[] = {0, 0, 8,  3,  0,  0,  0,  2,  0,  0,  0,  2,  0,  0,
                                 0, 3, 10, 11, 12, 13, 14, 15, 20, 21, 22, 23, 24, 255};
 
-static dcps_status read_bytes(const uint8_t *bytes, size_t count, bool gzip, dcps_idx *idx)
+static dcps_status read_bytes(const uint8_t *bytes, size_t count, coded_form form, dcps_idx *idx)
 {
     char path[TEMP_PATH_BYTES];
-    const char *name = gzip ? "file.gz" : "file";
-    temp_write(&folder, name, bytes, count, gzip);
-    return dcps_idx_read(temp_path(&folder, name, path), 3, idx);
+    coded_write(&folder, "file", form, bytes, count, path);
+    return dcps_idx_read(path, 3, idx);
 }
 
 static void assert_refused(const uint8_t *bytes, size_t count, dcps_status status, const char *word)
 {
-    for (int gzip = 0; gzip < 2; gzip++) {
+    for (coded_form form = 0; form < CODED_FORMS; form++) {
         dcps_idx idx = {0};
-        ck_assert_int_eq(read_bytes(bytes, count, gzip, &idx), status);
+        ck_assert_int_eq(read_bytes(bytes, count, form, &idx), status);
         ck_assert_ptr_null(idx.values);
         ck_assert_ptr_nonnull(strstr(dcps_error_message(), folder.path));
         ck_assert_msg(strstr(dcps_error_message(), word) != NULL, "no \"%s\" in: %s", word, dcps_error_message());
     }
 }
 
-START_TEST(reads_plain_and_gzip)
+START_TEST(reads_every_form)
 {
     dcps_idx idx = {0};
-    ck_assert_int_eq(read_bytes(whole, sizeof whole, _i, &idx), DCPS_OK);
+    ck_assert_int_eq(read_bytes(whole, sizeof whole, (coded_form)_i, &idx), DCPS_OK);
     ck_assert_uint_eq(idx.dim_count, 3);
     ck_assert_uint_eq(idx.dims[0], 2);
     ck_assert_uint_eq(idx.dims[1], 2);
@@ -83,10 +82,11 @@ START_TEST(other_heads_are_refused)
         uint8_t byte;
         dcps_status status;
         const char *word;
-    } changes[] = {
-        {0, 1, DCPS_CORRUPT, "magic 01000803"}, {1, 1, DCPS_CORRUPT, "magic"},   {2, 9, DCPS_CORRUPT, "magic 00000903"},
-        {3, 1, DCPS_CORRUPT, "magic"},          {3, 4, DCPS_CORRUPT, "3 dims"},  {7, 0, DCPS_CORRUPT, "dim 0 is 0"},
-        {7, 3, DCPS_CORRUPT, "claims 18"},      {7, 1, DCPS_CORRUPT, "goes on"}, {5, 16, DCPS_CORRUPT, "cannot hold"}};
+    } changes[] = {{0, 1, DCPS_CORRUPT, "magic 01000803"}, {1, 1, DCPS_CORRUPT, "magic"},
+                   {2, 9, DCPS_CORRUPT, "magic 00000903"}, {3, 1, DCPS_CORRUPT, "magic"},
+                   {3, 4, DCPS_CORRUPT, "3 dims"},         {7, 0, DCPS_CORRUPT, "dim 0 is 0"},
+                   {7, 3, DCPS_CORRUPT, "claims 18"},      {7, 1, DCPS_CORRUPT, "goes on"},
+                   {5, 16, DCPS_CORRUPT, "claims 6291468"}};
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         uint8_t changed[sizeof whole];
         memcpy(changed, whole, sizeof whole);
@@ -105,36 +105,11 @@ START_TEST(huge_claims_take_no_memory)
     memset(changed + 12, 0, 4); /* 2^32 − 1 squared fits */
     changed[15] = 1;
     assert_refused(changed, sizeof changed, DCPS_LIMIT, "limit");
-}
-END_TEST
-
-/* Cuts and flips in the compressed bytes: refused, or (a flip in the gzip head's free fields) read as before; never anything else. */
-START_TEST(damaged_gzip_is_refused)
-{
-    char path[TEMP_PATH_BYTES];
-    uint8_t bytes[256];
-    temp_write(&folder, "whole.gz", whole, sizeof whole, true);
-    FILE *file = fopen(temp_path(&folder, "whole.gz", path), "rb");
-    size_t count = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
-    temp_path(&folder, "broken", path);
-    for (size_t i = 1; i < 9 * count; i++) {
-        size_t kept = i < count ? i : count, bit = i - count;
-        uint8_t broken[256];
-        memcpy(broken, bytes, count);
-        if (i >= count)
-            broken[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        temp_write(&folder, "broken", broken, kept, false);
-        dcps_idx idx = {0};
-        dcps_status status = dcps_idx_read(path, 3, &idx);
-        if (i < count)
-            ck_assert_msg(status == DCPS_CORRUPT, "cut to %zu: %d", kept, status);
-        if (status == DCPS_OK)
-            ck_assert_mem_eq(idx.values, whole + 16, 12);
-        else
-            ck_assert_ptr_nonnull(strstr(dcps_error_message(), path));
-        dcps_idx_release(&idx);
-    }
+    /* Just below the limit of 4 GiB: taken at its word, it would not get so much. */
+    static const uint8_t most[] = {0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0, 0, 1};
+    memcpy(changed + 4, most, sizeof most);
+    limit_memory((size_t)512 << 20);
+    assert_refused(changed, sizeof changed, DCPS_CORRUPT, "claims 4294836225 values, the file ends after 12");
 }
 END_TEST
 
@@ -149,21 +124,21 @@ START_TEST(missing_files_and_folders_are_named)
 END_TEST
 
 /* count images of 1 × 2 and their labels: image i has pixels 10i, 255 and label i % 10. */
-static void write_set(const char *where, const char *prefix, uint8_t count, uint8_t label_count, bool gzip)
+static void write_set(const char *where, const char *prefix, uint8_t count, uint8_t label_count, coded_form form)
 {
     uint8_t images[16 + 512] = {0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 1, 0, 0, 0, 2},
                         labels[8 + 256] = {0, 0, 8, 1, 0, 0, 0, label_count};
-    char name[TEMP_PATH_BYTES];
+    char name[TEMP_PATH_BYTES], path[TEMP_PATH_BYTES];
     for (int i = 0; i < count; i++) {
         images[16 + 2 * i] = (uint8_t)(10 * i);
         images[17 + 2 * i] = 255;
     }
     for (int i = 0; i < label_count; i++)
         labels[8 + i] = (uint8_t)(i % 10);
-    snprintf(name, sizeof name, "%s%s-images-idx3-ubyte%s", where, prefix, gzip ? ".gz" : "");
-    temp_write(&folder, name, images, 16 + 2 * (size_t)count, gzip);
-    snprintf(name, sizeof name, "%s%s-labels-idx1-ubyte%s", where, prefix, gzip ? ".gz" : "");
-    temp_write(&folder, name, labels, 8 + (size_t)label_count, gzip);
+    snprintf(name, sizeof name, "%s%s-images-idx3-ubyte", where, prefix);
+    coded_write(&folder, name, form, images, 16 + 2 * (size_t)count, path);
+    snprintf(name, sizeof name, "%s%s-labels-idx1-ubyte", where, prefix);
+    coded_write(&folder, name, form, labels, 8 + (size_t)label_count, path);
 }
 
 START_TEST(images_open_in_folder_or_subfolder)
@@ -172,8 +147,8 @@ START_TEST(images_open_in_folder_or_subfolder)
     const char *where = _i % 2 == 0 ? "" : "mnist/";
     if (_i % 2 == 1)
         temp_folder_add(&folder, "mnist");
-    write_set(where, "train", 12, 12, _i / 2);
-    write_set(where, "t10k", 3, 3, _i / 2);
+    write_set(where, "train", 12, 12, (coded_form)(_i / 2));
+    write_set(where, "t10k", 3, 3, (coded_form)(_i / 2));
     ck_assert_int_eq(dcps_images_open("mnist", folder.path, &images), DCPS_OK);
     ck_assert_uint_eq(images->train.count, 12);
     ck_assert_uint_eq(images->test.count, 3);
@@ -191,8 +166,8 @@ START_TEST(batches_are_gathered_and_scaled)
 {
     dcps_images *images = NULL;
     dcps_image_batch batch = {0};
-    write_set("", "train", 12, 12, false);
-    write_set("", "t10k", 3, 3, false);
+    write_set("", "train", 12, 12, CODED_PLAIN);
+    write_set("", "t10k", 3, 3, CODED_PLAIN);
     ck_assert_int_eq(dcps_images_open("mnist", folder.path, &images), DCPS_OK);
     ck_assert_int_eq(dcps_image_batch_load(&batch, &images->train, (uint32_t[]){11, 5, 5}, 3), DCPS_OK);
     ck_assert_uint_eq(batch.count, 3);
@@ -233,9 +208,9 @@ START_TEST(unusable_sets_are_refused)
 {
     assert_set_refused("cats", DCPS_INVALID, "cats");
     assert_set_refused("mnist", DCPS_NOT_FOUND, folder.path);
-    write_set("", "train", 4, 4, false);
+    write_set("", "train", 4, 4, CODED_PLAIN);
     assert_set_refused("mnist", DCPS_NOT_FOUND, "t10k-images-idx3-ubyte");
-    write_set("", "t10k", 4, 3, false);
+    write_set("", "t10k", 4, 3, CODED_PLAIN);
     assert_set_refused("mnist", DCPS_CORRUPT, "4 images, seen 3");
     uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 4, 0, 9, 10, 1};
     temp_write(&folder, "t10k-labels-idx1-ubyte", labels, sizeof labels, false);
@@ -250,8 +225,8 @@ END_TEST
 
 START_TEST(failed_allocations_are_survived)
 {
-    write_set("", "train", 4, 4, true);
-    write_set("", "t10k", 4, 4, true);
+    write_set("", "train", 4, 4, CODED_GZIP);
+    write_set("", "t10k", 4, 4, CODED_GZIP);
     dcps_images *images = NULL;
     uint64_t n = 0;
     for (;; n++) {
@@ -263,7 +238,7 @@ START_TEST(failed_allocations_are_survived)
         ck_assert_int_eq(status, DCPS_NO_MEMORY);
         ck_assert_ptr_null(images);
     }
-    ck_assert_uint_eq(n, 5);
+    ck_assert_uint_gt(n, 8); /* four readers and what they read, the set itself */
     dcps_images_close(&images);
 }
 END_TEST
@@ -295,14 +270,13 @@ int main(void)
     TCase *tests = tcase_create("idx");
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, folder_up, folder_down);
-    tcase_add_loop_test(tests, reads_plain_and_gzip, 0, 2);
+    tcase_add_loop_test(tests, reads_every_form, 0, CODED_FORMS);
     tcase_add_test(tests, every_truncation_is_refused);
     tcase_add_test(tests, bytes_beyond_the_end_are_refused);
     tcase_add_test(tests, other_heads_are_refused);
     tcase_add_test(tests, huge_claims_take_no_memory);
-    tcase_add_test(tests, damaged_gzip_is_refused);
     tcase_add_test(tests, missing_files_and_folders_are_named);
-    tcase_add_loop_test(tests, images_open_in_folder_or_subfolder, 0, 4);
+    tcase_add_loop_test(tests, images_open_in_folder_or_subfolder, 0, 2 * CODED_FORMS);
     tcase_add_test(tests, batches_are_gathered_and_scaled);
     tcase_add_test(tests, unusable_sets_are_refused);
     tcase_add_test(tests, failed_allocations_are_survived);
