@@ -84,6 +84,7 @@ typedef struct dcps_welcome {
     uint32_t workers;                /* the number that the servers expect */
     uint64_t snapshot_every_samples; /* 0: the server keeps no snapshots for evaluation; DCPS_SNAPSHOT_EVERY_EPOCH */
     const char *algorithm;           /* preset name, for people */
+    const char *settings;            /* all that updates depend on, in words: equal on all servers of a run */
     uint32_t endpoint_count;         /* == shards_per_server */
     const char *const *endpoints;    /* of this server's shards, ZeroMQ form */
 } dcps_welcome;
@@ -99,6 +100,8 @@ typedef struct dcps_layout_message {
 
 typedef struct dcps_layout_reply {
     uint64_t nonce;
+    uint64_t
+        run; /* drawn when the model was declared first and kept in checkpoints: another one means that the parameters were lost */
     dcps_partition partition;
 } dcps_layout_reply;
 
@@ -167,7 +170,8 @@ typedef struct dcps_request {
     dcps_session session;
     uint32_t block;
     uint64_t seq;
-    uint64_t step; /* PUSH_PULL: that of the gradient; else the latest begun, 0 before the first */
+    uint64_t step;        /* PUSH_PULL: that of the gradient; else the latest begun, 0 before the first */
+    uint64_t run_samples; /* of block 0 in its latest answer to this worker: how far the run is; 0: not known */
 } dcps_request;
 
 /* Payload: float32[block length], or none when samples == 0 ("abstain": takes part in the round, contributes nothing). */
@@ -197,6 +201,7 @@ typedef struct dcps_weights {
     uint32_t block;
     uint64_t seq;
     uint64_t version; /* updates of the block that these weights show */
+    uint64_t samples; /* applied to the block so far */
     uint64_t clock;   /* the worker's latest step done at this block; of one that just joined, that of the others */
     dcps_ticket ticket;
 } dcps_weights;

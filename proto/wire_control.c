@@ -57,6 +57,7 @@ static dcps_status check_welcome(const Dcps__Welcome *from)
     CHECK(dcps_wire_check_range(type, "epochs", from->epochs, 1, UINT32_MAX));
     CHECK(dcps_wire_check_range(type, "workers", from->workers, 1, DCPS_MAX_WORKERS));
     CHECK(dcps_wire_check_text(type, "algorithm", from->algorithm, DCPS_MAX_NAME_BYTES));
+    CHECK(dcps_wire_check_text(type, "settings", from->settings, DCPS_MAX_TEXT_BYTES));
     return check_endpoints(from);
 }
 
@@ -77,6 +78,7 @@ static dcps_status take_welcome(const Dcps__Welcome *from, dcps_welcome *welcome
                               .workers = from->workers,
                               .snapshot_every_samples = from->snapshot_every_samples,
                               .algorithm = from->algorithm,
+                              .settings = from->settings,
                               .endpoint_count = (uint32_t)from->n_endpoints,
                               .endpoints = (const char *const *)from->endpoints};
     return DCPS_OK;
@@ -146,7 +148,7 @@ static dcps_status take_layout_reply(const Dcps__LayoutReply *from, dcps_layout_
         return dcps_fail(DCPS_PROTOCOL, "LAYOUT_REPLY: %u blocks, but its sizes make %u", from->block_count,
                          partition.block_count);
     }
-    *reply = (dcps_layout_reply){.nonce = from->nonce, .partition = partition};
+    *reply = (dcps_layout_reply){.nonce = from->nonce, .run = from->run, .partition = partition};
     return DCPS_OK;
 }
 

@@ -6,7 +6,7 @@ static dcps_status take_request(dcps_message_type type, const Dcps__Request *fro
     if (from == NULL) {
         return dcps_fail(DCPS_PROTOCOL, "%s: request is missing", dcps_message_name(type));
     }
-    dcps_request taken = {.block = from->block, .seq = from->seq, .step = from->step};
+    dcps_request taken = {.block = from->block, .seq = from->seq, .step = from->step, .run_samples = from->run_samples};
     dcps_status status = dcps_wire_take_session(type, from->session, &taken.session);
     if (status == DCPS_OK) {
         status = dcps_wire_check_below(type, "block", from->block, DCPS_MAX_BLOCKS);
@@ -46,6 +46,7 @@ static dcps_status take_weights(const Dcps__Weights *from, dcps_weights *weights
                               .block = from->block,
                               .seq = from->seq,
                               .version = from->version,
+                              .samples = from->samples,
                               .clock = from->clock,
                               .ticket = {.kind = (dcps_ticket_kind)from->ticket, .number = from->ticket_number}};
     return DCPS_OK;

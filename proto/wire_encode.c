@@ -28,7 +28,7 @@ typedef struct encoding {
         Dcps__Snapshot snapshot;
         Dcps__SnapshotReply snapshot_reply;
     } body;
-    char text[DCPS_MAX_TEXT_BYTES];
+    char text[DCPS_MAX_NAME_BYTES + DCPS_MAX_TEXT_BYTES];
     void *tensors; /* freed after packing */
 } encoding;
 
@@ -48,6 +48,7 @@ static Dcps__Request *put_request(encoding *to, const dcps_request *request)
     to->request.block = request->block;
     to->request.seq = request->seq;
     to->request.step = request->step;
+    to->request.run_samples = request->run_samples;
     return &to->request;
 }
 
@@ -82,6 +83,7 @@ static Dcps__Welcome *put_welcome(encoding *to, const dcps_welcome *from)
     welcome->workers = from->workers;
     welcome->snapshot_every_samples = from->snapshot_every_samples;
     welcome->algorithm = dcps_text_clean(from->algorithm, to->text, DCPS_MAX_NAME_BYTES);
+    welcome->settings = dcps_text_clean(from->settings, to->text + DCPS_MAX_NAME_BYTES, DCPS_MAX_TEXT_BYTES);
     welcome->n_endpoints = from->endpoint_count;
     welcome->endpoints = (char **)from->endpoints; /* packing only reads */
     return welcome;
@@ -128,6 +130,7 @@ static Dcps__LayoutReply *put_layout_reply(encoding *to, const dcps_layout_reply
     Dcps__LayoutReply *reply = &to->body.layout_reply;
     *reply = (Dcps__LayoutReply)DCPS__LAYOUT_REPLY__INIT;
     reply->nonce = from->nonce;
+    reply->run = from->run;
     reply->total_params = from->partition.total_params;
     reply->block_params = from->partition.block_params;
     reply->block_count = from->partition.block_count;
@@ -216,6 +219,7 @@ static Dcps__Weights *put_weights(encoding *to, const dcps_weights *from)
     weights->block = from->block;
     weights->seq = from->seq;
     weights->version = from->version;
+    weights->samples = from->samples;
     weights->ticket = (Dcps__TicketKind)from->ticket.kind;
     weights->ticket_number = from->ticket.number;
     weights->clock = from->clock;

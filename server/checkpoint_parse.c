@@ -249,6 +249,7 @@ static dcps_status parse_settings(const json_t *root, dcps_checkpoint *made)
         uint64_t *out;
     } wide[] = {{"generation", 0, INT64_MAX, &made->generation},
                 {"seed", 0, UINT64_MAX, &made->seed},
+                {"run", 1, UINT64_MAX, &made->control.run},
                 {"samples_per_epoch", 1, UINT32_MAX, &made->control.samples_per_epoch},
                 {"training_ns", 0, INT64_MAX, &made->shard.training_ns}};
     struct {

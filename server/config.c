@@ -1,5 +1,7 @@
 #include "server/config.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -241,4 +243,44 @@ dcps_status dcps_server_config_read(const dcps_options *options, dcps_server_con
     }
     *config = made;
     return DCPS_OK;
+}
+
+/* Appends to text[used…]; what does not fit is cut. */
+static size_t append(char text[DCPS_MAX_TEXT_BYTES], size_t used, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static size_t append(char text[DCPS_MAX_TEXT_BYTES], size_t used, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text + used, DCPS_MAX_TEXT_BYTES - used, format, arguments);
+    va_end(arguments);
+    size_t end = used + (length > 0 ? (size_t)length : 0);
+    return end < DCPS_MAX_TEXT_BYTES ? end : DCPS_MAX_TEXT_BYTES - 1u;
+}
+
+void dcps_server_config_describe(const dcps_server_config *config, char text[DCPS_MAX_TEXT_BYTES])
+{
+    const dcps_rule_config *rule = &config->algorithm.rule;
+    const dcps_schedule *schedule = &config->schedule;
+    size_t used = append(text, 0, "algorithm %s, learning rate %g", config->algorithm.name, schedule->base);
+    if (schedule->warmup_epochs > 0) {
+        used = append(text, used, ", warm-up %g epochs", schedule->warmup_epochs);
+    }
+    for (uint32_t i = 0; i < schedule->decay_count; i++) {
+        used = append(text, used, "%s%g", i == 0 ? ", decay after " : ",", schedule->decay_epochs[i]);
+    }
+    if (schedule->decay_count > 0) {
+        used = append(text, used, " by %g", schedule->decay_factor);
+    }
+    if (rule->compensation != DCPS_COMPENSATE_NONE) {
+        used = append(text, used, ", lambda %g, mean-square decay %g", rule->lambda, rule->mean_square_decay);
+    }
+    if (rule->optimizer == DCPS_OPTIMIZER_MOMENTUM) {
+        used = append(text, used, ", momentum %g", rule->momentum);
+    }
+    if (config->algorithm.consistency == DCPS_CONSISTENCY_SSP) {
+        used = append(text, used, ", ssp bound %u", config->algorithm.ssp_bound);
+    }
+    (void)append(text, used, ", weight decay %g", rule->weight_decay);
 }

@@ -149,6 +149,21 @@ void dcps_daemon_save(dcps_daemon *daemon, const dcps_peer *peer)
     }
 }
 
+void dcps_daemon_save_first(dcps_daemon *daemon)
+{
+    const dcps_save *save = &daemon->save;
+    bool wanted = daemon->config->checkpoint_dir != NULL && save->generation == 0 && !save->active;
+    if (!wanted || daemon->phase != DCPS_PHASE_SERVING) {
+        return;
+    }
+    for (uint32_t i = 0; i < daemon->config->shards; i++) {
+        if (!daemon->published[i].stats.complete) {
+            return;
+        }
+    }
+    dcps_daemon_save(daemon, NULL);
+}
+
 /* A file must hold the whole server: some blocks may have no values yet. */
 static dcps_status check_complete(const dcps_daemon *daemon, const dcps_shard_image *shard)
 {

@@ -101,11 +101,17 @@ const char *dcps_shard_thread_endpoint(const dcps_shard_thread *thread)
 
 static void publish(dcps_shard_thread *thread, uint64_t now_ns)
 {
+    uint64_t moved_before = thread->published.stats.blocks_moved; /* written by this thread alone */
     pthread_mutex_lock(&thread->lock);
     dcps_shard_stats_get(thread->engine, &thread->published.stats);
     thread->published.malformed = dcps_socket_rejected(thread->socket);
     thread->published.answers_dropped = thread->answers_dropped;
     pthread_mutex_unlock(&thread->lock);
+    if (thread->published.stats.blocks_moved > moved_before) {
+        dcps_warn("shard %u: %llu blocks came from a checkpoint of another age than server 0 and go on at %llu samples",
+                  thread->shard, (unsigned long long)(thread->published.stats.blocks_moved - moved_before),
+                  (unsigned long long)thread->published.stats.samples);
+    }
     thread->published_ns = now_ns;
     thread->changed = false;
 }

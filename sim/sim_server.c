@@ -211,6 +211,9 @@ void dcps_sim_server_receive(dcps_sim_server *server, uint32_t shard, uint32_t p
     select_socket(server, shard);
     if (shard == DCPS_ROUTE_CONTROL) {
         dcps_control_receive(server->control, &peer, message, server->world->now_ns);
+        if (!server->has_image) {
+            dcps_sim_server_checkpoint(server); /* the first: as soon as there is a model */
+        }
     } else {
         dcps_shard_receive(server->shards[shard], &peer, message, payload, server->world->now_ns);
     }

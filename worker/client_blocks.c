@@ -32,8 +32,11 @@ static size_t block_bytes(const dcps_client_core *core, uint32_t block)
 
 static dcps_request request_of(const dcps_client_core *core, uint32_t block, uint32_t server)
 {
-    return (dcps_request){
-        .session = core->links[server].session, .block = block, .seq = core->blocks[block].seq, .step = core->step};
+    return (dcps_request){.session = core->links[server].session,
+                          .block = block,
+                          .seq = core->blocks[block].seq,
+                          .step = core->step,
+                          .run_samples = core->run_samples};
 }
 
 static void emit_pull(dcps_client_core *core, uint32_t block, dcps_route route)
@@ -196,6 +199,7 @@ static void on_weights(dcps_client_core *core, dcps_route route, const dcps_weig
         bool pushed = core->blocks[0].kind == DCPS_PENDING_PUSH && answer->version > core->blocks[0].version;
         core->staleness = pushed ? answer->version - core->blocks[0].version - 1u : 0;
         core->ticket = answer->ticket;
+        core->run_samples = answer->samples;
     }
     core->blocks[block].version = answer->version;
     core->latest_clock = answer->clock > core->latest_clock ? answer->clock : core->latest_clock;

@@ -1,5 +1,7 @@
 /* The control plane of the client: sessions, the declaration, heartbeats and goodbyes. */
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "proto/layout_util.h"
@@ -118,6 +120,19 @@ static bool welcome_is_consistent(dcps_client_core *core, uint32_t server, const
     return true;
 }
 
+/* Two servers with different settings would each train their part of the model differently. */
+static bool settings_agree(dcps_client_core *core, uint32_t server, const dcps_welcome *welcome)
+{
+    if (server == 0) {
+        (void)snprintf(core->settings, sizeof(core->settings), "%s", welcome->settings);
+    } else if (core->has_welcome && strcmp(core->settings, welcome->settings) != 0) {
+        dcps_client_fail(core, DCPS_MISMATCH, "server %u runs with %.400s; server 0 with %.400s: start both alike",
+                         server, welcome->settings, core->settings);
+        return false;
+    }
+    return true;
+}
+
 static void adopt_identity(dcps_client_core *core, const dcps_session *session, uint64_t now_ns)
 {
     bool changed = core->has_identity && (session->worker != core->worker || session->incarnation != core->incarnation);
@@ -131,6 +146,7 @@ static void keep_welcome(dcps_client_core *core, const dcps_welcome *welcome)
 {
     core->welcome = *welcome;
     core->welcome.algorithm = NULL;
+    core->welcome.settings = NULL;
     core->welcome.endpoints = NULL;
     core->has_welcome = true;
 }
@@ -146,7 +162,8 @@ static void on_welcome(dcps_client_core *core, uint32_t server, const dcps_welco
 {
     dcps_link *link = &core->links[server];
     bool expected = link->state == DCPS_LINK_HELLO || shards_changed(core, link, welcome);
-    if (!expected || welcome->nonce != core->config.nonce || !welcome_is_consistent(core, server, welcome)) {
+    if (!expected || welcome->nonce != core->config.nonce || !welcome_is_consistent(core, server, welcome) ||
+        !settings_agree(core, server, welcome)) {
         return;
     }
     bool worker = core->config.role == DCPS_ROLE_WORKER;
@@ -227,6 +244,21 @@ static bool take_partition(dcps_client_core *core, uint32_t server, const dcps_p
     return true;
 }
 
+/* A server that was started again without its checkpoint would go on with other parameters than everybody has trained. */
+static bool keeps_parameters(dcps_client_core *core, uint32_t server, uint64_t run)
+{
+    dcps_link *link = &core->links[server];
+    if (link->run != 0 && link->run != run) {
+        dcps_client_fail(core, DCPS_MISMATCH,
+                         "server %u was started again without the parameters it held: start it with --resume where it "
+                         "has a checkpoint, else begin a new run",
+                         server);
+        return false;
+    }
+    link->run = run;
+    return true;
+}
+
 static void on_layout_reply(dcps_client_core *core, uint32_t server, const dcps_layout_reply *reply, uint64_t now_ns)
 {
     dcps_link *link = &core->links[server];
@@ -238,7 +270,7 @@ static void on_layout_reply(dcps_client_core *core, uint32_t server, const dcps_
         link->sent_ns = now_ns;
         return;
     }
-    if (!take_partition(core, server, &reply->partition)) {
+    if (!keeps_parameters(core, server, reply->run) || !take_partition(core, server, &reply->partition)) {
         return;
     }
     bool first = !link->was_ready;

@@ -22,6 +22,7 @@ typedef struct dcps_link {
     dcps_link_state state;
     dcps_session session;
     bool was_ready; /* READY at least once */
+    uint64_t run;   /* that its parameters belong to; 0: not told yet */
     uint32_t lease_ms;
     uint32_t shard_count;     /* as its WELCOME names them */
     uint64_t sent_ns;         /* latest control request */
@@ -58,6 +59,7 @@ struct dcps_client_core {
     uint32_t incarnation;
     bool has_welcome;
     dcps_welcome welcome; /* server 0's, without texts */
+    char settings[DCPS_MAX_TEXT_BYTES];
     dcps_layout *layout;
     uint64_t samples_per_epoch;
     float *weights;
@@ -69,6 +71,7 @@ struct dcps_client_core {
     uint64_t step;         /* latest begun; 0: none */
     uint32_t pushed_count; /* blocks pushed in it */
     uint64_t latest_clock; /* largest that an answer told */
+    uint64_t run_samples;  /* of block 0 in its latest answer */
     dcps_ticket ticket;
     uint64_t staleness;
     uint32_t snapshot_index;

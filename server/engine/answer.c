@@ -13,6 +13,7 @@ static void emit_weights(dcps_shard *shard, const dcps_block *block, uint32_t wo
                          .block = block->index,
                          .seq = slot->last_seq,
                          .version = slot->pulled_version,
+                         .samples = block->samples,
                          .clock = slot->clock,
                          .ticket = slot->ticket},
     };

@@ -184,6 +184,24 @@ dcps_status dcps_block_update(dcps_shard *shard, dcps_block *block, const float 
     return DCPS_OK;
 }
 
+void dcps_block_follow(dcps_shard *shard, dcps_block *block, uint64_t run_samples)
+{
+    uint64_t end = shard->samples_per_epoch * shard->config.epochs;
+    uint64_t target = run_samples < end ? run_samples : end;
+    /* Pushes on their way make blocks differ by a batch a worker; twice that is no accident. */
+    uint64_t slack = 2u * (uint64_t)shard->slot_capacity * shard->config.batch_size;
+    bool behind = block->samples + slack < target;
+    bool ahead = block->restored && target + slack < block->samples; /* else the worker itself may be behind */
+    if (run_samples == 0 || block->index == 0) {
+        return;
+    }
+    block->restored = false;
+    if (behind || ahead) {
+        dcps_snapshots_move(shard, block, target);
+        shard->stats.blocks_moved++;
+    }
+}
+
 uint64_t dcps_block_training_ns(const dcps_block *block)
 {
     uint64_t now_ns = block->updated_ns > block->started_ns ? block->updated_ns - block->started_ns : 0;

@@ -12,8 +12,9 @@
 static dcps_status copy_texts(dcps_control *control, const dcps_control_config *config)
 {
     control->algorithm = dcps_strdup(config->algorithm);
+    control->settings = dcps_strdup(config->settings == NULL ? "" : config->settings);
     control->endpoints = dcps_alloc(config->shards_per_server, sizeof(*control->endpoints));
-    bool complete = control->algorithm != NULL && control->endpoints != NULL;
+    bool complete = control->algorithm != NULL && control->settings != NULL && control->endpoints != NULL;
     for (uint32_t i = 0; complete && i < config->shards_per_server; i++) {
         control->endpoints[i] = dcps_strdup(config->endpoints[i]);
         complete = control->endpoints[i] != NULL;
@@ -48,6 +49,7 @@ void dcps_control_destroy(dcps_control **control)
     }
     dcps_free(old->endpoints);
     dcps_free(old->algorithm);
+    dcps_free(old->settings);
     dcps_layout_destroy(&old->layout);
     dcps_free(old);
     *control = NULL;
@@ -136,6 +138,7 @@ static void welcome(dcps_control *control, const dcps_peer *peer, const dcps_hel
                          .workers = config->workers,
                          .snapshot_every_samples = config->snapshot_every_samples,
                          .algorithm = control->algorithm,
+                         .settings = control->settings,
                          .endpoint_count = config->shards_per_server,
                          .endpoints = (const char *const *)control->endpoints},
     };
@@ -222,7 +225,7 @@ static void on_hello(dcps_control *control, const dcps_peer *peer, const dcps_he
 }
 
 dcps_status dcps_control_set_layout(dcps_control *control, dcps_layout *layout, uint64_t samples_per_epoch,
-                                    uint32_t block_params)
+                                    uint32_t block_params, uint64_t run)
 {
     assert(control->layout == NULL);
     if (samples_per_epoch == 0) {
@@ -247,6 +250,7 @@ dcps_status dcps_control_set_layout(dcps_control *control, dcps_layout *layout, 
     }
     control->layout = layout;
     control->samples_per_epoch = samples_per_epoch;
+    control->run = run;
     dcps_control_event event = {.kind = DCPS_CONTROL_LAYOUT,
                                 .partition = control->partition,
                                 .layout = layout,
@@ -275,7 +279,8 @@ static dcps_status take_layout(dcps_control *control, const dcps_layout_message 
         return status;
     }
     if (control->layout == NULL) {
-        status = dcps_control_set_layout(control, declared, message->samples_per_epoch, control->config.block_params);
+        status = dcps_control_set_layout(control, declared, message->samples_per_epoch, control->config.block_params,
+                                         control->config.token(control->config.context));
         if (status == DCPS_OK) {
             return DCPS_OK;
         }
@@ -302,8 +307,9 @@ static void on_layout(dcps_control *control, const dcps_peer *peer, const dcps_l
         refuse(control, peer, status, "%s", dcps_error_message());
         return;
     }
-    dcps_message reply = {.type = DCPS_MESSAGE_LAYOUT_REPLY,
-                          .body.layout_reply = {.nonce = message->nonce, .partition = control->partition}};
+    dcps_message reply = {
+        .type = DCPS_MESSAGE_LAYOUT_REPLY,
+        .body.layout_reply = {.nonce = message->nonce, .run = control->run, .partition = control->partition}};
     answer(control, peer, &reply);
 }
 

@@ -49,6 +49,7 @@ typedef struct dcps_control_config {
     uint32_t block_params; /* 0: chosen from the layout */
     uint64_t max_params;   /* larger models are refused; 0: any size */
     const char *algorithm; /* copied */
+    const char *settings;  /* all that updates depend on, in words, copied; workers compare it between servers */
     dcps_emit_fn emit;
     dcps_control_event_fn event;
     dcps_token_fn token;
@@ -91,6 +92,7 @@ typedef struct dcps_control_image {
     dcps_layout *layout;
     uint64_t samples_per_epoch;
     uint32_t block_params;
+    uint64_t run; /* token of the run */
     uint32_t worker_count;
     dcps_image_worker *workers;
 } dcps_control_image;

@@ -9,7 +9,8 @@ dcps_status dcps_control_export(const dcps_control *control, dcps_control_image 
         return dcps_fail(DCPS_AGAIN, "nothing to save: no worker has declared a model yet");
     }
     dcps_control_image made = {.samples_per_epoch = control->samples_per_epoch,
-                               .block_params = control->partition.block_params};
+                               .block_params = control->partition.block_params,
+                               .run = control->run};
     made.workers = dcps_alloc(DCPS_MAX_WORKERS, sizeof(*made.workers));
     if (made.workers == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the table of workers");
@@ -52,7 +53,7 @@ dcps_status dcps_control_import(dcps_control *control, const dcps_control_image 
     if (status != DCPS_OK) {
         return status;
     }
-    status = dcps_control_set_layout(control, layout, image->samples_per_epoch, image->block_params);
+    status = dcps_control_set_layout(control, layout, image->samples_per_epoch, image->block_params, image->run);
     if (status != DCPS_OK) {
         dcps_layout_destroy(&layout);
     }

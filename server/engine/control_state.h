@@ -20,15 +20,17 @@ struct dcps_control {
     dcps_control_config config;
     char **endpoints;
     char *algorithm;
+    char *settings;
     dcps_layout *layout;
     dcps_partition partition;
     uint64_t samples_per_epoch;
+    uint64_t run; /* drawn with the first declaration, or a checkpoint's; 0: no model yet */
     dcps_control_stats stats;
     dcps_registration workers[DCPS_MAX_WORKERS];
 };
 
-/* Fixes the model and tells the shards. Takes over `layout` on success. */
+/* Fixes the model of run `run` and tells the shards. Takes over `layout` on success. */
 dcps_status dcps_control_set_layout(dcps_control *control, dcps_layout *layout, uint64_t samples_per_epoch,
-                                    uint32_t block_params);
+                                    uint32_t block_params, uint64_t run);
 
 #endif

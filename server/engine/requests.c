@@ -55,6 +55,7 @@ static void serve_pull(dcps_shard *shard, dcps_block *block, dcps_slot *slot, co
 {
     uint32_t worker = request->session.worker;
     if (block->initialised) {
+        dcps_block_follow(shard, block, request->run_samples);
         slot->wait = DCPS_WAIT_START;
         dcps_consistency_settle(shard, block, now_ns);
         return;
@@ -178,6 +179,7 @@ static void on_push_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_pu
     if (push->samples > 0 && !payload_fits(shard, peer, request, block, payload)) {
         return;
     }
+    dcps_block_follow(shard, block, request->run_samples);
     dcps_status status =
         dcps_consistency_push(shard, block, request->session.worker, push, push->samples > 0 ? payload : NULL, now_ns);
     if (status != DCPS_OK) {

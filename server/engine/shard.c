@@ -243,6 +243,10 @@ void dcps_shard_stats_get(const dcps_shard *shard, dcps_shard_stats *stats)
 {
     *stats = shard->stats;
     stats->state = DCPS_RUN_WAITING;
+    stats->complete = shard->has_partition;
+    for (uint32_t i = 0; i < shard->block_count; i++) {
+        stats->complete = stats->complete && shard->blocks[i].initialised;
+    }
     if (shard->block_count == 0) {
         return;
     }

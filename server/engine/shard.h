@@ -76,6 +76,8 @@ typedef struct dcps_shard_stats {
     uint64_t rejected;
     uint64_t payload_bytes_in;
     uint64_t payload_bytes_out;
+    uint64_t blocks_moved; /* times that a block set back by a checkpoint followed the run to where it is */
+    bool complete;         /* the model is known and every block has values */
     uint64_t staleness[DCPS_STALENESS_BUCKETS];
 } dcps_shard_stats;
 

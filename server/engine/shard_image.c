@@ -1,4 +1,5 @@
 /* The state of a shard as data, for checkpoints. */
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -107,6 +108,19 @@ static dcps_status import_seqs(dcps_shard *shard, dcps_block *block, const dcps_
     return DCPS_OK;
 }
 
+/* The restored weights stand for the mark passed last, so that a run can be evaluated that was complete when it was saved. */
+static void restore_mark(const dcps_shard *shard, dcps_block *block)
+{
+    uint32_t passed = block->marks_reached;
+    if (passed > 0 && passed <= shard->mark_count) {
+        block->marks[passed - 1u] = (dcps_mark){.weights = dcps_buffer_ref(block->latest),
+                                                .version = block->version,
+                                                .samples = block->samples,
+                                                .training_ns = block->trained_before_ns,
+                                                .train_loss = (double)NAN};
+    }
+}
+
 static dcps_status import_block(dcps_shard *shard, dcps_block *block, const dcps_image_block *image)
 {
     size_t bytes = (size_t)block->length * sizeof(float);
@@ -131,7 +145,9 @@ static dcps_status import_block(dcps_shard *shard, dcps_block *block, const dcps
     }
     block->version = image->version;
     block->samples = image->samples;
+    block->restored = true;
     block->marks_reached = dcps_snapshots_passed(shard, image->samples);
+    restore_mark(shard, block);
     return import_seqs(shard, block, image);
 }
 
@@ -143,11 +159,11 @@ dcps_status dcps_shard_import(dcps_shard *shard, const dcps_shard_image *image)
             continue;
         }
         dcps_block *block = &shard->blocks[index - shard->first_block];
+        block->trained_before_ns = image->training_ns;
         dcps_status status = import_block(shard, block, &image->blocks[i]);
         if (status != DCPS_OK) {
             return status;
         }
-        block->trained_before_ns = image->training_ns;
     }
     if (shard->tickets != NULL && image->has_tickets) {
         return dcps_tickets_restore(shard->tickets, image->ticket_next, image->ticket_open, image->ticket_open_count);

@@ -62,6 +62,7 @@ typedef struct dcps_block {
     uint32_t length; /* parameters */
     bool initialised;
     bool started;              /* pulls are answered */
+    bool restored;             /* from a checkpoint, and not yet compared with how far the run is */
     uint32_t initialiser;      /* worker asked for the values; DCPS_MAX_WORKERS: nobody */
     uint64_t waiting_since_ns; /* first pull held before the start; 0: none */
     dcps_rule_block arrays;    /* weights and states, one allocation */
@@ -125,6 +126,9 @@ dcps_status dcps_block_set_weights(dcps_shard *shard, dcps_block *block, const f
 dcps_status dcps_block_update(dcps_shard *shard, dcps_block *block, const float *gradient, const float *pulled,
                               uint64_t staleness, uint32_t pushes, uint64_t samples, double loss_sum, uint64_t now_ns);
 uint64_t dcps_block_training_ns(const dcps_block *block);
+/* A worker knows that the run is at `run_samples` samples (0: it does not know). A block that a checkpoint has set back follows, so that schedule, evaluation and end are
+ * the same on all servers. Block 0, where the mini-batches are counted, leads. */
+void dcps_block_follow(dcps_shard *shard, dcps_block *block, uint64_t run_samples);
 /* Forgets what a slot waits for: an unanswered push is dropped. */
 void dcps_slot_drop_request(dcps_slot *slot);
 /* The worker is gone. A push that was waiting for its round was never applied, so its number counts as new when it comes again. */
@@ -156,6 +160,8 @@ uint64_t dcps_consistency_latest_step(const dcps_shard *shard, const dcps_block 
 double dcps_snapshots_recent_loss(const dcps_block *block);
 /* Marks that lie within the first `samples` samples. */
 uint32_t dcps_snapshots_passed(const dcps_shard *shard, uint64_t samples);
+/* Goes on at `samples` samples, forwards or back: marks in between are kept by nobody, marks to come are still to be reached. */
+void dcps_snapshots_move(dcps_shard *shard, dcps_block *block, uint64_t samples);
 /* After an update: keeps the weights if a mark was reached, and answers who waits for it. */
 void dcps_snapshots_update(dcps_shard *shard, dcps_block *block);
 void dcps_snapshots_request(dcps_shard *shard, dcps_block *block, const dcps_peer *peer,

@@ -129,6 +129,20 @@ void dcps_snapshots_update(dcps_shard *shard, dcps_block *block)
     dcps_snapshots_settle(shard, block);
 }
 
+void dcps_snapshots_move(dcps_shard *shard, dcps_block *block, uint64_t samples)
+{
+    uint32_t passed = dcps_snapshots_passed(shard, samples);
+    for (uint32_t index = passed; index < block->marks_reached && index < shard->mark_count; index++) {
+        dcps_buffer_unref(&block->marks[index].weights);
+    }
+    block->marks_released = block->marks_released < passed ? block->marks_released : passed;
+    block->marks_reached = passed;
+    block->samples = samples;
+    block->loss_sum = 0.0;
+    block->loss_samples = 0;
+    dcps_snapshots_settle(shard, block);
+}
+
 static bool same_peer(const dcps_peer *a, const dcps_peer *b)
 {
     if (a->length != b->length) {

@@ -148,6 +148,7 @@ dcps_welcome client_welcome_of(const client_room *self, uint32_t server)
                           .epochs = 3,
                           .workers = 4,
                           .algorithm = "asgd",
+                          .settings = "",
                           .endpoint_count = self->shards_per_server,
                           .endpoints = endpoints};
 }

@@ -19,6 +19,7 @@ static void same_request(const dcps_request *a, const dcps_request *b)
     SAME(block);
     SAME(seq);
     SAME(step);
+    SAME(run_samples);
 }
 
 static void same_hello(const dcps_hello *a, const dcps_hello *b)
@@ -47,6 +48,7 @@ static void same_welcome(const dcps_welcome *a, const dcps_welcome *b)
     SAME(workers);
     SAME(snapshot_every_samples);
     SAME_TEXT(algorithm);
+    SAME_TEXT(settings);
     SAME(endpoint_count);
     for (uint32_t i = 0; i < a->endpoint_count; i++) {
         SAME_TEXT(endpoints[i]);
@@ -75,6 +77,7 @@ static void same_layout(const dcps_layout_message *left, const dcps_layout_messa
 static void same_layout_reply(const dcps_layout_reply *a, const dcps_layout_reply *b)
 {
     SAME(nonce);
+    SAME(run);
     SAME(partition.total_params);
     SAME(partition.block_params);
     SAME(partition.block_count);
@@ -132,6 +135,7 @@ static void same_weights(const dcps_weights *a, const dcps_weights *b)
     SAME(seq);
     SAME(version);
     SAME(clock);
+    SAME(samples);
     SAME(ticket.kind);
     SAME(ticket.number);
 }

@@ -9,7 +9,7 @@
     }
 #define REQUEST                                                                                                        \
     {                                                                                                                  \
-        .session = SESSION, .block = 1048575, .seq = 0xffffffffffffffff, .step = 17                                    \
+        .session = SESSION, .block = 1048575, .seq = 0xffffffffffffffff, .step = 17, .run_samples = 18                 \
     }
 
 static const char *const endpoints[] = {"tcp://10.0.0.7:7071", "ipc:///run/dcps/shard-1"};
@@ -56,6 +56,7 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
                                   .workers = 5,
                                   .snapshot_every_samples = DCPS_SNAPSHOT_EVERY_EPOCH,
                                   .algorithm = "dc-asgd-a",
+                                  .settings = "learning rate 0.1",
                                   .endpoint_count = 2,
                                   .endpoints = endpoints}}},
     {.message = {.type = DCPS_MESSAGE_LAYOUT,
@@ -66,6 +67,7 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
                                  .tensors = tensors}}},
     {.message = {.type = DCPS_MESSAGE_LAYOUT_REPLY,
                  .body.layout_reply = {.nonce = 12,
+                                       .run = 0x8877665544332211,
                                        .partition = {.total_params = 1120,
                                                      .block_params = 112,
                                                      .block_count = 10,
@@ -119,6 +121,7 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
                                   .block = 3,
                                   .seq = 4,
                                   .version = 5,
+                                  .samples = 19,
                                   .clock = 14,
                                   .ticket = {.kind = DCPS_TICKET_BATCH, .number = 6}}},
      .payload_bytes = 4},
