@@ -95,6 +95,23 @@ class KillTest(cluster.ClusterTest):
     def test_stall_worker_synchronous(self):
         self.stall_worker("ssgd")
 
+    def test_server_that_stands_still_loses_nobody(self):
+        """Heartbeats went on all the time, and wait in the kernel when the server wakes."""
+        server, workers = self.start_training("asgd", 2)
+        for pause in range(1, 4):
+            self.wait_samples(server.address, 1600 * pause)
+            server.signal(signal.SIGSTOP)
+            for worker in workers:  # after 3 s, which is longer than a lease
+                self.wait("silence to be told", lambda: worker.err.count("server 0 does not answer") == pause, 20)
+            server.signal(signal.SIGCONT)
+            for worker in workers:
+                self.wait("the end of the silence", lambda: worker.err.count("server 0 answers") == pause, 20)
+        for worker in workers:
+            self.wait_exit(worker, 120)
+        self.check_complete(server, 0)
+        self.assertEqual(self.status(server.address)[0]["workers_lost"], 0)
+        self.stop(server)
+
     def test_all_workers_gone_and_back(self):
         server, workers = self.start_training("ssp", 2)
         self.wait_samples(server.address, 2000)
