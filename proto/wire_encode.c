@@ -28,7 +28,8 @@ typedef struct encoding {
         Dcps__Snapshot snapshot;
         Dcps__SnapshotReply snapshot_reply;
     } body;
-    char text[DCPS_MAX_NAME_BYTES + DCPS_MAX_TEXT_BYTES];
+    char text[DCPS_MAX_TEXT_BYTES];
+    char name[DCPS_MAX_NAME_BYTES];
     void *tensors; /* freed after packing */
 } encoding;
 
@@ -63,7 +64,7 @@ static Dcps__Hello *put_hello(encoding *to, const dcps_hello *from)
     hello->incarnation = from->has_identity ? from->incarnation : 0;
     hello->server_index = from->server_index;
     hello->server_count = from->server_count;
-    hello->name = dcps_text_clean(from->name, to->text, DCPS_MAX_NAME_BYTES);
+    hello->name = dcps_text_clean(from->name, to->name, sizeof to->name);
     return hello;
 }
 
@@ -82,8 +83,8 @@ static Dcps__Welcome *put_welcome(encoding *to, const dcps_welcome *from)
     welcome->epochs = from->epochs;
     welcome->workers = from->workers;
     welcome->snapshot_every_samples = from->snapshot_every_samples;
-    welcome->algorithm = dcps_text_clean(from->algorithm, to->text, DCPS_MAX_NAME_BYTES);
-    welcome->settings = dcps_text_clean(from->settings, to->text + DCPS_MAX_NAME_BYTES, DCPS_MAX_TEXT_BYTES);
+    welcome->algorithm = dcps_text_clean(from->algorithm, to->name, sizeof to->name);
+    welcome->settings = dcps_text_clean(from->settings, to->text, sizeof to->text);
     welcome->n_endpoints = from->endpoint_count;
     welcome->endpoints = (char **)from->endpoints; /* packing only reads */
     return welcome;
@@ -177,7 +178,7 @@ static Dcps__StatusReply *put_status_reply(encoding *to, const dcps_status_reply
     reply->payload_bytes_out = from->payload_bytes_out;
     reply->n_staleness = from->staleness_count;
     reply->staleness = (uint64_t *)from->staleness; /* packing only reads */
-    reply->algorithm = dcps_text_clean(from->algorithm, to->text, DCPS_MAX_NAME_BYTES);
+    reply->algorithm = dcps_text_clean(from->algorithm, to->name, sizeof to->name);
     return reply;
 }
 

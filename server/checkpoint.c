@@ -112,6 +112,11 @@ static dcps_status merge_control(const dcps_checkpoint_set *set, dcps_checkpoint
     control->workers = workers;
     control->samples_per_epoch = set->files[0].content.control.samples_per_epoch;
     control->block_params = set->files[0].content.control.block_params;
+    control->run = set->files[0].content.control.run;
+    for (uint32_t i = 0; i < set->file_count; i++) {
+        bool own = set->files[i].content.server_index == checkpoint->server_index;
+        control->run = own ? set->files[i].content.control.run : control->run; /* each server has drawn its own */
+    }
     return dcps_layout_copy(set->files[0].content.control.layout, &control->layout);
 }
 

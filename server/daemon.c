@@ -70,11 +70,23 @@ static void on_signal(uv_signal_t *handle, int number)
     }
 }
 
+/* Whether this tick comes so late that heartbeats may still lie in the kernel: the I/O thread stood still, too. Never twice running, so that leases
+ * end at last on a machine that is always late. */
+static bool stood_still(dcps_daemon *daemon, uint64_t now_ns)
+{
+    uint64_t late_ms = daemon->config->lease_ms / 4u > 2u * TICK_MS ? daemon->config->lease_ms / 4u : 2u * TICK_MS;
+    bool late = daemon->ticked_ns != 0 && now_ns - daemon->ticked_ns >= late_ms * DCPS_NS_PER_MS;
+    daemon->ticked_ns = now_ns;
+    daemon->tick_skipped = late && !daemon->tick_skipped;
+    return daemon->tick_skipped;
+}
+
 static void on_tick(uv_timer_t *handle)
 {
     dcps_daemon *daemon = handle->data;
-    /* Timers run before the socket is read: heartbeats that lie there after the process stood still must count first. */
-    if (!dcps_daemon_serve_control(daemon)) {
+    bool skip = stood_still(daemon, dcps_clock_ns());
+    /* Timers run before the socket is read: heartbeats that lie there must count first. */
+    if (!dcps_daemon_serve_control(daemon) && !skip) {
         dcps_control_tick(daemon->control, dcps_clock_ns());
     }
     uint64_t now_ns = dcps_clock_ns();

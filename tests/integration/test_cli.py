@@ -73,7 +73,7 @@ class CliTest(cluster.ClusterTest):
         self.assertEqual((results["schema"], results["model"], results["dataset"]), ("dcps-results/1", "mlp", "fashion-mnist"))
         self.assertEqual((run["algorithm"], run["workers"], run["epochs"], run["samples"]), ("asgd", 2, 2, 120000))
         self.assertEqual(len(run["curve"]), 2)
-        self.assertLess(run["metrics"]["test_error"], 0.3)
+        self.assertLess(run["metrics"]["test_error"], 0.5)  # 0.9 untrained
         self.assertIn("%.2f %%" % (100 * run["metrics"]["test_error"]), done.stdout)
         with open(os.path.join(out, "report.html"), encoding="utf-8") as file:
             page = file.read()

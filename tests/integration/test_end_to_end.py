@@ -96,7 +96,7 @@ class EndToEndTest(cluster.ClusterTest):
                          [("sgd", 1), ("ssgd", 2), ("asgd", 2), ("dc-asgd-c", 2), ("dc-asgd-a", 2)])
         for run in results["runs"]:
             self.assertEqual(run["samples"], 60000)
-            self.assertLess(run["metrics"]["test_error"], 0.50 if cluster.SANITIZED else 0.30)
+            self.assertLess(run["metrics"]["test_error"], 0.50)  # 0.90 untrained; staleness, and so the rest, is up to the machine
             self.assertEqual(run["curve"][-1]["epoch"], 1.0)
             self.assertIn(run["algorithm"], done.stdout)
         self.assertEqual(results["runs"][0]["staleness"]["max"], 0)

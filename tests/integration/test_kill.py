@@ -76,6 +76,43 @@ class KillTest(cluster.ClusterTest):
         self.wait_all_samples(restarted.address, EPOCHS * EPOCH_SAMPLES)
         self.stop(restarted)
 
+    def test_restart_one_of_two_servers(self):
+        """Its part of the model loses what came after its checkpoint, and yet ends with the run."""
+        ports = cluster.free_ports(2)
+        servers = ",".join("127.0.0.1:%d" % port for port in ports)
+        flags = ["--servers", servers, "--workers", 2, "--algorithm", "asgd", "--epochs", EPOCHS, "--batch-size", BATCH, "--learning-rate", 0.02,
+                 "--lease-ms", LEASE_MS, "--checkpoint-dir", os.path.join(self.folder, "checkpoints"), "--snapshot-every-samples", "epoch"]
+        first = self.start_server("--index", 0, *flags, name="server0", bind="127.0.0.1:%d" % ports[0])
+        second = self.start_server("--index", 1, *flags, name="server1", bind="127.0.0.1:%d" % ports[1])
+        workers = [self.start_worker(servers) for _ in range(2)]
+        self.wait_samples(servers, EPOCH_SAMPLES // 2)  # the only checkpoint is that of the beginning
+        second.process.kill()
+        second.process.wait()
+        second = self.start_server("--index", 1, *flags, "--resume", "yes", name="server1", bind="127.0.0.1:%d" % ports[1])
+        evaluator = self.start_worker(servers, "--evaluate", name="worker-evaluates")
+        for worker in workers:
+            self.wait_exit(worker, 120)
+        self.wait_text(second, r"blocks came from a checkpoint of another age", 10)
+        slack = 4 * 2 * BATCH
+        self.wait("the end on both", lambda: all(s["state"] == "done" and abs(s["samples"] - EPOCHS * EPOCH_SAMPLES) <= slack
+                                                 for s in self.status(servers) or [{"state": "", "samples": 0}]), 10)
+        self.wait_exit(evaluator, 30)
+        self.assertIn('"epoch":2', evaluator.out.replace(" ", ""))  # the last figure is there
+        self.stop(first)
+        self.stop(second)
+
+    def test_server_that_lost_everything_is_refused(self):
+        port = cluster.free_ports(1)[0]
+        server, workers = self.start_training("asgd", 2, bind="127.0.0.1:%d" % port)
+        self.wait_samples(server.address, 2000)
+        server.process.kill()
+        server.process.wait()
+        empty = self.start_server("--workers", 2, "--epochs", EPOCHS, "--batch-size", BATCH, "--lease-ms", LEASE_MS, name="server-empty", bind="127.0.0.1:%d" % port)
+        for worker in workers:
+            self.wait_exit(worker, 30, code=1)
+        self.assertRegex(workers[0].err + workers[1].err, r"server 0 was started again without the parameters it held")
+        self.stop(empty)
+
     def stall_worker(self, algorithm):
         server, workers = self.start_training(algorithm, 2)
         self.wait_samples(server.address, 2000)
@@ -94,6 +131,23 @@ class KillTest(cluster.ClusterTest):
 
     def test_stall_worker_synchronous(self):
         self.stall_worker("ssgd")
+
+    def test_server_that_stands_still_loses_nobody(self):
+        """Heartbeats went on all the time, and wait in the kernel when the server wakes."""
+        server, workers = self.start_training("asgd", 2)
+        for pause in range(1, 4):
+            self.wait_samples(server.address, 1600 * pause)
+            server.signal(signal.SIGSTOP)
+            for worker in workers:  # after 3 s, which is longer than a lease
+                self.wait("silence to be told", lambda: worker.err.count("server 0 does not answer") == pause, 20)
+            server.signal(signal.SIGCONT)
+            for worker in workers:
+                self.wait("the end of the silence", lambda: worker.err.count("server 0 answers") == pause, 20)
+        for worker in workers:
+            self.wait_exit(worker, 120)
+        self.check_complete(server, 0)
+        self.assertEqual(self.status(server.address)[0]["workers_lost"], 0)
+        self.stop(server)
 
     def test_all_workers_gone_and_back(self):
         server, workers = self.start_training("ssp", 2)

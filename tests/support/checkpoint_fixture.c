@@ -112,6 +112,7 @@ void fixture_make(uint32_t index, uint32_t count, uint32_t shards, uint64_t gene
     *control = (dcps_control_image){.layout = fixture_layout(),
                                     .samples_per_epoch = 12345,
                                     .block_params = FIXTURE_BLOCK_PARAMS,
+                                    .run = FIXTURE_RUN + index,
                                     .worker_count = 2,
                                     .workers = dcps_alloc(2, sizeof(*control->workers))};
     ck_assert_ptr_nonnull(control->workers);

@@ -9,6 +9,7 @@
 #define FIXTURE_BLOCKS 10u
 #define FIXTURE_TOTAL_PARAMS 624u
 #define FIXTURE_SEED UINT64_C(18446744073709551615)
+#define FIXTURE_RUN UINT64_C(0xfedcba9876543000) /* plus the index of the server */
 #define FIXTURE_BATCH 16u
 #define FIXTURE_EPOCHS 3u
 

@@ -106,7 +106,11 @@ void engine_deliver(engine *self, uint32_t peer, const dcps_message *message, co
 void engine_request(engine *self, uint32_t worker, dcps_message_type type, uint32_t block, uint64_t seq, uint64_t step,
                     uint32_t samples, const float *payload, size_t floats)
 {
-    dcps_request request = {.session = engine_session(self, worker), .block = block, .seq = seq, .step = step};
+    dcps_request request = {.session = engine_session(self, worker),
+                            .block = block,
+                            .seq = seq,
+                            .step = step,
+                            .run_samples = self->run_samples};
     dcps_message message = {.type = type, .body.request = request};
     if (type == DCPS_MESSAGE_PUSH_PULL) {
         message.body.push_pull = (dcps_push_pull){.request = request, .samples = samples, .loss = (float)step};

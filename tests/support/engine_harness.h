@@ -35,6 +35,7 @@ typedef struct engine {
     dcps_partition partition;
     uint64_t now_ns;
     uint32_t incarnation[ENGINE_MAX_WORKERS]; /* 0 stands for 1 */
+    uint64_t run_samples;                     /* that requests tell */
     engine_client clients[ENGINE_MAX_WORKERS][ENGINE_MAX_BLOCKS];
     uint32_t answer_count;
     engine_answer answers[ENGINE_MAX_ANSWERS]; /* not taken yet, earliest first */

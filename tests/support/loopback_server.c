@@ -207,7 +207,16 @@ static void open_control(loopback_server *self)
     ck_assert_int_eq(dcps_control_create(&control, &self->control), DCPS_OK);
 }
 
-loopback_server *loopback_start(const loopback_config *config)
+/* Its thread ends, nothing is taken apart. */
+static void stop(loopback_server *self)
+{
+    if (!atomic_exchange(&self->ending, true)) {
+        ck_assert_int_eq((int)write(self->wake_fd, &(uint64_t){1}, sizeof(uint64_t)), (int)sizeof(uint64_t));
+        ck_assert_int_eq(pthread_join(self->thread, NULL), 0);
+    }
+}
+
+static loopback_server *start(const loopback_config *config, const dcps_control_image *image)
 {
     loopback_server *self = dcps_alloc(1, sizeof(*self));
     ck_assert_ptr_nonnull(self);
@@ -216,19 +225,35 @@ loopback_server *loopback_start(const loopback_config *config)
     ck_assert_int_eq(dcps_transport_create(1, &self->transport), DCPS_OK);
     open_shards(self);
     open_control(self);
+    ck_assert(image == NULL || dcps_control_import(self->control, image) == DCPS_OK);
     self->wake_fd = eventfd(0, EFD_CLOEXEC);
     ck_assert_int_ge(self->wake_fd, 0);
     ck_assert_int_eq(pthread_create(&self->thread, NULL, serve, self), 0);
     return self;
 }
 
+loopback_server *loopback_start(const loopback_config *config)
+{
+    return start(config, NULL);
+}
+
+void loopback_restart(loopback_server **server)
+{
+    loopback_config config = (*server)->config;
+    dcps_control_image image;
+    config.port = (*server)->port;
+    stop(*server);
+    ck_assert_int_eq(dcps_control_export((*server)->control, &image), DCPS_OK);
+    loopback_kill(server);
+    *server = start(&config, &image);
+    dcps_control_image_fini(&image);
+}
+
 void loopback_kill(loopback_server **server)
 {
     loopback_server *self = *server;
     *server = NULL;
-    atomic_store(&self->ending, true);
-    ck_assert_int_eq((int)write(self->wake_fd, &(uint64_t){1}, sizeof(uint64_t)), (int)sizeof(uint64_t));
-    ck_assert_int_eq(pthread_join(self->thread, NULL), 0);
+    stop(self);
     dcps_control_destroy(&self->control);
     for (uint32_t i = 0; i <= self->config.shards; i++) {
         dcps_socket_close(&self->sockets[i]);

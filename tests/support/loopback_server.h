@@ -29,6 +29,8 @@ typedef struct loopback_server loopback_server;
 loopback_server *loopback_start(const loopback_config *config);
 /* As if it were killed: nobody is told. */
 void loopback_kill(loopback_server **server);
+/* Killed and started again at its port with what it knew of model and workers, but none of its parameters: as from a checkpoint that had no values yet. */
+void loopback_restart(loopback_server **server);
 
 /* "127.0.0.1:PORT" */
 const char *loopback_address(const loopback_server *server);

@@ -264,9 +264,25 @@ START_TEST(lack_of_memory_at_any_point_is_survived)
 }
 END_TEST
 
+/* The token by which workers know that a server has its parameters still. */
+START_TEST(each_server_keeps_its_run)
+{
+    temp_folder_create(&folder);
+    fixture_write(folder.path, 2, 1, 7);
+    for (uint32_t index = 0; index < 2; index++) {
+        dcps_checkpoint loaded;
+        ck_assert_int_eq(fixture_load(folder.path, index, 2, 3, false, &loaded), DCPS_OK);
+        ck_assert_uint_eq(loaded.control.run, FIXTURE_RUN + index);
+        dcps_checkpoint_fini(&loaded);
+    }
+    temp_folder_delete(&folder);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {any_cluster_goes_on_from_any_other,
+                                  each_server_keeps_its_run,
                                   arrays_have_the_names_that_were_promised,
                                   the_description_is_json_with_every_field,
                                   the_newest_complete_set_is_taken,

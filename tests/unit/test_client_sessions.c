@@ -278,9 +278,26 @@ START_TEST(test_finish_while_joining_again)
 }
 END_TEST
 
+/* Each server trains its part by its own settings: they must be the same. */
+START_TEST(test_settings_must_agree)
+{
+    client_start(&room, 2, DCPS_ROLE_OBSERVER);
+    dcps_welcome first = client_welcome_of(&room, 0);
+    first.settings = "algorithm ssgd, learning rate 0.1";
+    client_welcome(&room, &first);
+    dcps_welcome second = client_welcome_of(&room, 1);
+    second.settings = "algorithm asgd, learning rate 0.1";
+    client_welcome(&room, &second);
+    client_expect_failure(&room, DCPS_MISMATCH,
+                          "server 1 runs with algorithm asgd, learning rate 0.1; server 0 with algorithm ssgd");
+    client_close(&room);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
-    const TTest *const tests[] = {test_rejoin,
+    const TTest *const tests[] = {test_settings_must_agree,
+                                  test_rejoin,
                                   test_rejoin_after_a_heartbeat,
                                   test_new_identity,
                                   test_identity_is_raised,

@@ -193,15 +193,13 @@ START_TEST(survives_a_restart)
     capture stderr_text;
     loopback_config config = {.shards = 2, .block_params = 64, .epochs = 100, .lease_ms = 1000};
     loopback_server *server = loopback_start(&config);
-    config.port = loopback_port(server);
     client_fixture fixture;
     client_fixture_connect(&fixture, loopback_address(server), false, 0);
     client_fixture_declare(&fixture, 10);
     client_fixture_step(&fixture, 2.0f);
     ck_assert(fixture.weights[0] == 0.0f);
     capture_start(&stderr_text, STDERR_FILENO);
-    loopback_kill(&server);
-    server = loopback_start(&config);
+    loopback_restart(&server);
     client_fixture_step(&fixture, 2.0f); /* lost */
     ck_assert(fixture.weights[0] == 0.0f);
     client_fixture_step(&fixture, 2.0f);
@@ -210,6 +208,26 @@ START_TEST(survives_a_restart)
     capture_end(&stderr_text, log, sizeof(log));
     assert_logged(log, "had forgotten us");
     assert_logged(log, "no longer knows which weights our gradient was computed on");
+    client_fixture_close(&fixture);
+    loopback_kill(&server);
+}
+END_TEST
+
+START_TEST(parameters_that_are_gone_end_the_run)
+{
+    loopback_config config = {.shards = 2, .block_params = 64, .epochs = 100, .lease_ms = 1000};
+    loopback_server *server = loopback_start(&config);
+    config.port = loopback_port(server);
+    client_fixture fixture;
+    dcps_work work;
+    client_fixture_connect(&fixture, loopback_address(server), false, 0);
+    client_fixture_declare(&fixture, 10);
+    client_fixture_step(&fixture, 2.0f);
+    loopback_kill(&server);
+    server = loopback_start(&config); /* knows nothing */
+    dcps_status status = dcps_client_pull(fixture.client, &work);
+    ck_assert_int_eq(status, DCPS_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "without the parameters it held"));
     client_fixture_close(&fixture);
     loopback_kill(&server);
 }
@@ -407,6 +425,7 @@ int main(void)
                                   goes_on_after_a_silence,
                                   gives_up_on_a_silent_server,
                                   survives_a_restart,
+                                  parameters_that_are_gone_end_the_run,
                                   observer_survives_a_restart,
                                   observer_hears_a_server_that_has_nothing_to_say,
                                   worker_hears_a_server_while_it_computes,

@@ -1,0 +1,123 @@
+/* Blocks that a checkpoint has set back, or that are ahead of a server 0 that was set back, go on where the run is. */
+#include <check.h>
+
+#include "support/check_main.h"
+#include "support/engine_harness.h"
+
+#define N 16u
+#define OBSERVER 500u
+
+static engine shard;
+static engine restored;
+static const float zero[N];
+
+/* Two workers with batches of 8: blocks may differ by 32 samples. Marks after each epoch of 48 samples, three in all. */
+static dcps_shard_config two_workers(void)
+{
+    dcps_shard_config config = engine_config("asgd");
+    config.workers = 2;
+    config.snapshot_every_samples = 48;
+    return config;
+}
+
+static void open_two_blocks(engine *self)
+{
+    dcps_shard_config config = two_workers();
+    engine_open(self, &config, 2 * N, N, 1);
+}
+
+static uint64_t samples_of(const engine *self, uint32_t block)
+{
+    dcps_shard_image image;
+    ck_assert_int_eq(dcps_shard_export(self->shard, &image), DCPS_OK);
+    ck_assert_uint_eq(image.block_count, 2);
+    uint64_t samples = image.blocks[block].samples;
+    dcps_shard_image_fini(&image);
+    return samples;
+}
+
+static void push(engine *self, uint32_t block)
+{
+    engine_push(self, 0, block, zero);
+    engine_expect(self, 0, DCPS_MESSAGE_WEIGHTS);
+}
+
+/* The answer to a snapshot request; its samples, or 0 where there is none. */
+static uint64_t mark_of(engine *self, uint32_t block, uint32_t index)
+{
+    engine_snapshot(self, OBSERVER, block, index, false);
+    engine_answer answer = engine_take(self, OBSERVER, DCPS_MESSAGE_SNAPSHOT_REPLY);
+    uint64_t samples = answer.message.body.snapshot_reply.available ? answer.message.body.snapshot_reply.samples : 0;
+    engine_drop(&answer);
+    return samples;
+}
+
+START_TEST(test_a_block_behind_catches_up)
+{
+    open_two_blocks(&shard);
+    engine_begin(&shard, 2, 0, zero);
+    engine_begin(&shard, 2, 1, zero);
+    shard.run_samples = 32; /* may be pushes on their way */
+    push(&shard, 1);
+    ck_assert_uint_eq(samples_of(&shard, 1), 8);
+    shard.run_samples = 80;
+    push(&shard, 1);
+    ck_assert_uint_eq(samples_of(&shard, 1), 88);
+    ck_assert_uint_eq(mark_of(&shard, 1, 0), 0); /* jumped over */
+    push(&shard, 1);
+    ck_assert_uint_eq(mark_of(&shard, 1, 1), 96);
+    push(&shard, 0); /* leads, whatever a worker says */
+    ck_assert_uint_eq(samples_of(&shard, 0), 8);
+    ck_assert_uint_eq(engine_stats(&shard).blocks_moved, 1);
+    shard.run_samples = UINT64_MAX; /* nonsense ends with the run */
+    push(&shard, 1);
+    ck_assert_uint_eq(samples_of(&shard, 1), 144 + 8);
+    engine_close(&shard);
+}
+END_TEST
+
+/* A worker may be far behind itself, so only a block fresh from a checkpoint goes back. */
+START_TEST(test_only_a_restored_block_goes_back)
+{
+    open_two_blocks(&shard);
+    engine_begin(&shard, 2, 0, zero);
+    engine_begin(&shard, 2, 1, zero);
+    for (uint32_t k = 0; k < 12; k++) {
+        push(&shard, 1);
+    }
+    shard.run_samples = 24;
+    push(&shard, 1);
+    ck_assert_uint_eq(samples_of(&shard, 1), 104);
+    dcps_shard_image image;
+    ck_assert_int_eq(dcps_shard_export(shard.shard, &image), DCPS_OK);
+    open_two_blocks(&restored);
+    ck_assert_int_eq(dcps_shard_import(restored.shard, &image), DCPS_OK);
+    dcps_shard_image_fini(&image);
+    ck_assert_uint_eq(mark_of(&restored, 1, 1), 104);
+    restored.incarnation[0] = 2;
+    engine_join(&restored, 0);
+    engine_pull(&restored, 0, 1); /* a worker that knows nothing yet */
+    engine_expect(&restored, 0, DCPS_MESSAGE_WEIGHTS);
+    ck_assert_uint_eq(samples_of(&restored, 1), 104);
+    restored.run_samples = 24;
+    push(&restored, 1);
+    ck_assert_uint_eq(samples_of(&restored, 1), 32);
+    push(&restored, 1);
+    push(&restored, 1);
+    ck_assert_uint_eq(mark_of(&restored, 1, 0), 48);
+    for (uint32_t k = 0; k < 6; k++) {
+        push(&restored, 1);
+    }
+    ck_assert_uint_eq(samples_of(&restored, 1), 96);
+    ck_assert_uint_eq(mark_of(&restored, 1, 1), 96); /* reached anew */
+    ck_assert_uint_eq(engine_stats(&restored).blocks_moved, 1);
+    engine_close(&shard);
+    engine_close(&restored);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {test_a_block_behind_catches_up, test_only_a_restored_block_goes_back};
+    return CHECK_MAIN("shard follow", tests);
+}
