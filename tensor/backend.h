@@ -1,5 +1,5 @@
 /* What computes: a backend is one kernel, forward and backward, for every op it supports. Kernels are plain functions over pointers and shapes;
- * they keep no state, allocate nothing and never see the tape. `ref` (naive, sums in double) is the specification of all others. */
+ * they keep nothing between calls that changes a result, take memory from the step alone and never see the tape. `ref` (naive, sums in double) is the specification of all others. */
 #ifndef DCPS_TENSOR_BACKEND_H
 #define DCPS_TENSOR_BACKEND_H
 
@@ -25,7 +25,7 @@ typedef enum dcps_op {
         DCPS_OP_COUNT
 } dcps_op;
 
-#define DCPS_OP_MAX_INPUTS 4u
+#define DCPS_OP_MAX_INPUTS 64u
 
 /* A tensor of the current step. Values are contiguous, row-major. */
 struct dcps_tensor {
@@ -47,10 +47,11 @@ struct dcps_tensor {
 typedef struct dcps_call {
     dcps_op op;
     uint32_t input_count;
-    dcps_tensor *x[DCPS_OP_MAX_INPUTS];
+    dcps_tensor **x; /* [input_count] */
     dcps_tensor *y;
     const void *attributes; /* the op's own, see tensor/ops.h; NULL: none */
-    float *saved; /* what forward leaves for backward, sized by the front; NULL when nothing will be differentiated */
+    float *saved; /* what forward leaves for backward [saved_count]; NULL when nothing will be differentiated */
+    struct dcps_step_memory *memory; /* for dcps_call_scratch */
     struct dcps_call *previous;
 } dcps_call;
 
@@ -61,6 +62,8 @@ typedef struct dcps_gradient_slot {
 } dcps_gradient_slot;
 
 typedef struct dcps_kernel {
+    /* How many floats of `saved` the call needs, its shapes and attributes being set. NULL: none. */
+    size_t (*saved_count)(const dcps_call *call);
     /* Writes all of y [y->count] and `saved`. Errors: DCPS_SYSTEM (library), DCPS_NO_MEMORY. */
     dcps_status (*forward)(const dcps_call *call, float *y);
     /* Given dy = ∂loss/∂y [y->count], writes dx[i] for every input i, in the order of inputs, since two inputs may be one tensor. Errors as above. */
@@ -71,6 +74,19 @@ typedef struct dcps_backend {
     const char *name;
     const dcps_kernel *kernels[DCPS_OP_COUNT]; /* NULL: op not supported */
 } dcps_backend;
+
+/* For saved_count: as many as the first input has, or as the result has. */
+static inline size_t dcps_count_of_input(const dcps_call *call)
+{
+    return call->x[0]->count;
+}
+static inline size_t dcps_count_of_result(const dcps_call *call)
+{
+    return call->y->count;
+}
+
+/* Memory that is the kernel's until it returns, 64-byte aligned, not zeroed. NULL, with the failure recorded (DCPS_NO_MEMORY), when there is none. */
+void *dcps_call_scratch(const dcps_call *call, size_t count, size_t bytes);
 
 /* "matmul"; never NULL. */
 const char *dcps_op_name(dcps_op op);

@@ -23,9 +23,7 @@ dcps_tensor *dcps_tape_fail(dcps_tape *tape, dcps_status status);
 dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x);
 /* Fails the tape: `expected` says in words and shapes what `call` needs. Returns NULL. */
 dcps_tensor *dcps_tape_refuse(dcps_tape *tape, const dcps_call *call, const char *expected);
-/* True if `call` will be differentiated: then its `saved` memory is needed. */
-bool dcps_call_differentiable(const dcps_tape *tape, const dcps_call *call);
-/* Memory of the step for attributes and `saved`. NULL, with the tape failed, when out of memory. */
+/* Memory of the step, for attributes. NULL, with the tape failed, when out of memory. */
 void *dcps_tape_take(dcps_tape *tape, size_t count, size_t bytes);
 /* Runs the kernel and returns the result, of shape dims [dim_count]. NULL, with the tape failed, otherwise. */
 dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims);

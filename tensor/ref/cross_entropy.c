@@ -38,4 +38,5 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     return DCPS_OK;
 }
 
-const dcps_kernel dcps_ref_cross_entropy = {.forward = forward, .backward = backward};
+const dcps_kernel dcps_ref_cross_entropy = {
+    .saved_count = dcps_count_of_input, .forward = forward, .backward = backward};

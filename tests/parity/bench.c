@@ -1,0 +1,150 @@
+#include "parity/bench.h"
+
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "tensor/tape_state.h"
+
+static float *floats(size_t count)
+{
+    float *values = dcps_alloc_aligned(count, sizeof(float));
+    ck_assert_ptr_nonnull(values);
+    return values;
+}
+
+static void fill_distinct(float *values, size_t count)
+{
+    dcps_rng rng;
+    dcps_rng_seed(&rng, 11);
+    uint32_t *order = dcps_alloc(count, sizeof *order);
+    dcps_rng_permutation(&rng, order, count);
+    for (size_t i = 0; i < count; i++)
+        values[i] = 0.05f * ((float)order[i] - (float)count / 2.0f);
+    dcps_free(order);
+}
+
+static void fill(parity_domain domain, float *values, size_t count, uint64_t seed)
+{
+    if (domain == PARITY_DISTINCT) {
+        fill_distinct(values, count);
+        return;
+    }
+    fill_random(values, count, seed);
+    for (size_t i = 0; i < count; i++) {
+        if (domain == PARITY_NO_KINK)
+            values[i] += values[i] < 0.0f ? -0.05f : 0.05f;
+        else if (domain == PARITY_POSITIVE)
+            values[i] += 1.5f;
+        else if (domain == PARITY_WIDE)
+            values[i] *= 6.0f;
+    }
+}
+
+/* The row's op on a tape; a row without shapes has one scalar. */
+static dcps_tensor *build(const bench *self, dcps_tape *tape)
+{
+    dcps_tensor *x[PARITY_MAX_INPUTS];
+    for (uint32_t i = 0; i < self->input_count; i++)
+        x[i] = dcps_tape_parameter(tape, i);
+    dcps_tensor *y = self->row->build(tape, x, self->row->arguments);
+    ck_assert_msg(y != NULL, "%s: %s", self->row->name, dcps_error_message());
+    return y;
+}
+
+void bench_init(bench *self, const parity_row *row, const dcps_backend *backend)
+{
+    *self = (bench){.row = row};
+    tape_fixture_init(&self->fixture, row->shapes[0] == '\0' ? ";" : row->shapes, backend);
+    self->input_count = dcps_layout_tensor_count(self->fixture.layout);
+    ck_assert_uint_le(self->input_count, PARITY_MAX_INPUTS);
+    for (uint32_t i = 0; i < self->input_count; i++)
+        fill(row->domain, bench_input(self, i), bench_count(self, i), 100 + i);
+    bench_forward(self);
+    self->dy = floats(self->y->count);
+    fill_random(self->dy, self->y->count, 200);
+}
+
+void bench_fini(bench *self)
+{
+    dcps_free(self->dy);
+    tape_fixture_fini(&self->fixture);
+}
+
+void bench_forward(bench *self)
+{
+    dcps_tape_reset(self->fixture.tape);
+    self->y = build(self, self->fixture.tape);
+    self->call = self->fixture.tape->last;
+    ck_assert_ptr_nonnull(self->call);
+    ck_assert_ptr_eq(self->call->y, self->y);
+}
+
+const float *bench_result(const bench *self)
+{
+    return dcps_tensor_values(self->fixture.tape, self->y);
+}
+
+size_t bench_count(const bench *self, uint32_t i)
+{
+    return dcps_layout_tensor_at(self->fixture.layout, i)->count_params;
+}
+
+float *bench_input(bench *self, uint32_t i)
+{
+    return self->fixture.weights + dcps_layout_tensor_at(self->fixture.layout, i)->offset_params;
+}
+
+void bench_backward(bench *self, bool add, float before, uint32_t wanted, float *dx[PARITY_MAX_INPUTS])
+{
+    dcps_gradient_slot slots[PARITY_MAX_INPUTS] = {0};
+    ck_assert_uint_le(self->call->input_count, PARITY_MAX_INPUTS);
+    for (uint32_t i = 0; i < PARITY_MAX_INPUTS; i++) {
+        dx[i] = NULL;
+        if (i >= self->call->input_count || (wanted >> i & 1u) == 0)
+            continue;
+        size_t count = self->call->x[i]->count;
+        dx[i] = floats(count);
+        for (size_t j = 0; j < count; j++)
+            dx[i][j] = before;
+        slots[i] = (dcps_gradient_slot){.values = dx[i], .add = add};
+    }
+    dcps_step_memory *memory = &self->fixture.tape->memory;
+    dcps_step_mark mark = dcps_step_memory_mark(memory);
+    const dcps_backend *backend = self->fixture.tape->config.backend;
+    ck_assert_int_eq(backend->kernels[self->call->op]->backward(self->call, self->dy, slots), DCPS_OK);
+    dcps_step_memory_release(memory, mark);
+}
+
+double bench_objective(bench *self)
+{
+    dcps_tape_reset(self->fixture.tape);
+    dcps_tensor *y = build(self, self->fixture.tape);
+    const float *values = dcps_tensor_values(self->fixture.tape, y);
+    double sum = 0.0;
+    for (size_t i = 0; i < dcps_tensor_count(y); i++)
+        sum += (double)self->dy[i] * (double)values[i];
+    return sum;
+}
+
+void bench_free(const bench *self, float *dx[PARITY_MAX_INPUTS])
+{
+    for (uint32_t i = 0; i < self->call->input_count; i++) {
+        dcps_free(dx[i]);
+        dx[i] = NULL;
+    }
+}
+
+double bench_error(const float *seen, const float *expected, size_t count)
+{
+    double difference = 0.0, magnitude = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite((double)seen[i]) || !isfinite((double)expected[i]))
+            return INFINITY;
+        difference = fmax(difference, fabs((double)seen[i] - (double)expected[i]));
+        magnitude = fmax(magnitude, fabs((double)expected[i]));
+    }
+    return difference == 0.0 ? 0.0 : difference / magnitude;
+}
