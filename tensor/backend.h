@@ -16,6 +16,21 @@
     X(MATMUL, "matmul")                                                                                                \
     X(BIAS, "bias")                                                                                                    \
     X(RELU, "relu")                                                                                                    \
+    X(ADD, "add")                                                                                                      \
+    X(SUB, "sub")                                                                                                      \
+    X(MUL, "mul")                                                                                                      \
+    X(SCALE, "scale")                                                                                                  \
+    X(TANH, "tanh")                                                                                                    \
+    X(SIGMOID, "sigmoid")                                                                                              \
+    X(GELU, "gelu")                                                                                                    \
+    X(EXP, "exp")                                                                                                      \
+    X(LOG, "log")                                                                                                      \
+    X(RESHAPE, "reshape")                                                                                              \
+    X(TRANSPOSE, "transpose")                                                                                          \
+    X(CONCAT, "concat")                                                                                                \
+    X(SLICE, "slice")                                                                                                  \
+    X(SUM, "sum")                                                                                                      \
+    X(MEAN, "mean")                                                                                                    \
     X(CROSS_ENTROPY, "cross_entropy")
 
 typedef enum dcps_op {
@@ -64,7 +79,7 @@ typedef struct dcps_gradient_slot {
 typedef struct dcps_kernel {
     /* How many floats of `saved` the call needs, its shapes and attributes being set. NULL: none. */
     size_t (*saved_count)(const dcps_call *call);
-    /* Writes all of y [y->count] and `saved`. Errors: DCPS_SYSTEM (library), DCPS_NO_MEMORY. */
+    /* Writes all of y [y->count] and `saved`. NULL: the result is a view of the input. Errors: DCPS_SYSTEM (library), DCPS_NO_MEMORY. */
     dcps_status (*forward)(const dcps_call *call, float *y);
     /* Given dy = ∂loss/∂y [y->count], writes dx[i] for every input i, in the order of inputs, since two inputs may be one tensor. Errors as above. */
     dcps_status (*backward)(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx);

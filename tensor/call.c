@@ -86,9 +86,8 @@ static bool differentiable(const dcps_tape *tape, const dcps_call *call)
     return false;
 }
 
-/* The result tensor and its values; NULL, with the tape failed, otherwise. */
-static dcps_tensor *output_create(dcps_tape *tape, const dcps_call *call, uint32_t dim_count, const size_t *dims,
-                                  float **values)
+/* The result tensor, without values; NULL, with the tape failed, otherwise. */
+static dcps_tensor *tensor_create(dcps_tape *tape, const dcps_call *call, uint32_t dim_count, const size_t *dims)
 {
     size_t count;
     if (!dcps_shape_count(dim_count, dims, &count))
@@ -99,9 +98,7 @@ static dcps_tensor *output_create(dcps_tape *tape, const dcps_call *call, uint32
     *y = (dcps_tensor){.dim_count = dim_count, .count = count};
     if (dim_count > 0)
         memcpy(y->dims, dims, dim_count * sizeof dims[0]);
-    *values = dcps_tape_take(tape, count, sizeof **values);
-    y->values = *values;
-    return *values == NULL ? NULL : y;
+    return y;
 }
 
 /* Runs the kernel, with memory for what backward will want to know. */
@@ -137,12 +134,39 @@ void *dcps_call_scratch(const dcps_call *call, size_t count, size_t bytes)
     return taken;
 }
 
-dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims)
+bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, size_t bytes)
 {
-    float *values = NULL;
-    dcps_tensor *y = output_create(tape, call, dim_count, dims, &values);
+    void *kept = dcps_tape_take(tape, 1, bytes);
+    if (kept == NULL)
+        return false;
+    memcpy(kept, attributes, bytes);
+    call->attributes = kept;
+    return true;
+}
+
+dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims)
+{
+    dcps_tensor *y = tensor_create(tape, call, dim_count, dims);
     if (y == NULL)
         return NULL;
+    assert(y->count == call->x[0]->count);
+    y->values = call->x[0]->values;
+    y->differentiable = differentiable(tape, call);
+    call->y = y;
+    if (y->differentiable)
+        call_record(tape, call);
+    return y;
+}
+
+dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims)
+{
+    dcps_tensor *y = tensor_create(tape, call, dim_count, dims);
+    if (y == NULL)
+        return NULL;
+    float *values = dcps_tape_take(tape, y->count, sizeof *values);
+    if (values == NULL)
+        return NULL;
+    y->values = values;
     call->y = y;
     y->differentiable = differentiable(tape, call);
     dcps_status status = forward(tape, call, values);

@@ -2,11 +2,46 @@
 #ifndef DCPS_TENSOR_OPS_H
 #define DCPS_TENSOR_OPS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* DCPS_OP_CROSS_ENTROPY: x[0] logits [rows, classes]; saved: probabilities [rows, classes]. */
 typedef struct dcps_cross_entropy_attributes {
     const int32_t *labels; /* [rows], each in 0 … classes − 1 */
 } dcps_cross_entropy_attributes;
+
+/* DCPS_OP_MATMUL: y [batch, m, n] = op(x[0]) [batch, m, k] · op(x[1]) [batch, k, n], where op exchanges the last two dims if told to. */
+typedef struct dcps_matmul_attributes {
+    size_t batch, m, n, k;
+    bool transpose_a, transpose_b;
+} dcps_matmul_attributes;
+
+/* DCPS_OP_SCALE */
+typedef struct dcps_scale_attributes {
+    float factor;
+} dcps_scale_attributes;
+
+/* DCPS_OP_TRANSPOSE: x[0] read as [outer, a, middle, b, inner] → [outer, b, middle, a, inner]. */
+typedef struct dcps_transpose_attributes {
+    size_t outer, a, middle, b, inner;
+} dcps_transpose_attributes;
+
+/* DCPS_OP_CONCAT: x[i] read as [outer, dims[dim], inner], back to back in the middle. */
+typedef struct dcps_concat_attributes {
+    uint32_t dim;
+    size_t outer, inner;
+} dcps_concat_attributes;
+
+/* DCPS_OP_SLICE: x[0] read as [outer, whole, inner]; y is first … first + count − 1 of the middle. */
+typedef struct dcps_slice_attributes {
+    size_t outer, whole, first, count, inner;
+} dcps_slice_attributes;
+
+/* DCPS_OP_SUM, DCPS_OP_MEAN: x[0] read as [outer, count, inner], summed over the middle and multiplied by `factor`. */
+typedef struct dcps_reduce_attributes {
+    size_t outer, count, inner;
+    float factor;
+} dcps_reduce_attributes;
 
 #endif

@@ -25,7 +25,12 @@ dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dc
 dcps_tensor *dcps_tape_refuse(dcps_tape *tape, const dcps_call *call, const char *expected);
 /* Memory of the step, for attributes. NULL, with the tape failed, when out of memory. */
 void *dcps_tape_take(dcps_tape *tape, size_t count, size_t bytes);
+/* Copies `attributes` [bytes] into memory of the step, for the kernels. False, with the tape failed, when out of memory. */
+bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, size_t bytes);
 /* Runs the kernel and returns the result, of shape dims [dim_count]. NULL, with the tape failed, otherwise. */
 dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims);
+
+/* The same for a kernel that has nothing to compute: the result shares the values of input 0, and has as many. */
+dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims);
 
 #endif

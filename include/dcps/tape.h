@@ -30,12 +30,52 @@ DCPS_API dcps_tensor *dcps_tape_parameter(dcps_tape *tape, uint32_t index);
 /* Leaf: data, not differentiated. `values` [product of dims] are used in place and must stay unchanged until the step ends. */
 DCPS_API dcps_tensor *dcps_tape_input(dcps_tape *tape, const float *values, uint32_t dim_count, const size_t *dims);
 
-/* a [m, k] · b [k, n] → [m, n]. */
+/* Every op below returns NULL, and the tape has failed, with DCPS_INVALID when shapes or attributes are not as described, DCPS_UNSUPPORTED when the
+ * backend lacks the op, DCPS_NO_MEMORY, or DCPS_SYSTEM when a library call fails; the message names op, shapes and backend. */
+
+/* a [m, k] · b [k, n] → [m, n]; or for each of a batch, a [batch, m, k] · b [batch, k, n] → [batch, m, n]. */
 DCPS_API dcps_tensor *dcps_tape_matmul(dcps_tape *tape, dcps_tensor *a, dcps_tensor *b);
-/* x [rows, columns] + bias [columns] in every row → [rows, columns]. */
+/* The same with the last two dims of a (then given as [k, m] or [batch, k, m]), of b ([n, k] or [batch, n, k]) or of both exchanged. Nothing is copied. */
+DCPS_API dcps_tensor *dcps_tape_matmul_transposed(dcps_tape *tape, dcps_tensor *a, bool transpose_a, dcps_tensor *b,
+                                                  bool transpose_b);
+/* x […, columns] + bias [columns] in every row → the shape of x, of at least one dim. */
 DCPS_API dcps_tensor *dcps_tape_bias(dcps_tape *tape, dcps_tensor *x, dcps_tensor *bias);
-/* max(x, 0), any shape; the derivative at 0 is 0. */
+
+/* Element by element, a and b of the same shape → that shape: a + b, a − b, a · b. */
+DCPS_API dcps_tensor *dcps_tape_add(dcps_tape *tape, dcps_tensor *a, dcps_tensor *b);
+DCPS_API dcps_tensor *dcps_tape_sub(dcps_tape *tape, dcps_tensor *a, dcps_tensor *b);
+DCPS_API dcps_tensor *dcps_tape_mul(dcps_tape *tape, dcps_tensor *a, dcps_tensor *b);
+
+/* Element by element, any shape → the same. */
+/* max(x, 0); the derivative at 0 is 0. */
 DCPS_API dcps_tensor *dcps_tape_relu(dcps_tape *tape, dcps_tensor *x);
+/* factor · x */
+DCPS_API dcps_tensor *dcps_tape_scale(dcps_tape *tape, dcps_tensor *x, float factor);
+DCPS_API dcps_tensor *dcps_tape_tanh(dcps_tape *tape, dcps_tensor *x);
+/* 1 / (1 + exp(−x)) */
+DCPS_API dcps_tensor *dcps_tape_sigmoid(dcps_tape *tape, dcps_tensor *x);
+/* x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))): the tanh form of Hendrycks and Gimpel (2016), section 2, not the one with erf. */
+DCPS_API dcps_tensor *dcps_tape_gelu(dcps_tape *tape, dcps_tensor *x);
+DCPS_API dcps_tensor *dcps_tape_exp(dcps_tape *tape, dcps_tensor *x);
+/* Natural; −∞ at 0 and NaN below. */
+DCPS_API dcps_tensor *dcps_tape_log(dcps_tape *tape, dcps_tensor *x);
+
+/* The same elements in the same order as another shape of as many. The values are shared, not copied. */
+DCPS_API dcps_tensor *dcps_tape_reshape(dcps_tape *tape, dcps_tensor *x, uint32_t dim_count, const size_t *dims);
+/* Exchanges two dims: y[…, j, …, i, …] = x[…, i, …, j, …]. */
+DCPS_API dcps_tensor *dcps_tape_transpose(dcps_tape *tape, dcps_tensor *x, uint32_t dim_a, uint32_t dim_b);
+/* x[0], x[1], … x[count − 1] one after the other along `dim`; all other dims are equal. 1 to 64 of them. */
+DCPS_API dcps_tensor *dcps_tape_concat(dcps_tape *tape, uint32_t count, dcps_tensor *const *x, uint32_t dim);
+/* Indices first … first + count − 1 of `dim`; at least one. */
+DCPS_API dcps_tensor *dcps_tape_slice(dcps_tape *tape, dcps_tensor *x, uint32_t dim, size_t first, size_t count);
+
+/* Sum and mean of all elements → []. */
+DCPS_API dcps_tensor *dcps_tape_sum(dcps_tape *tape, dcps_tensor *x);
+DCPS_API dcps_tensor *dcps_tape_mean(dcps_tape *tape, dcps_tensor *x);
+/* Sum and mean over one dim, which the result lacks: over dim 1 of [a, b, c] → [a, c]. */
+DCPS_API dcps_tensor *dcps_tape_sum_over(dcps_tape *tape, dcps_tensor *x, uint32_t dim);
+DCPS_API dcps_tensor *dcps_tape_mean_over(dcps_tape *tape, dcps_tensor *x, uint32_t dim);
+
 /* Mean over rows of −log softmax(logits)[row, label]: logits [rows, classes], labels [rows] in 0 … classes−1 → scalar []. Labels are used in place. */
 DCPS_API dcps_tensor *dcps_tape_cross_entropy(dcps_tape *tape, dcps_tensor *logits, const int32_t *labels);
 

@@ -7,6 +7,20 @@
 extern const dcps_kernel dcps_cpu_matmul;
 extern const dcps_kernel dcps_cpu_bias;
 extern const dcps_kernel dcps_cpu_relu;
+extern const dcps_kernel dcps_cpu_add;
+extern const dcps_kernel dcps_cpu_sub;
+extern const dcps_kernel dcps_cpu_mul;
+extern const dcps_kernel dcps_cpu_scale;
+extern const dcps_kernel dcps_cpu_tanh;
+extern const dcps_kernel dcps_cpu_sigmoid;
+extern const dcps_kernel dcps_cpu_gelu;
+extern const dcps_kernel dcps_cpu_exp;
+extern const dcps_kernel dcps_cpu_log;
+extern const dcps_kernel dcps_cpu_reshape;
+extern const dcps_kernel dcps_cpu_transpose;
+extern const dcps_kernel dcps_cpu_concat;
+extern const dcps_kernel dcps_cpu_slice;
+extern const dcps_kernel dcps_cpu_reduce;
 extern const dcps_kernel dcps_cpu_cross_entropy;
 
 #endif

@@ -24,10 +24,8 @@ dcps_tensor *dcps_tape_cross_entropy(dcps_tape *tape, dcps_tensor *logits, const
     dcps_status status = labels_check(labels, logits->dims[0], logits->dims[1]);
     if (status != DCPS_OK)
         return dcps_tape_fail(tape, status);
-    dcps_cross_entropy_attributes *attributes = dcps_tape_take(tape, 1, sizeof *attributes);
-    if (attributes == NULL)
+    if (!dcps_tape_attach(tape, call, &(dcps_cross_entropy_attributes){.labels = labels},
+                          sizeof(dcps_cross_entropy_attributes)))
         return NULL;
-    attributes->labels = labels;
-    call->attributes = attributes;
     return dcps_tape_run(tape, call, 0, NULL);
 }

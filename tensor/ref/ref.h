@@ -10,6 +10,20 @@ const dcps_backend *dcps_ref_backend(void);
 extern const dcps_kernel dcps_ref_matmul;
 extern const dcps_kernel dcps_ref_bias;
 extern const dcps_kernel dcps_ref_relu;
+extern const dcps_kernel dcps_ref_add;
+extern const dcps_kernel dcps_ref_sub;
+extern const dcps_kernel dcps_ref_mul;
+extern const dcps_kernel dcps_ref_scale;
+extern const dcps_kernel dcps_ref_tanh;
+extern const dcps_kernel dcps_ref_sigmoid;
+extern const dcps_kernel dcps_ref_gelu;
+extern const dcps_kernel dcps_ref_exp;
+extern const dcps_kernel dcps_ref_log;
+extern const dcps_kernel dcps_ref_reshape;
+extern const dcps_kernel dcps_ref_transpose;
+extern const dcps_kernel dcps_ref_concat;
+extern const dcps_kernel dcps_ref_slice;
+extern const dcps_kernel dcps_ref_reduce;
 extern const dcps_kernel dcps_ref_cross_entropy;
 
 /* slot[index] = or += value. */

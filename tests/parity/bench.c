@@ -142,7 +142,7 @@ double bench_error(const float *seen, const float *expected, size_t count)
     double difference = 0.0, magnitude = 0.0;
     for (size_t i = 0; i < count; i++) {
         if (!isfinite((double)seen[i]) || !isfinite((double)expected[i]))
-            return INFINITY;
+            return (double)INFINITY;
         difference = fmax(difference, fabs((double)seen[i] - (double)expected[i]));
         magnitude = fmax(magnitude, fabs((double)expected[i]));
     }

@@ -9,7 +9,6 @@
 
 #define PARITY_MAX_INPUTS 4
 #define PARITY_MAX_ARGUMENTS 8
-#define PARITY_MAX_COUNT 600000 /* of one input, for the data that rows bring along */
 
 /* Where the inputs are drawn from. */
 typedef enum parity_domain {
@@ -39,5 +38,7 @@ typedef struct parity_table {
 
 /* The tables, one a family of ops. */
 extern const parity_table parity_basic;
+extern const parity_table parity_elementwise;
+extern const parity_table parity_shape;
 
 #endif

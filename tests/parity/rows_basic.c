@@ -1,4 +1,4 @@
-/* The ops of a multilayer perceptron. */
+/* Products and biases; losses. */
 #include "parity/parity.h"
 
 static dcps_tensor *matmul(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments)
@@ -7,16 +7,16 @@ static dcps_tensor *matmul(dcps_tape *tape, dcps_tensor *const *x, const size_t 
     return dcps_tape_matmul(tape, x[0], x[1]);
 }
 
+/* Arguments: whether a, whether b is transposed. */
+static dcps_tensor *transposed(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments)
+{
+    return dcps_tape_matmul_transposed(tape, x[0], arguments[0] != 0, x[1], arguments[1] != 0);
+}
+
 static dcps_tensor *bias(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments)
 {
     (void)arguments;
     return dcps_tape_bias(tape, x[0], x[1]);
-}
-
-static dcps_tensor *relu(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments)
-{
-    (void)arguments;
-    return dcps_tape_relu(tape, x[0]);
 }
 
 static dcps_tensor *cross_entropy(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments)
@@ -36,14 +36,21 @@ static const parity_row rows[] = {
     {"matmul outer product", matmul, "17,1;1,33", {0}, PARITY_SIGNED, 2e-6, 2e-6, 1e-4},
     {"matmul 65, 129, 10", matmul, "65,129;129,10", {0}, PARITY_SIGNED, 3e-6, 3e-6, 1e-4},
     {"matmul large", matmul, "128,784;784,256", {0}, PARITY_SIGNED, 5e-6, 5e-6, 0},
+    {"matmul aᵀ b", transposed, "5,3;5,7", {1, 0}, PARITY_SIGNED, 2e-6, 2e-6, 1e-4},
+    {"matmul a bᵀ", transposed, "3,5;7,5", {0, 1}, PARITY_SIGNED, 2e-6, 2e-6, 1e-4},
+    {"matmul aᵀ bᵀ", transposed, "5,3;7,5", {1, 1}, PARITY_SIGNED, 2e-6, 2e-6, 1e-4},
+    {"matmul aᵀ bᵀ large", transposed, "129,65;67,129", {1, 1}, PARITY_SIGNED, 3e-6, 3e-6, 0},
+    {"matmul batch of 1", transposed, "1,3,5;1,5,7", {0, 0}, PARITY_SIGNED, 2e-6, 2e-6, 1e-4},
+    {"matmul batch", transposed, "4,3,5;4,5,7", {0, 0}, PARITY_SIGNED, 2e-6, 2e-6, 1e-4},
+    {"matmul batch aᵀ b", transposed, "3,5,2;3,5,1", {1, 0}, PARITY_SIGNED, 2e-6, 2e-6, 1e-4},
+    {"matmul batch a bᵀ", transposed, "20,7,65;20,31,65", {0, 1}, PARITY_SIGNED, 3e-6, 3e-6, 0},
+    {"matmul batch aᵀ bᵀ", transposed, "3,5,2;3,7,5", {1, 1}, PARITY_SIGNED, 2e-6, 2e-6, 1e-4},
+    {"bias on a vector", bias, "3;3", {0}, PARITY_SIGNED, 1e-6, 1e-6, 1e-4},
+    {"bias on three dims", bias, "2,5,3;3", {0}, PARITY_SIGNED, 1e-6, 1e-6, 1e-4},
     {"bias one number", bias, "1,1;1", {0}, PARITY_SIGNED, 1e-6, 1e-6, 1e-4},
     {"bias odd", bias, "5,3;3", {0}, PARITY_SIGNED, 1e-6, 1e-6, 1e-4},
     {"bias one row", bias, "1,31;31", {0}, PARITY_SIGNED, 1e-6, 1e-6, 1e-4},
     {"bias large", bias, "127,257;257", {0}, PARITY_SIGNED, 1e-6, 3e-6, 0},
-    {"relu one number", relu, "1", {0}, PARITY_NO_KINK, 0, 0, 1e-4},
-    {"relu scalar", relu, "", {0}, PARITY_NO_KINK, 0, 0, 1e-4},
-    {"relu odd", relu, "3,5,1", {0}, PARITY_NO_KINK, 0, 0, 1e-4},
-    {"relu 13, 11, 17", relu, "13,11,17", {0}, PARITY_NO_KINK, 0, 0, 1e-4},
     {"cross_entropy one class", cross_entropy, "1,1", {0}, PARITY_SIGNED, 0, 1e-6, 1e-4},
     {"cross_entropy one row", cross_entropy, "1,10", {0}, PARITY_SIGNED, 2e-6, 5e-6, 1e-4},
     {"cross_entropy odd", cross_entropy, "7,3", {0}, PARITY_SIGNED, 2e-6, 5e-6, 1e-4},

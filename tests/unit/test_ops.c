@@ -1,6 +1,8 @@
 /* What the parity table (tests/parity) does not cover: results worked out by hand, and values that are not numbers. */
 #include <check.h>
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "support/check_main.h"
 #include "support/tape_fixture.h"
@@ -46,12 +48,80 @@ START_TEST(not_a_number_stays_visible)
 }
 END_TEST
 
+/* The call has failed as invalid, and the message has the words. */
+static void assert_refused(tape_fixture *fixture, const dcps_tensor *result, const char *const *words)
+{
+    ck_assert_ptr_null(result);
+    ck_assert_int_eq(dcps_tape_status(fixture->tape), DCPS_INVALID);
+    for (; *words != NULL; words++)
+        ck_assert_msg(strstr(dcps_error_message(), *words) != NULL, "no \"%s\" in: %s", *words, dcps_error_message());
+    dcps_tape_reset(fixture->tape);
+}
+#define REFUSED(call, ...) assert_refused(&fixture, call, (const char *[]){__VA_ARGS__, NULL})
+
+START_TEST(wrong_shapes_are_refused)
+{
+    const char *backend = _i == 0 ? "backend ref" : "backend cpu";
+    tape_fixture fixture;
+    tape_fixture_init(&fixture, "2,3;3;2,3,4;1,3,4;;4,3", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
+    dcps_tape *tape = fixture.tape;
+    dcps_tensor *p[6];
+    for (uint32_t i = 0; i < 6; i++)
+        p[i] = dcps_tape_parameter(tape, i);
+    REFUSED(dcps_tape_matmul_transposed(tape, p[0], true, p[0], true), "matmul", "a [k, m] and b [n, k]",
+            "[2, 3] and [2, 3]", backend);
+    REFUSED(dcps_tape_matmul(tape, p[2], p[3]), "matmul", "[batch]", "[2, 3, 4] and [1, 3, 4]");
+    REFUSED(dcps_tape_matmul(tape, p[0], p[2]), "matmul", "[2, 3] and [2, 3, 4]");
+    REFUSED(dcps_tape_bias(tape, p[4], p[1]), "bias", "[] and [3]", backend);
+    REFUSED(dcps_tape_add(tape, p[0], p[1]), "add", "same shape", "[2, 3] and [3]", backend);
+    REFUSED(dcps_tape_sub(tape, p[2], p[3]), "sub", "[2, 3, 4] and [1, 3, 4]");
+    REFUSED(dcps_tape_mul(tape, p[4], p[1]), "mul", "[] and [3]");
+    REFUSED(dcps_tape_reshape(tape, p[0], 2, (size_t[]){2, 4}), "reshape", "as many elements as [2, 4]", "[2, 3]",
+            backend);
+    REFUSED(dcps_tape_reshape(tape, p[0], 2, (size_t[]){0, 6}), "reshape", "[0, 6]");
+    REFUSED(dcps_tape_reshape(tape, p[0], 1, NULL), "reshape");
+    REFUSED(dcps_tape_transpose(tape, p[0], 0, 2), "transpose", "[2, 3]", backend);
+    REFUSED(dcps_tape_transpose(tape, p[0], 1, 1), "transpose", "two different dims");
+    REFUSED(dcps_tape_concat(tape, 2, (dcps_tensor *[]){p[0], p[5]}, 1), "concat", "[2, 3] and [4, 3]", backend);
+    REFUSED(dcps_tape_concat(tape, 2, (dcps_tensor *[]){p[0], p[5]}, 2), "concat", "[2, 3] and [4, 3]");
+    REFUSED(dcps_tape_concat(tape, 2, (dcps_tensor *[]){p[0], p[2]}, 0), "concat", "[2, 3] and [2, 3, 4]");
+    REFUSED(dcps_tape_concat(tape, 6, p, 0), "concat", "[1, 3, 4] and 2 more");
+    REFUSED(dcps_tape_concat(tape, 0, p, 0), "concat", "1 to 64 tensors, seen 0", backend);
+    REFUSED(dcps_tape_concat(tape, 65, p, 0), "concat", "seen 65");
+    REFUSED(dcps_tape_slice(tape, p[0], 1, 1, 3), "slice", "[2, 3]", backend);
+    REFUSED(dcps_tape_slice(tape, p[0], 1, 0, 0), "slice");
+    REFUSED(dcps_tape_slice(tape, p[0], 1, SIZE_MAX, 2), "slice");
+    REFUSED(dcps_tape_slice(tape, p[0], 2, 0, 1), "slice");
+    REFUSED(dcps_tape_sum_over(tape, p[0], 2), "sum", "dim to reduce", "[2, 3]", backend);
+    REFUSED(dcps_tape_mean_over(tape, p[4], 0), "mean", "[]");
+    REFUSED(dcps_tape_scale(tape, NULL, 1.0f), "scale", "NULL");
+    tape_fixture_fini(&fixture);
+}
+END_TEST
+
+/* A view is the same memory, and its gradient reaches what it shows. */
+START_TEST(reshape_shares_values)
+{
+    tape_fixture fixture;
+    tape_fixture_init(&fixture, "2,3", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
+    dcps_tensor *w = dcps_tape_parameter(fixture.tape, 0);
+    dcps_tensor *view = dcps_tape_reshape(fixture.tape, w, 1, (size_t[]){6});
+    ck_assert_ptr_eq(dcps_tensor_values(fixture.tape, view), fixture.weights);
+    dcps_tensor *loss = dcps_tape_sum(fixture.tape, dcps_tape_mul(fixture.tape, view, view));
+    ck_assert_int_eq(dcps_tape_backward(fixture.tape, loss), DCPS_OK);
+    for (int i = 0; i < 6; i++)
+        ck_assert_double_eq((double)fixture.gradient[i], 2.0 * (double)fixture.weights[i]);
+    tape_fixture_fini(&fixture);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ops");
     TCase *tests = tcase_create("ops");
     tcase_set_timeout(tests, 60);
-    const TTest *on_both[] = {known_results, not_a_number_stays_visible};
+    const TTest *on_both[] = {known_results, not_a_number_stays_visible, wrong_shapes_are_refused,
+                              reshape_shares_values};
     for (size_t i = 0; i < sizeof on_both / sizeof on_both[0]; i++)
         tcase_add_loop_test(tests, on_both[i], 0, 2);
     suite_add_tcase(suite, tests);

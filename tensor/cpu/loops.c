@@ -1,0 +1,38 @@
+#include "tensor/cpu/loops.h"
+
+DCPS_CPU_LOOP void dcps_cpu_add_scaled(size_t count, float factor, const float *restrict from, float *restrict to)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] += factor * from[i];
+}
+
+DCPS_CPU_LOOP void dcps_cpu_set_scaled(size_t count, float factor, const float *restrict from, float *restrict to)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = factor * from[i];
+}
+
+void dcps_cpu_put(const dcps_gradient_slot *slot, size_t first, size_t count, float factor, const float *from)
+{
+    if (slot->add)
+        dcps_cpu_add_scaled(count, factor, from, slot->values + first);
+    else
+        dcps_cpu_set_scaled(count, factor, from, slot->values + first);
+}
+
+#define LANES 16
+
+/* Lanes of their own: one sum would have to wait for each addition. */
+DCPS_CPU_LOOP double dcps_cpu_sum(size_t count, const float *restrict x)
+{
+    double lanes[LANES] = {0.0}, sum = 0.0;
+    size_t whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            lanes[j] += (double)x[i + j];
+    for (size_t j = 0; j < LANES; j++)
+        sum += lanes[j];
+    for (size_t i = whole; i < count; i++)
+        sum += (double)x[i];
+    return sum;
+}

@@ -1,0 +1,27 @@
+/* What the loops of the CPU backend share. */
+#ifndef DCPS_TENSOR_CPU_LOOPS_H
+#define DCPS_TENSOR_CPU_LOOPS_H
+
+#include <stddef.h>
+
+#include "tensor/backend.h"
+
+/* A loop over elements, compiled once for each width of vector registers and chosen when the program is loaded. Sanitizers instrument the chooser,
+ * which runs before they are set up, so there the one portable version is used. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__) &&                           \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define DCPS_CPU_LOOP __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define DCPS_CPU_LOOP
+#endif
+
+/* to [count] += factor · from [count] */
+void dcps_cpu_add_scaled(size_t count, float factor, const float *from, float *to);
+/* to [count] = factor · from [count] */
+void dcps_cpu_set_scaled(size_t count, float factor, const float *from, float *to);
+/* Either, as the slot asks for, from its element `first` on. */
+void dcps_cpu_put(const dcps_gradient_slot *slot, size_t first, size_t count, float factor, const float *from);
+/* Σ x [count], in double. */
+double dcps_cpu_sum(size_t count, const float *x);
+
+#endif
