@@ -31,6 +31,12 @@
     X(SLICE, "slice")                                                                                                  \
     X(SUM, "sum")                                                                                                      \
     X(MEAN, "mean")                                                                                                    \
+    X(REORDER, "reorder")                                                                                              \
+    X(CONV2D, "conv2d")                                                                                                \
+    X(BATCH_NORM, "batch_norm")                                                                                        \
+    X(MAX_POOL, "max_pool")                                                                                            \
+    X(AVG_POOL, "avg_pool")                                                                                            \
+    X(GLOBAL_AVG_POOL, "global_avg_pool")                                                                              \
     X(CROSS_ENTROPY, "cross_entropy")
 
 typedef enum dcps_op {
@@ -42,12 +48,24 @@ typedef enum dcps_op {
 
 #define DCPS_OP_MAX_INPUTS 64u
 
-/* A tensor of the current step. Values are contiguous, row-major. */
+/* How the values of a tensor lie in memory. A backend may keep images [batch, channels, height, width] channels last: as the row-major values of
+ * [batch, height, width, channels]. Everything else is row-major. Gradients lie as values do. */
+typedef enum dcps_order { DCPS_ROW_MAJOR = 0, DCPS_CHANNELS_LAST } dcps_order;
+
+/* Which orders a kernel understands. The tape hands it nothing else: where need be it puts a REORDER before the call. */
+typedef enum dcps_takes {
+    DCPS_TAKES_ROW_MAJOR = 0,
+    DCPS_TAKES_CHANNELS_LAST, /* of input 0 when it has four dims, and gives the same; all others row-major */
+    DCPS_TAKES_EITHER         /* all inputs and the result alike: channels last as soon as one input is */
+} dcps_takes;
+
+/* A tensor of the current step. Values are contiguous. */
 struct dcps_tensor {
     size_t dims[DCPS_LAYOUT_MAX_DIMS];
     uint32_t dim_count;
     size_t count; /* product of dims */
     const float *values;
+    dcps_order order;
 
     /* Below: the tape's, kernels leave it alone. */
     bool differentiable;
@@ -56,6 +74,7 @@ struct dcps_tensor {
     uint32_t open_uses;                         /* calls that use the tensor and have not been walked backward */
     float *gradient;                            /* [count]; NULL until needed */
     const struct dcps_layout_tensor *parameter; /* NULL: not a leaf of the layout */
+    struct dcps_tensor *twin;                   /* the same values in the other order; NULL: nobody needed them */
 };
 
 /* One op applied to its inputs. Shapes are checked before a kernel sees it. */
@@ -77,6 +96,7 @@ typedef struct dcps_gradient_slot {
 } dcps_gradient_slot;
 
 typedef struct dcps_kernel {
+    dcps_takes takes;
     /* How many floats of `saved` the call needs, its shapes and attributes being set. NULL: none. */
     size_t (*saved_count)(const dcps_call *call);
     /* Writes all of y [y->count] and `saved`. NULL: the result is a view of the input. Errors: DCPS_SYSTEM (library), DCPS_NO_MEMORY. */

@@ -146,9 +146,13 @@ bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, 
 
 dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims)
 {
+    dcps_order order;
+    if (!dcps_call_order(tape, call, dim_count, &order))
+        return NULL;
     dcps_tensor *y = tensor_create(tape, call, dim_count, dims);
     if (y == NULL)
         return NULL;
+    y->order = order;
     assert(y->count == call->x[0]->count);
     y->values = call->x[0]->values;
     y->differentiable = differentiable(tape, call);
@@ -160,9 +164,13 @@ dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, uint32_t dim_count
 
 dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims)
 {
+    dcps_order order;
+    if (!dcps_call_order(tape, call, dim_count, &order))
+        return NULL;
     dcps_tensor *y = tensor_create(tape, call, dim_count, dims);
     if (y == NULL)
         return NULL;
+    y->order = order;
     float *values = dcps_tape_take(tape, y->count, sizeof *values);
     if (values == NULL)
         return NULL;

@@ -44,4 +44,23 @@ typedef struct dcps_reduce_attributes {
     float factor;
 } dcps_reduce_attributes;
 
+/* DCPS_OP_CONV2D: x[0] [batch, channels, height, width], x[1] [filters, channels, kernel_height, kernel_width]. */
+typedef struct dcps_conv2d_attributes {
+    size_t stride, padding;
+} dcps_conv2d_attributes;
+
+/* DCPS_OP_BATCH_NORM: x[0] [batch, channels, height, width] or [batch, channels], x[1] scale [channels], x[2] shift [channels]. */
+typedef struct dcps_batch_norm_attributes {
+    size_t batch, channels, pixels; /* pixels: height · width, 1 for two dims */
+    float epsilon, momentum;
+    bool training;           /* normalise by the batch and move the running statistics; else by these */
+    float *running_mean;     /* [channels] */
+    float *running_variance; /* [channels] */
+} dcps_batch_norm_attributes;
+
+/* DCPS_OP_MAX_POOL, DCPS_OP_AVG_POOL */
+typedef struct dcps_pool_attributes {
+    size_t kernel, stride, padding;
+} dcps_pool_attributes;
+
 #endif

@@ -63,7 +63,7 @@ void dcps_step_memory_release(dcps_step_memory *memory, dcps_step_mark mark)
 
 void dcps_step_memory_reset(dcps_step_memory *memory)
 {
-    if (memory->surplus == NULL) {
+    if (memory->peak_bytes <= memory->arena.capacity_bytes) {
         dcps_arena_reset(&memory->arena);
     } else {
         free_surplus(memory, NULL);

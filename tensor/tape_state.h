@@ -33,4 +33,9 @@ dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count,
 /* The same for a kernel that has nothing to compute: the result shares the values of input 0, and has as many. */
 dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims);
 
+/* x in `order`: x itself, or its twin, made where there is none. NULL, with the tape failed, otherwise. */
+dcps_tensor *dcps_tape_order(dcps_tape *tape, dcps_tensor *x, dcps_order order);
+/* Puts the inputs of `call` into orders that its kernel takes, and says in which the result will be. False, with the tape failed, otherwise. */
+bool dcps_call_order(dcps_tape *tape, dcps_call *call, uint32_t dim_count, dcps_order *order);
+
 #endif

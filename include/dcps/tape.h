@@ -76,6 +76,31 @@ DCPS_API dcps_tensor *dcps_tape_mean(dcps_tape *tape, dcps_tensor *x);
 DCPS_API dcps_tensor *dcps_tape_sum_over(dcps_tape *tape, dcps_tensor *x, uint32_t dim);
 DCPS_API dcps_tensor *dcps_tape_mean_over(dcps_tape *tape, dcps_tensor *x, uint32_t dim);
 
+/* Images are [batch, channels, height, width]. */
+/* Cross-correlation with w [filters, channels, kernel_height, kernel_width] at every stride-th place of x, which is surrounded by `padding` zeros →
+ * [batch, filters, (height + 2 padding − kernel_height) / stride + 1, same of width]. stride ≥ 1; the padded image holds the kernel at least once. */
+DCPS_API dcps_tensor *dcps_tape_conv2d(dcps_tape *tape, dcps_tensor *x, dcps_tensor *w, size_t stride, size_t padding);
+
+/* What batch normalisation remembers from step to step: the caller's memory, not trained, and not part of the layout. */
+typedef struct dcps_batch_norm {
+    float *running_mean;     /* [channels] */
+    float *running_variance; /* [channels] */
+    float momentum;          /* share of a new batch in them, 0 … 1; 0.1 is usual */
+    float epsilon;           /* > 0; 1e-5 is usual */
+} dcps_batch_norm;
+/* scale [channels] · (x − mean) / √(variance + epsilon) + shift [channels] (Ioffe and Szegedy 2015), x [batch, channels, height, width] or
+ * [batch, channels] → the same. A tape that trains takes mean and variance of each channel over this batch (at least two elements), differentiates
+ * through them, and moves the running ones towards them (variance with the divisor n − 1); a tape that evaluates takes the running ones. */
+DCPS_API dcps_tensor *dcps_tape_batch_norm(dcps_tape *tape, dcps_tensor *x, dcps_tensor *scale, dcps_tensor *shift,
+                                           const dcps_batch_norm *norm);
+
+/* Maximum, or mean, over kernel × kernel windows at every stride-th place → sizes as of conv2d. 1 ≤ stride, padding < kernel. What lies outside the
+ * image counts for nothing: the mean is of the elements inside. The gradient of a maximum goes to the first that is largest. */
+DCPS_API dcps_tensor *dcps_tape_max_pool(dcps_tape *tape, dcps_tensor *x, size_t kernel, size_t stride, size_t padding);
+DCPS_API dcps_tensor *dcps_tape_avg_pool(dcps_tape *tape, dcps_tensor *x, size_t kernel, size_t stride, size_t padding);
+/* Mean of each channel, [batch, channels, height, width] → [batch, channels]. */
+DCPS_API dcps_tensor *dcps_tape_global_avg_pool(dcps_tape *tape, dcps_tensor *x);
+
 /* Mean over rows of −log softmax(logits)[row, label]: logits [rows, classes], labels [rows] in 0 … classes−1 → scalar []. Labels are used in place. */
 DCPS_API dcps_tensor *dcps_tape_cross_entropy(dcps_tape *tape, dcps_tensor *logits, const int32_t *labels);
 

@@ -27,6 +27,12 @@ const dcps_backend *dcps_cpu_backend(void)
                     [DCPS_OP_SLICE] = &dcps_cpu_slice,
                     [DCPS_OP_SUM] = &dcps_cpu_reduce,
                     [DCPS_OP_MEAN] = &dcps_cpu_reduce,
+                    [DCPS_OP_REORDER] = &dcps_cpu_reorder,
+                    [DCPS_OP_CONV2D] = &dcps_cpu_conv2d,
+                    [DCPS_OP_BATCH_NORM] = &dcps_cpu_batch_norm,
+                    [DCPS_OP_MAX_POOL] = &dcps_cpu_max_pool,
+                    [DCPS_OP_AVG_POOL] = &dcps_cpu_avg_pool,
+                    [DCPS_OP_GLOBAL_AVG_POOL] = &dcps_cpu_global_avg_pool,
                     [DCPS_OP_CROSS_ENTROPY] = &dcps_cpu_cross_entropy},
     };
     return &backend;

@@ -70,6 +70,6 @@ static dcps_status mul_backward(const dcps_call *call, const float *dy, const dc
     return DCPS_OK;
 }
 
-const dcps_kernel dcps_cpu_add = {.forward = add_forward, .backward = add_backward};
-const dcps_kernel dcps_cpu_sub = {.forward = sub_forward, .backward = sub_backward};
-const dcps_kernel dcps_cpu_mul = {.forward = mul_forward, .backward = mul_backward};
+const dcps_kernel dcps_cpu_add = {.takes = DCPS_TAKES_EITHER, .forward = add_forward, .backward = add_backward};
+const dcps_kernel dcps_cpu_sub = {.takes = DCPS_TAKES_EITHER, .forward = sub_forward, .backward = sub_backward};
+const dcps_kernel dcps_cpu_mul = {.takes = DCPS_TAKES_EITHER, .forward = mul_forward, .backward = mul_backward};

@@ -21,6 +21,12 @@ extern const dcps_kernel dcps_cpu_transpose;
 extern const dcps_kernel dcps_cpu_concat;
 extern const dcps_kernel dcps_cpu_slice;
 extern const dcps_kernel dcps_cpu_reduce;
+extern const dcps_kernel dcps_cpu_reorder;
+extern const dcps_kernel dcps_cpu_conv2d;
+extern const dcps_kernel dcps_cpu_batch_norm;
+extern const dcps_kernel dcps_cpu_max_pool;
+extern const dcps_kernel dcps_cpu_avg_pool;
+extern const dcps_kernel dcps_cpu_global_avg_pool;
 extern const dcps_kernel dcps_cpu_cross_entropy;
 
 #endif

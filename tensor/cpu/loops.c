@@ -20,6 +20,18 @@ void dcps_cpu_put(const dcps_gradient_slot *slot, size_t first, size_t count, fl
         dcps_cpu_set_scaled(count, factor, from, slot->values + first);
 }
 
+/* In tiles that stay in the first-level cache. */
+#define TILE 16u
+void dcps_cpu_transpose_matrix(size_t rows, size_t columns, const float *from, size_t from_step, float *to,
+                               size_t to_step, bool add)
+{
+    for (size_t i0 = 0; i0 < rows; i0 += TILE)
+        for (size_t j0 = 0; j0 < columns; j0 += TILE)
+            for (size_t j = j0; j < columns && j < j0 + TILE; j++)
+                for (size_t i = i0; i < rows && i < i0 + TILE; i++)
+                    to[j * to_step + i] = from[i * from_step + j] + (add ? to[j * to_step + i] : 0.0f);
+}
+
 #define LANES 16
 
 /* Lanes of their own: one sum would have to wait for each addition. */

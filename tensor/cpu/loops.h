@@ -21,6 +21,9 @@ void dcps_cpu_add_scaled(size_t count, float factor, const float *from, float *t
 void dcps_cpu_set_scaled(size_t count, float factor, const float *from, float *to);
 /* Either, as the slot asks for, from its element `first` on. */
 void dcps_cpu_put(const dcps_gradient_slot *slot, size_t first, size_t count, float factor, const float *from);
+/* to (+)= from [rows, columns] transposed; rows of `from` are `from_step` elements apart, those of `to` `to_step`. */
+void dcps_cpu_transpose_matrix(size_t rows, size_t columns, const float *from, size_t from_step, float *to,
+                               size_t to_step, bool add);
 /* Σ x [count], in double. */
 double dcps_cpu_sum(size_t count, const float *x);
 

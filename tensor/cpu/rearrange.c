@@ -11,18 +11,6 @@ static dcps_status reshape_backward(const dcps_call *call, const float *dy, cons
     return DCPS_OK;
 }
 
-/* to (+)= from [rows, columns] transposed, in tiles that stay in the first-level cache. Rows of `from` are `from_step` apart, rows of `to` `to_step`. */
-#define TILE 16u
-static void transpose_matrix(size_t rows, size_t columns, const float *from, size_t from_step, float *to,
-                             size_t to_step, bool add)
-{
-    for (size_t i0 = 0; i0 < rows; i0 += TILE)
-        for (size_t j0 = 0; j0 < columns; j0 += TILE)
-            for (size_t j = j0; j < columns && j < j0 + TILE; j++)
-                for (size_t i = i0; i < rows && i < i0 + TILE; i++)
-                    to[j * to_step + i] = from[i * from_step + j] + (add ? to[j * to_step + i] : 0.0f);
-}
-
 /* to [outer, b, middle, a, inner] (+)= from [outer, a, middle, b, inner] */
 static void exchange(const dcps_transpose_attributes *is, const float *from, float *to, bool add)
 {
@@ -30,8 +18,8 @@ static void exchange(const dcps_transpose_attributes *is, const float *from, flo
     for (size_t o = 0; o < is->outer; o++, from += block, to += block)
         for (size_t m = 0; m < is->middle; m++) {
             if (is->inner == 1) {
-                transpose_matrix(is->a, is->b, from + m * is->b, is->middle * is->b, to + m * is->a, is->middle * is->a,
-                                 add);
+                dcps_cpu_transpose_matrix(is->a, is->b, from + m * is->b, is->middle * is->b, to + m * is->a,
+                                          is->middle * is->a, add);
                 continue;
             }
             for (size_t a = 0; a < is->a; a++)
@@ -104,6 +92,28 @@ static dcps_status slice_backward(const dcps_call *call, const float *dy, const 
     return DCPS_OK;
 }
 
+/* Each image [channels, pixels] ↔ [pixels, channels]. */
+static void reorder(const dcps_tensor *x, bool to_channels_last, const float *from, float *to, bool add)
+{
+    size_t pixels = x->dims[2] * x->dims[3], channels = x->dims[1], image = pixels * channels;
+    size_t rows = to_channels_last ? channels : pixels;
+    for (size_t n = 0; n < x->dims[0]; n++)
+        dcps_cpu_transpose_matrix(rows, image / rows, from + n * image, image / rows, to + n * image, rows, add);
+}
+
+static dcps_status reorder_forward(const dcps_call *call, float *y)
+{
+    reorder(call->y, call->y->order == DCPS_CHANNELS_LAST, call->x[0]->values, y, false);
+    return DCPS_OK;
+}
+
+static dcps_status reorder_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
+{
+    reorder(call->y, call->y->order == DCPS_ROW_MAJOR, dy, dx[0].values, dx[0].add);
+    return DCPS_OK;
+}
+
+const dcps_kernel dcps_cpu_reorder = {.forward = reorder_forward, .backward = reorder_backward};
 const dcps_kernel dcps_cpu_reshape = {.backward = reshape_backward};
 const dcps_kernel dcps_cpu_transpose = {.forward = transpose_forward, .backward = transpose_backward};
 const dcps_kernel dcps_cpu_concat = {.forward = concat_forward, .backward = concat_backward};

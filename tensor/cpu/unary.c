@@ -134,10 +134,11 @@ static dcps_status scale_backward(const dcps_call *call, const float *dy, const 
     return DCPS_OK;
 }
 
-const dcps_kernel dcps_cpu_relu = {.forward = relu_forward, .backward = relu_backward};
-const dcps_kernel dcps_cpu_tanh = {.forward = tanh_forward, .backward = tanh_backward};
-const dcps_kernel dcps_cpu_sigmoid = {.forward = sigmoid_forward, .backward = sigmoid_backward};
-const dcps_kernel dcps_cpu_gelu = {.forward = gelu_forward, .backward = gelu_backward};
-const dcps_kernel dcps_cpu_exp = {.forward = exp_forward, .backward = exp_backward};
-const dcps_kernel dcps_cpu_log = {.forward = log_forward, .backward = log_backward};
-const dcps_kernel dcps_cpu_scale = {.forward = scale_forward, .backward = scale_backward};
+const dcps_kernel dcps_cpu_relu = {.takes = DCPS_TAKES_EITHER, .forward = relu_forward, .backward = relu_backward};
+const dcps_kernel dcps_cpu_tanh = {.takes = DCPS_TAKES_EITHER, .forward = tanh_forward, .backward = tanh_backward};
+const dcps_kernel dcps_cpu_sigmoid = {
+    .takes = DCPS_TAKES_EITHER, .forward = sigmoid_forward, .backward = sigmoid_backward};
+const dcps_kernel dcps_cpu_gelu = {.takes = DCPS_TAKES_EITHER, .forward = gelu_forward, .backward = gelu_backward};
+const dcps_kernel dcps_cpu_exp = {.takes = DCPS_TAKES_EITHER, .forward = exp_forward, .backward = exp_backward};
+const dcps_kernel dcps_cpu_log = {.takes = DCPS_TAKES_EITHER, .forward = log_forward, .backward = log_backward};
+const dcps_kernel dcps_cpu_scale = {.takes = DCPS_TAKES_EITHER, .forward = scale_forward, .backward = scale_backward};

@@ -22,6 +22,11 @@ const dcps_backend *dcps_ref_backend(void)
                     [DCPS_OP_SLICE] = &dcps_ref_slice,
                     [DCPS_OP_SUM] = &dcps_ref_reduce,
                     [DCPS_OP_MEAN] = &dcps_ref_reduce,
+                    [DCPS_OP_CONV2D] = &dcps_ref_conv2d,
+                    [DCPS_OP_BATCH_NORM] = &dcps_ref_batch_norm,
+                    [DCPS_OP_MAX_POOL] = &dcps_ref_max_pool,
+                    [DCPS_OP_AVG_POOL] = &dcps_ref_avg_pool,
+                    [DCPS_OP_GLOBAL_AVG_POOL] = &dcps_ref_global_avg_pool,
                     [DCPS_OP_CROSS_ENTROPY] = &dcps_ref_cross_entropy},
     };
     return &backend;

@@ -24,6 +24,11 @@ extern const dcps_kernel dcps_ref_transpose;
 extern const dcps_kernel dcps_ref_concat;
 extern const dcps_kernel dcps_ref_slice;
 extern const dcps_kernel dcps_ref_reduce;
+extern const dcps_kernel dcps_ref_conv2d;
+extern const dcps_kernel dcps_ref_batch_norm;
+extern const dcps_kernel dcps_ref_max_pool;
+extern const dcps_kernel dcps_ref_avg_pool;
+extern const dcps_kernel dcps_ref_global_avg_pool;
 extern const dcps_kernel dcps_ref_cross_entropy;
 
 /* slot[index] = or += value. */

@@ -10,9 +10,10 @@ typedef struct bench {
     const parity_row *row;
     tape_fixture fixture; /* the inputs are its parameters */
     uint32_t input_count;
-    dcps_tensor *y;        /* of the latest forward; NULL before */
-    const dcps_call *call; /* the op's */
-    float *dy;             /* [y->count], row-major */
+    dcps_tensor *y;                /* of the latest forward; NULL before */
+    const dcps_call *call;         /* the op's */
+    uint64_t backward_allocations; /* of the latest backward, the bench's own aside */
+    float *dy;                     /* [y->count], row-major */
 } bench;
 
 /* The row on `backend`; inputs and dy are the same whatever the backend. Ends with a forward pass. */

@@ -40,5 +40,6 @@ typedef struct parity_table {
 extern const parity_table parity_basic;
 extern const parity_table parity_elementwise;
 extern const parity_table parity_shape;
+extern const parity_table parity_images;
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "support/check_main.h"
 #include "support/tape_fixture.h"
 #include "tensor/cpu/cpu.h"
@@ -99,6 +100,112 @@ START_TEST(wrong_shapes_are_refused)
 }
 END_TEST
 
+START_TEST(wrong_images_are_refused)
+{
+    const char *backend = _i == 0 ? "backend ref" : "backend cpu";
+    float mean[3] = {0}, variance[3] = {0};
+    tape_fixture fixture;
+    tape_fixture_init(&fixture, "2,3,5,5;4,3,3,3;4,2,3,3;3;1,3", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
+    dcps_tape *tape = fixture.tape;
+    dcps_tensor *p[5];
+    for (uint32_t i = 0; i < 5; i++)
+        p[i] = dcps_tape_parameter(tape, i);
+    REFUSED(dcps_tape_conv2d(tape, p[0], p[2], 1, 1), "conv2d", "[2, 3, 5, 5] and [4, 2, 3, 3]", backend);
+    REFUSED(dcps_tape_conv2d(tape, p[3], p[1], 1, 1), "conv2d", "x [batch, channels, height, width]");
+    REFUSED(dcps_tape_conv2d(tape, p[0], p[1], 0, 1), "conv2d", "stride");
+    REFUSED(dcps_tape_conv2d(tape, p[1], p[0], 1, 0), "conv2d", "holds the kernel");
+    REFUSED(dcps_tape_conv2d(tape, p[0], p[1], 1, SIZE_MAX / 2), "conv2d");
+    REFUSED(dcps_tape_max_pool(tape, p[0], 2, 2, 2), "max_pool", "less padding than window", "[2, 3, 5, 5]", backend);
+    REFUSED(dcps_tape_max_pool(tape, p[0], 6, 1, 0), "max_pool");
+    REFUSED(dcps_tape_avg_pool(tape, p[0], 0, 1, 0), "avg_pool");
+    REFUSED(dcps_tape_avg_pool(tape, p[3], 1, 1, 0), "avg_pool", "[3]");
+    REFUSED(dcps_tape_global_avg_pool(tape, p[4]), "global_avg_pool", "[1, 3]", backend);
+    dcps_batch_norm norm = {.running_mean = mean, .running_variance = variance, .momentum = 0.1f, .epsilon = 1e-5f};
+    REFUSED(dcps_tape_batch_norm(tape, p[3], p[3], p[3], &norm), "batch_norm", "[3] and [3] and [3]", backend);
+    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[4], &norm), "batch_norm", "shift [channels]");
+    REFUSED(dcps_tape_batch_norm(tape, p[4], p[3], p[3], &norm), "batch_norm", "two elements");
+    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[3], NULL), "batch_norm", "running statistics");
+    norm.epsilon = 0.0f;
+    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[3], &norm), "batch_norm", "epsilon");
+    tape_fixture_fini(&fixture);
+}
+END_TEST
+
+/* Two batches move the running statistics; an evaluation takes them, and leaves them alone. */
+START_TEST(batch_norm_remembers)
+{
+    float mean[1] = {1.0f}, variance[1] = {2.0f};
+    dcps_batch_norm norm = {.running_mean = mean, .running_variance = variance, .momentum = 0.25f, .epsilon = 1.0f};
+    tape_fixture fixture;
+    tape_fixture_init(&fixture, "1;1", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
+    fixture.weights[0] = 3.0f;
+    fixture.weights[16] = 5.0f;
+    const float x[4] = {2, 4, 6, 8}; /* mean 5, variance 5, with divisor n − 1 20 / 3 */
+    for (int round = 0; round < 2; round++) {
+        dcps_tape *tape = round == 0 ? fixture.tape : fixture.evaluation;
+        dcps_tensor *y = dcps_tape_batch_norm(tape, dcps_tape_input(tape, x, 4, (size_t[]){1, 1, 2, 2}),
+                                              dcps_tape_parameter(tape, 0), dcps_tape_parameter(tape, 1), &norm);
+        double used_mean = round == 0 ? 5.0 : 2.0, used_variance = round == 0 ? 5.0 : 1.5 + 5.0 / 3.0;
+        for (int i = 0; i < 4; i++)
+            ck_assert_double_eq_tol((double)dcps_tensor_values(tape, y)[i],
+                                    3.0 * ((double)x[i] - used_mean) / sqrt(used_variance + 1.0) + 5.0, 1e-5);
+        ck_assert_double_eq_tol((double)mean[0], 2.0, 1e-6);
+        ck_assert_double_eq_tol((double)variance[0], 1.5 + 5.0 / 3.0, 1e-6);
+    }
+    tape_fixture_fini(&fixture);
+}
+END_TEST
+
+/* A small residual net: its images change order in many places, and are used more than once. Its loss, and in the fixture its gradients. */
+static double image_net(tape_fixture *fixture, const dcps_backend *backend)
+{
+    static float x[4 * 3 * 9 * 9], mean[6], variance[6];
+    fill_random(x, sizeof x / sizeof x[0], 5);
+    tape_fixture_init(fixture, "6,3,3,3;6;6;6,6,3,3;6,5;54,5", backend);
+    dcps_tape *tape = fixture->tape;
+    dcps_batch_norm norm = {.running_mean = mean, .running_variance = variance, .momentum = 0.1f, .epsilon = 1e-5f};
+    double loss = 0.0;
+    for (int round = 0; round < 3; round++) {
+        dcps_tape_reset(tape);
+        fixture->finals = 0;
+        dcps_tensor *input = dcps_tape_input(tape, x, 4, (size_t[]){4, 3, 9, 9});
+        dcps_tensor *h = dcps_tape_conv2d(tape, input, dcps_tape_parameter(tape, 0), 2, 1);
+        h = dcps_tape_batch_norm(tape, h, dcps_tape_parameter(tape, 1), dcps_tape_parameter(tape, 2), &norm);
+        dcps_tensor *shortcut = dcps_tape_relu(tape, h);
+        h = dcps_tape_conv2d(tape, shortcut, dcps_tape_parameter(tape, 3), 1, 1);
+        h = dcps_tape_add(tape, h, shortcut);
+        h = dcps_tape_add(tape, h, dcps_tape_transpose(tape, h, 2, 3)); /* row-major on one side only */
+        h = dcps_tape_max_pool(tape, h, 3, 2, 1);
+        dcps_tensor *logits = dcps_tape_matmul(tape, dcps_tape_global_avg_pool(tape, h), dcps_tape_parameter(tape, 4));
+        dcps_tensor *flat = dcps_tape_reshape(tape, h, 2, (size_t[]){4, 54});
+        logits = dcps_tape_add(tape, logits, dcps_tape_matmul(tape, flat, dcps_tape_parameter(tape, 5)));
+        dcps_tensor *result = dcps_tape_cross_entropy(tape, logits, (int32_t[]){1, 4, 0, 2});
+        ck_assert_msg(result != NULL, "%s", dcps_error_message());
+        loss = (double)dcps_tensor_values(tape, result)[0];
+        uint64_t before = dcps_alloc_count();
+        ck_assert_int_eq(dcps_tape_backward(tape, result), DCPS_OK);
+        ck_assert(round < 2 || dcps_alloc_count() == before);
+    }
+    return loss;
+}
+
+START_TEST(image_nets_agree)
+{
+    tape_fixture ref, cpu;
+    ck_assert_double_eq_tol(image_net(&ref, dcps_ref_backend()), image_net(&cpu, dcps_cpu_backend()), 1e-5);
+    ck_assert_uint_eq(ref.finals, 6);
+    ck_assert_uint_eq(cpu.finals, 6);
+    double largest = 0.0;
+    for (uint64_t i = 0; i < ref.params; i++) {
+        largest = fmax(largest, fabs((double)ref.gradient[i]));
+        ck_assert_double_eq_tol((double)cpu.gradient[i], (double)ref.gradient[i], 2e-5);
+    }
+    ck_assert_double_gt(largest, 0.01);
+    tape_fixture_fini(&ref);
+    tape_fixture_fini(&cpu);
+}
+END_TEST
+
 /* A view is the same memory, and its gradient reaches what it shows. */
 START_TEST(reshape_shares_values)
 {
@@ -120,10 +227,12 @@ int main(void)
     Suite *suite = suite_create("ops");
     TCase *tests = tcase_create("ops");
     tcase_set_timeout(tests, 60);
-    const TTest *on_both[] = {known_results, not_a_number_stays_visible, wrong_shapes_are_refused,
-                              reshape_shares_values};
+    const TTest *on_both[] = {
+        known_results,        not_a_number_stays_visible, wrong_shapes_are_refused, wrong_images_are_refused,
+        batch_norm_remembers, reshape_shares_values};
     for (size_t i = 0; i < sizeof on_both / sizeof on_both[0]; i++)
         tcase_add_loop_test(tests, on_both[i], 0, 2);
+    tcase_add_test(tests, image_nets_agree);
     suite_add_tcase(suite, tests);
     return check_run(suite);
 }
