@@ -31,6 +31,11 @@
     X(SLICE, "slice")                                                                                                  \
     X(SUM, "sum")                                                                                                      \
     X(MEAN, "mean")                                                                                                    \
+    X(SOFTMAX, "softmax")                                                                                              \
+    X(LOG_SOFTMAX, "log_softmax")                                                                                      \
+    X(EMBEDDING, "embedding")                                                                                          \
+    X(DROPOUT, "dropout")                                                                                              \
+    X(LAYER_NORM, "layer_norm")                                                                                        \
     X(REORDER, "reorder")                                                                                              \
     X(CONV2D, "conv2d")                                                                                                \
     X(BATCH_NORM, "batch_norm")                                                                                        \

@@ -8,7 +8,11 @@
 
 /* DCPS_OP_CROSS_ENTROPY: x[0] logits [rows, classes]; saved: probabilities [rows, classes]. */
 typedef struct dcps_cross_entropy_attributes {
-    const int32_t *labels; /* [rows], each in 0 … classes − 1 */
+    const int32_t *labels; /* [rows], each in 0 … classes − 1 or ignored */
+    size_t counted;        /* rows that are not ignored */
+    bool ignore;           /* rows labelled `ignored_label` count for nothing */
+    int32_t ignored_label;
+    float smoothing; /* share of the target that is spread evenly over all classes */
 } dcps_cross_entropy_attributes;
 
 /* DCPS_OP_MATMUL: y [batch, m, n] = op(x[0]) [batch, m, k] · op(x[1]) [batch, k, n], where op exchanges the last two dims if told to. */
@@ -62,5 +66,37 @@ typedef struct dcps_batch_norm_attributes {
 typedef struct dcps_pool_attributes {
     size_t kernel, stride, padding;
 } dcps_pool_attributes;
+
+/* Whether a row of the logits counts. */
+static inline bool dcps_cross_entropy_counts(const dcps_cross_entropy_attributes *is, size_t row)
+{
+    return !is->ignore || is->labels[row] != is->ignored_label;
+}
+
+/* DCPS_OP_SOFTMAX, DCPS_OP_LOG_SOFTMAX: x[0] read as [rows, columns]. */
+typedef struct dcps_softmax_attributes {
+    size_t rows, columns;
+    const uint8_t *mask; /* [rows / rows_a_mask, columns], 0: the column gets nothing; NULL: all count. For SOFTMAX */
+    size_t rows_a_mask;  /* rows that share one row of the mask */
+} dcps_softmax_attributes;
+
+/* DCPS_OP_EMBEDDING: x[0] table [rows, width]. */
+typedef struct dcps_embedding_attributes {
+    const int32_t *indices; /* [count], each in 0 … rows − 1 */
+    size_t count;
+} dcps_embedding_attributes;
+
+/* DCPS_OP_DROPOUT */
+typedef struct dcps_dropout_attributes {
+    uint64_t seed, number;
+    uint32_t index; /* of the dropout within the step */
+    float rate;
+} dcps_dropout_attributes;
+
+/* DCPS_OP_LAYER_NORM: x[0] read as [rows, columns], x[1] scale [columns], x[2] shift [columns]. */
+typedef struct dcps_layer_norm_attributes {
+    size_t rows, columns;
+    float epsilon;
+} dcps_layer_norm_attributes;
 
 #endif

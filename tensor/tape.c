@@ -66,6 +66,7 @@ void dcps_tape_reset(dcps_tape *tape)
     }
     dcps_step_memory_reset(&tape->memory);
     tape->last = NULL;
+    tape->dropouts = 0;
     tape->walked = false;
     tape->status = DCPS_OK;
 }

@@ -10,8 +10,9 @@ struct dcps_tape {
     dcps_step_memory memory;
     dcps_tensor *parameters; /* [parameter_count], one for each tensor of the layout, kept from step to step */
     uint32_t parameter_count;
-    dcps_call *last; /* newest call of the step */
-    bool walked;     /* backward has run in this step */
+    dcps_call *last;   /* newest call of the step */
+    uint32_t dropouts; /* dropout calls of the step */
+    bool walked;       /* backward has run in this step */
     dcps_status status;
 };
 

@@ -104,6 +104,35 @@ DCPS_API dcps_tensor *dcps_tape_global_avg_pool(dcps_tape *tape, dcps_tensor *x)
 /* Mean over rows of −log softmax(logits)[row, label]: logits [rows, classes], labels [rows] in 0 … classes−1 → scalar []. Labels are used in place. */
 DCPS_API dcps_tensor *dcps_tape_cross_entropy(dcps_tape *tape, dcps_tensor *logits, const int32_t *labels);
 
+typedef struct dcps_cross_entropy_options {
+    bool ignore;           /* leave out rows whose label is `ignored_label`, padding for one */
+    int32_t ignored_label; /* any number */
+    float
+        label_smoothing; /* ε, 0 ≤ ε < 1: the target is (1 − ε) · onehot + ε / classes (Szegedy et al. 2016, section 7) */
+} dcps_cross_entropy_options;
+/* The same with options: the mean is over the rows that are not left out, and 0 when all are. */
+DCPS_API dcps_tensor *dcps_tape_cross_entropy_with(dcps_tape *tape, dcps_tensor *logits, const int32_t *labels,
+                                                   const dcps_cross_entropy_options *options);
+
+/* exp(x) / Σ exp(x) along the last dim, of at least one → the same shape. */
+DCPS_API dcps_tensor *dcps_tape_softmax(dcps_tape *tape, dcps_tensor *x);
+/* The same where mask is not 0, and 0 elsewhere: x [batch, …, columns], mask [batch, columns], used in place, no row of it all 0. */
+DCPS_API dcps_tensor *dcps_tape_masked_softmax(dcps_tape *tape, dcps_tensor *x, const uint8_t *mask);
+/* x − log Σ exp(x) along the last dim, of at least one → the same shape. */
+DCPS_API dcps_tensor *dcps_tape_log_softmax(dcps_tape *tape, dcps_tensor *x);
+
+/* Row indices[i] of table [rows, width] for each i: indices [dims], each in 0 … rows − 1, used in place → [dims, width]. At most 7 dims. */
+DCPS_API dcps_tensor *dcps_tape_embedding(dcps_tape *tape, dcps_tensor *table, const int32_t *indices,
+                                          uint32_t dim_count, const size_t *dims);
+/* Each element 0 with probability `rate`, 0 ≤ rate < 1, else x / (1 − rate) (Srivastava et al. 2014). On a tape that evaluates: x itself. Which are
+ * dropped is a function of (seed, number, how many dropouts came before in this step, element) on every backend; `seed` and `number` are those of
+ * the batch (dcps_batch), so that a run can be repeated. At most 2³³ elements. */
+DCPS_API dcps_tensor *dcps_tape_dropout(dcps_tape *tape, dcps_tensor *x, float rate, uint64_t seed, uint64_t number);
+/* scale · (x − mean) / √(variance + epsilon) + shift along the last dim (Ba, Kiros and Hinton 2016), variance with the divisor n: x […, columns],
+ * scale [columns], shift [columns], epsilon > 0 → the shape of x. */
+DCPS_API dcps_tensor *dcps_tape_layer_norm(dcps_tape *tape, dcps_tensor *x, dcps_tensor *scale, dcps_tensor *shift,
+                                           float epsilon);
+
 /* Whether gradients are wanted: evaluation passes need none, and ops then keep nothing for them. */
 DCPS_API bool dcps_tape_is_training(const dcps_tape *tape);
 

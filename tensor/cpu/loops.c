@@ -12,6 +12,12 @@ DCPS_CPU_LOOP void dcps_cpu_set_scaled(size_t count, float factor, const float *
         to[i] = factor * from[i];
 }
 
+DCPS_CPU_LOOP void dcps_cpu_scale_in_place(size_t count, float factor, float *x)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] *= factor;
+}
+
 void dcps_cpu_put(const dcps_gradient_slot *slot, size_t first, size_t count, float factor, const float *from)
 {
     if (slot->add)
@@ -46,5 +52,20 @@ DCPS_CPU_LOOP double dcps_cpu_sum(size_t count, const float *restrict x)
         sum += lanes[j];
     for (size_t i = whole; i < count; i++)
         sum += (double)x[i];
+    return sum;
+}
+
+/* a and b may be the same. */
+DCPS_CPU_LOOP double dcps_cpu_dot(size_t count, const float *a, const float *b)
+{
+    double lanes[LANES] = {0.0}, sum = 0.0;
+    size_t whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            lanes[j] += (double)a[i + j] * (double)b[i + j];
+    for (size_t j = 0; j < LANES; j++)
+        sum += lanes[j];
+    for (size_t i = whole; i < count; i++)
+        sum += (double)a[i] * (double)b[i];
     return sum;
 }

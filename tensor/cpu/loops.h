@@ -24,7 +24,10 @@ void dcps_cpu_put(const dcps_gradient_slot *slot, size_t first, size_t count, fl
 /* to (+)= from [rows, columns] transposed; rows of `from` are `from_step` elements apart, those of `to` `to_step`. */
 void dcps_cpu_transpose_matrix(size_t rows, size_t columns, const float *from, size_t from_step, float *to,
                                size_t to_step, bool add);
-/* Σ x [count], in double. */
+/* x [count] *= factor */
+void dcps_cpu_scale_in_place(size_t count, float factor, float *x);
+/* Σ x [count] and Σ a · b [count], in double. */
 double dcps_cpu_sum(size_t count, const float *x);
+double dcps_cpu_dot(size_t count, const float *a, const float *b);
 
 #endif

@@ -41,5 +41,6 @@ extern const parity_table parity_basic;
 extern const parity_table parity_elementwise;
 extern const parity_table parity_shape;
 extern const parity_table parity_images;
+extern const parity_table parity_sequence;
 
 #endif

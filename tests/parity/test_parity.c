@@ -10,7 +10,8 @@
 #include "tensor/ref/ref.h"
 #include "tensor/tape_state.h"
 
-static const parity_table *const tables[] = {&parity_basic, &parity_elementwise, &parity_shape, &parity_images};
+static const parity_table *const tables[] = {&parity_basic, &parity_elementwise, &parity_shape, &parity_images,
+                                             &parity_sequence};
 #define TABLE_COUNT (sizeof tables / sizeof tables[0])
 
 /* Those compared with ref. */

@@ -8,6 +8,7 @@
 #include "support/check_main.h"
 #include "support/tape_fixture.h"
 #include "tensor/cpu/cpu.h"
+#include "tensor/philox.h"
 #include "tensor/ref/ref.h"
 
 /* Results worked out by hand. */
@@ -131,6 +132,89 @@ START_TEST(wrong_images_are_refused)
 }
 END_TEST
 
+START_TEST(wrong_data_is_refused)
+{
+    const char *backend = _i == 0 ? "backend ref" : "backend cpu";
+    tape_fixture fixture;
+    tape_fixture_init(&fixture, "2,3;3;;2", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
+    dcps_tape *tape = fixture.tape;
+    dcps_tensor *p[4];
+    for (uint32_t i = 0; i < 4; i++)
+        p[i] = dcps_tape_parameter(tape, i);
+    dcps_cross_entropy_options options = {.ignore = true, .ignored_label = -1, .label_smoothing = 1.0f};
+    const int32_t labels[] = {-1, 3};
+    REFUSED(dcps_tape_cross_entropy_with(tape, p[0], labels, &options), "cross_entropy", "smoothing", "[2, 3]",
+            backend);
+    REFUSED(dcps_tape_cross_entropy_with(tape, p[0], labels, NULL), "cross_entropy", "options");
+    options.label_smoothing = 0.0f;
+    REFUSED(dcps_tape_cross_entropy_with(tape, p[0], labels, &options), "row 1 is 3", "0 … 2");
+    REFUSED(dcps_tape_softmax(tape, p[2]), "softmax", "[]", backend);
+    REFUSED(dcps_tape_log_softmax(tape, p[2]), "log_softmax", "[]");
+    REFUSED(dcps_tape_masked_softmax(tape, p[0], NULL), "softmax", "mask [batch, columns]");
+    REFUSED(dcps_tape_masked_softmax(tape, p[0], (const uint8_t[]){1, 0, 0, 0, 0, 0}), "row 1 of the mask [2, 3]",
+            backend);
+    REFUSED(dcps_tape_embedding(tape, p[0], (const int32_t[]){1, 2}, 1, (size_t[]){2}), "embedding", "index 1 is 2",
+            "[2, 3]", "0 … 1");
+    REFUSED(dcps_tape_embedding(tape, p[0], (const int32_t[]){-1}, 0, NULL), "index 0 is -1");
+    REFUSED(dcps_tape_embedding(tape, p[1], labels, 0, NULL), "embedding", "a table [rows, width]", "[3]", backend);
+    REFUSED(dcps_tape_embedding(tape, p[0], NULL, 0, NULL), "embedding");
+    REFUSED(dcps_tape_dropout(tape, p[0], 1.0f, 0, 0), "dropout", "below 1", "[2, 3]", backend);
+    REFUSED(dcps_tape_dropout(tape, p[0], NAN, 0, 0), "dropout");
+    REFUSED(dcps_tape_layer_norm(tape, p[0], p[1], p[3], 1e-5f), "layer_norm", "[2, 3] and [3] and [2]", backend);
+    REFUSED(dcps_tape_layer_norm(tape, p[0], p[1], p[1], 0.0f), "layer_norm", "epsilon");
+    tape_fixture_fini(&fixture);
+}
+END_TEST
+
+/* Known answers of the reference implementation that comes with the paper (kat_vectors of Random123, philox4x32 10). */
+START_TEST(philox_known_answers)
+{
+    uint32_t zeros[4] = {0, 0, 0, 0}, ones[4] = {~0u, ~0u, ~0u, ~0u};
+    dcps_philox_rounds(zeros, 0);
+    ck_assert_mem_eq(zeros, ((uint32_t[]){0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}), sizeof zeros);
+    dcps_philox_rounds(ones, UINT64_MAX);
+    ck_assert_mem_eq(ones, ((uint32_t[]){0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}), sizeof ones);
+}
+END_TEST
+
+/* The share dropped is the rate; masks differ from call to call and from batch to batch, and come again with the same batch. */
+START_TEST(dropout_masks)
+{
+    enum { COUNT = 40000 };
+    static float x[COUNT], seen[4][COUNT];
+    tape_fixture fixture;
+    tape_fixture_init(&fixture, "40000", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
+    for (int i = 0; i < COUNT; i++)
+        x[i] = fixture.weights[i] = 1.0f;
+    dcps_tape *tape = fixture.tape;
+    for (int batch = 0; batch < 2; batch++) {
+        for (int call = 0; call < 2; call++) {
+            dcps_tensor *y = dcps_tape_dropout(tape, dcps_tape_parameter(tape, 0), 0.3f, 5, (uint64_t)batch);
+            memcpy(seen[2 * batch + call], dcps_tensor_values(tape, y), sizeof seen[0]);
+        }
+        dcps_tape_reset(tape);
+    }
+    for (int a = 0; a < 4; a++) {
+        int dropped = 0;
+        for (int i = 0; i < COUNT; i++)
+            dropped += seen[a][i] == 0.0f;
+        ck_assert_double_eq_tol(dropped / (double)COUNT, 0.3, 0.01); /* four standard deviations */
+        for (int b = 0; b < a; b++) {
+            int equal = 0;
+            for (int i = 0; i < COUNT; i++)
+                equal += seen[a][i] == seen[b][i];
+            ck_assert_double_eq_tol(equal / (double)COUNT, 0.58, 0.012);
+        }
+    }
+    dcps_tensor *again = dcps_tape_dropout(tape, dcps_tape_parameter(tape, 0), 0.3f, 5, 0);
+    ck_assert_mem_eq(dcps_tensor_values(tape, again), seen[0], sizeof seen[0]);
+    dcps_tensor *whole =
+        dcps_tape_dropout(fixture.evaluation, dcps_tape_input(fixture.evaluation, x, 1, (size_t[]){COUNT}), 0.3f, 5, 0);
+    ck_assert_ptr_eq(dcps_tensor_values(fixture.evaluation, whole), x);
+    tape_fixture_fini(&fixture);
+}
+END_TEST
+
 /* Two batches move the running statistics; an evaluation takes them, and leaves them alone. */
 START_TEST(batch_norm_remembers)
 {
@@ -227,11 +311,17 @@ int main(void)
     Suite *suite = suite_create("ops");
     TCase *tests = tcase_create("ops");
     tcase_set_timeout(tests, 60);
-    const TTest *on_both[] = {
-        known_results,        not_a_number_stays_visible, wrong_shapes_are_refused, wrong_images_are_refused,
-        batch_norm_remembers, reshape_shares_values};
+    const TTest *on_both[] = {known_results,
+                              not_a_number_stays_visible,
+                              wrong_shapes_are_refused,
+                              wrong_images_are_refused,
+                              wrong_data_is_refused,
+                              dropout_masks,
+                              batch_norm_remembers,
+                              reshape_shares_values};
     for (size_t i = 0; i < sizeof on_both / sizeof on_both[0]; i++)
         tcase_add_loop_test(tests, on_both[i], 0, 2);
+    tcase_add_test(tests, philox_known_answers);
     tcase_add_test(tests, image_nets_agree);
     suite_add_tcase(suite, tests);
     return check_run(suite);
