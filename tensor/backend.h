@@ -36,6 +36,7 @@
     X(EMBEDDING, "embedding")                                                                                          \
     X(DROPOUT, "dropout")                                                                                              \
     X(LAYER_NORM, "layer_norm")                                                                                        \
+    X(LSTM, "lstm")                                                                                                    \
     X(REORDER, "reorder")                                                                                              \
     X(CONV2D, "conv2d")                                                                                                \
     X(BATCH_NORM, "batch_norm")                                                                                        \

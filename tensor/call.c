@@ -144,7 +144,7 @@ bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, 
     return true;
 }
 
-dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims)
+dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, size_t first, uint32_t dim_count, const size_t *dims)
 {
     dcps_order order;
     if (!dcps_call_order(tape, call, dim_count, &order))
@@ -153,8 +153,8 @@ dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, uint32_t dim_count
     if (y == NULL)
         return NULL;
     y->order = order;
-    assert(y->count == call->x[0]->count);
-    y->values = call->x[0]->values;
+    assert(first + y->count <= call->x[0]->count);
+    y->values = call->x[0]->values + first;
     y->differentiable = differentiable(tape, call);
     call->y = y;
     if (y->differentiable)

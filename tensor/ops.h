@@ -99,4 +99,11 @@ typedef struct dcps_layer_norm_attributes {
     float epsilon;
 } dcps_layer_norm_attributes;
 
+/* DCPS_OP_LSTM, one layer: x[0] [steps, batch, input], x[1] [input, 4 hidden], x[2] [hidden, 4 hidden], x[3] bias [4 hidden], x[4] h and x[5] c
+ * [batch, hidden] before the first step → y [steps + 1, batch, hidden], h of every step and then c of the last. Gates in the order i, f, g, o. */
+typedef struct dcps_lstm_attributes {
+    size_t steps, batch, input, hidden;
+} dcps_lstm_attributes;
+enum { DCPS_LSTM_X, DCPS_LSTM_W_INPUT, DCPS_LSTM_W_HIDDEN, DCPS_LSTM_BIAS, DCPS_LSTM_H, DCPS_LSTM_C, DCPS_LSTM_INPUTS };
+
 #endif

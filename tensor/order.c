@@ -17,7 +17,7 @@ dcps_tensor *dcps_tape_order(dcps_tape *tape, dcps_tensor *x, dcps_order order)
     dcps_call *call = dcps_tape_begin(tape, DCPS_OP_REORDER, 1, &x);
     if (call == NULL)
         return NULL;
-    dcps_tensor *y = orders_coincide(x) ? dcps_tape_view(tape, call, x->dim_count, x->dims)
+    dcps_tensor *y = orders_coincide(x) ? dcps_tape_view(tape, call, 0, x->dim_count, x->dims)
                                         : dcps_tape_run(tape, call, x->dim_count, x->dims);
     if (y == NULL)
         return NULL;

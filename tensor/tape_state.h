@@ -31,8 +31,8 @@ bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, 
 /* Runs the kernel and returns the result, of shape dims [dim_count]. NULL, with the tape failed, otherwise. */
 dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims);
 
-/* The same for a kernel that has nothing to compute: the result shares the values of input 0, and has as many. */
-dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims);
+/* The same for a result that shares the values of input 0, from element `first` on: nothing is computed. */
+dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, size_t first, uint32_t dim_count, const size_t *dims);
 
 /* x in `order`: x itself, or its twin, made where there is none. NULL, with the tape failed, otherwise. */
 dcps_tensor *dcps_tape_order(dcps_tape *tape, dcps_tensor *x, dcps_order order);

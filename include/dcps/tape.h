@@ -66,7 +66,7 @@ DCPS_API dcps_tensor *dcps_tape_reshape(dcps_tape *tape, dcps_tensor *x, uint32_
 DCPS_API dcps_tensor *dcps_tape_transpose(dcps_tape *tape, dcps_tensor *x, uint32_t dim_a, uint32_t dim_b);
 /* x[0], x[1], … x[count − 1] one after the other along `dim`; all other dims are equal. 1 to 64 of them. */
 DCPS_API dcps_tensor *dcps_tape_concat(dcps_tape *tape, uint32_t count, dcps_tensor *const *x, uint32_t dim);
-/* Indices first … first + count − 1 of `dim`; at least one. */
+/* Indices first … first + count − 1 of `dim`; at least one. Of the first dim, values are shared, not copied. */
 DCPS_API dcps_tensor *dcps_tape_slice(dcps_tape *tape, dcps_tensor *x, uint32_t dim, size_t first, size_t count);
 
 /* Sum and mean of all elements → []. */
@@ -132,6 +132,29 @@ DCPS_API dcps_tensor *dcps_tape_dropout(dcps_tape *tape, dcps_tensor *x, float r
  * scale [columns], shift [columns], epsilon > 0 → the shape of x. */
 DCPS_API dcps_tensor *dcps_tape_layer_norm(dcps_tape *tape, dcps_tensor *x, dcps_tensor *scale, dcps_tensor *shift,
                                            float epsilon);
+
+/* One layer of a long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000): at each step
+ *
+ *     [i f g o] = x · w_input + h · w_hidden + bias,  c ← σ(f) · c + σ(i) · tanh(g),  h ← σ(o) · tanh(c)
+ *
+ * where the columns of weights and bias hold the four gates in this order. */
+typedef struct dcps_lstm_layer {
+    dcps_tensor *w_input;  /* [input, 4 hidden]; input of a layer above the first is the hidden size of the one below */
+    dcps_tensor *w_hidden; /* [hidden, 4 hidden] */
+    dcps_tensor *bias;     /* [4 hidden] */
+    dcps_tensor *h, *c;    /* [batch, hidden], before the first step */
+} dcps_lstm_layer;
+
+/* Where a layer stands after the last step. */
+typedef struct dcps_lstm_state {
+    dcps_tensor *h, *c; /* [batch, hidden] */
+} dcps_lstm_state;
+
+/* Layers upon each other: x [steps, batch, input] → h of the uppermost at every step, [steps, batch, hidden]. `layers` [layer_count], at least one, and
+ * `after` [layer_count] are the caller's; `after` may be NULL, and is set only on success. Differentiable in everything, states included: give states of
+ * an earlier batch as dcps_tape_input to end back-propagation there. For dropout between layers, call it layer by layer. */
+DCPS_API dcps_tensor *dcps_tape_lstm(dcps_tape *tape, dcps_tensor *x, uint32_t layer_count,
+                                     const dcps_lstm_layer *layers, dcps_lstm_state *after);
 
 /* Whether gradients are wanted: evaluation passes need none, and ops then keep nothing for them. */
 DCPS_API bool dcps_tape_is_training(const dcps_tape *tape);

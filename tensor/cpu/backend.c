@@ -32,6 +32,7 @@ const dcps_backend *dcps_cpu_backend(void)
                     [DCPS_OP_EMBEDDING] = &dcps_cpu_embedding,
                     [DCPS_OP_DROPOUT] = &dcps_cpu_dropout,
                     [DCPS_OP_LAYER_NORM] = &dcps_cpu_layer_norm,
+                    [DCPS_OP_LSTM] = &dcps_cpu_lstm,
                     [DCPS_OP_REORDER] = &dcps_cpu_reorder,
                     [DCPS_OP_CONV2D] = &dcps_cpu_conv2d,
                     [DCPS_OP_BATCH_NORM] = &dcps_cpu_batch_norm,

@@ -26,6 +26,7 @@ extern const dcps_kernel dcps_cpu_log_softmax;
 extern const dcps_kernel dcps_cpu_embedding;
 extern const dcps_kernel dcps_cpu_dropout;
 extern const dcps_kernel dcps_cpu_layer_norm;
+extern const dcps_kernel dcps_cpu_lstm;
 extern const dcps_kernel dcps_cpu_reorder;
 extern const dcps_kernel dcps_cpu_conv2d;
 extern const dcps_kernel dcps_cpu_batch_norm;

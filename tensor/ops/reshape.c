@@ -16,5 +16,5 @@ dcps_tensor *dcps_tape_reshape(dcps_tape *tape, dcps_tensor *x, uint32_t dim_cou
                  dims == NULL ? "[]" : dcps_shape_format(shape, dim_count, dims));
         return dcps_tape_refuse(tape, call, text);
     }
-    return dcps_tape_view(tape, call, dim_count, dims);
+    return dcps_tape_view(tape, call, 0, dim_count, dims);
 }

@@ -27,6 +27,7 @@ const dcps_backend *dcps_ref_backend(void)
                     [DCPS_OP_EMBEDDING] = &dcps_ref_embedding,
                     [DCPS_OP_DROPOUT] = &dcps_ref_dropout,
                     [DCPS_OP_LAYER_NORM] = &dcps_ref_layer_norm,
+                    [DCPS_OP_LSTM] = &dcps_ref_lstm,
                     [DCPS_OP_CONV2D] = &dcps_ref_conv2d,
                     [DCPS_OP_BATCH_NORM] = &dcps_ref_batch_norm,
                     [DCPS_OP_MAX_POOL] = &dcps_ref_max_pool,

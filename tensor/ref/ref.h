@@ -29,6 +29,7 @@ extern const dcps_kernel dcps_ref_log_softmax;
 extern const dcps_kernel dcps_ref_embedding;
 extern const dcps_kernel dcps_ref_dropout;
 extern const dcps_kernel dcps_ref_layer_norm;
+extern const dcps_kernel dcps_ref_lstm;
 extern const dcps_kernel dcps_ref_conv2d;
 extern const dcps_kernel dcps_ref_batch_norm;
 extern const dcps_kernel dcps_ref_max_pool;

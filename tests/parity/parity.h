@@ -7,7 +7,7 @@
 
 #include "tensor/tape.h"
 
-#define PARITY_MAX_INPUTS 4
+#define PARITY_MAX_INPUTS 6
 #define PARITY_MAX_ARGUMENTS 8
 
 /* Where the inputs are drawn from. */

@@ -64,6 +64,16 @@ static dcps_tensor *layer_norm(dcps_tape *tape, dcps_tensor *const *x, const siz
     return dcps_tape_layer_norm(tape, x[0], x[1], x[2], 1e-5f);
 }
 
+/* Argument: what weights are divided by. Large ones make a chaotic system, in which rounding errors grow from step to step. */
+static dcps_tensor *lstm(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments)
+{
+    dcps_tensor *w[2] = {x[1], x[2]};
+    for (int i = 0; i < 2 && arguments[0] != 0; i++)
+        w[i] = dcps_tape_scale(tape, w[i], 1.0f / (float)arguments[0]);
+    dcps_lstm_layer layer = {.w_input = w[0], .w_hidden = w[1], .bias = x[3], .h = x[4], .c = x[5]};
+    return dcps_tape_lstm(tape, x[0], 1, &layer, NULL);
+}
+
 static const parity_row rows[] = {
     {"softmax one number", softmax, "1", {0}, PARITY_SIGNED, 0, 0, 1e-4},
     {"softmax row", softmax, "1,10", {0}, PARITY_SIGNED, 1e-6, 3e-6, 2e-4},
@@ -90,5 +100,8 @@ static const parity_row rows[] = {
     {"layer_norm three columns", layer_norm, "2,3;3;3", {0}, PARITY_WIDE, 5e-6, 1e-5, 5e-4},
     {"layer_norm odd", layer_norm, "3,5,7;7;7", {0}, PARITY_WIDE, 5e-6, 1e-5, 5e-4},
     {"layer_norm large", layer_norm, "40,513;513;513", {0}, PARITY_SIGNED, 5e-6, 1e-5, 0},
+    {"lstm one number", lstm, "1,1,1;1,4;1,4;4;1,1;1,1", {0}, PARITY_SIGNED, 1e-6, 3e-6, 2e-4},
+    {"lstm odd", lstm, "4,3,5;5,28;7,28;28;3,7;3,7", {0}, PARITY_SIGNED, 2e-6, 5e-6, 2e-4},
+    {"lstm 200", lstm, "20,20,200;200,800;200,800;800;20,200;20,200", {10}, PARITY_SIGNED, 3e-6, 5e-6, 0},
 };
 const parity_table parity_sequence = {rows, sizeof rows / sizeof rows[0]};

@@ -215,6 +215,87 @@ START_TEST(dropout_masks)
 }
 END_TEST
 
+/* Two layers over `steps` steps in one call, or in two calls of which the second takes up the states of the first. Mean square of the uppermost h. */
+static void run_lstm(tape_fixture *fixture, const dcps_backend *backend, bool split)
+{
+    enum { STEPS = 5, BATCH = 3, INPUT = 4, FIRST = 2 };
+    static float x[STEPS * BATCH * INPUT];
+    fill_random(x, sizeof x / sizeof x[0], 5);
+    tape_fixture_init(fixture, "4,24;6,24;24;3,6;3,6;6,24;6,24;24;3,6;3,6", backend);
+    dcps_tape *tape = fixture->tape;
+    dcps_tensor *p[10];
+    for (uint32_t i = 0; i < 10; i++)
+        p[i] = dcps_tape_parameter(tape, i);
+    dcps_lstm_layer layers[2] = {{p[0], p[1], p[2], p[3], p[4]}, {p[5], p[6], p[7], p[8], p[9]}};
+    dcps_lstm_state after[2] = {{NULL, NULL}, {NULL, NULL}};
+    dcps_tensor *h;
+    if (split) {
+        dcps_tensor *parts[2];
+        for (int i = 0; i < 2; i++) {
+            size_t steps = i == 0 ? FIRST : STEPS - FIRST;
+            dcps_tensor *in = dcps_tape_input(tape, x + i * FIRST * BATCH * INPUT, 3, (size_t[]){steps, BATCH, INPUT});
+            parts[i] = dcps_tape_lstm(tape, in, 2, layers, after);
+            for (int l = 0; l < 2; l++) {
+                layers[l].h = after[l].h;
+                layers[l].c = after[l].c;
+            }
+        }
+        h = dcps_tape_concat(tape, 2, parts, 0);
+    } else {
+        h = dcps_tape_lstm(tape, dcps_tape_input(tape, x, 3, (size_t[]){STEPS, BATCH, INPUT}), 2, layers, after);
+    }
+    dcps_tensor *loss = dcps_tape_add(tape, dcps_tape_mean(tape, dcps_tape_mul(tape, h, h)),
+                                      dcps_tape_mean(tape, dcps_tape_mul(tape, after[0].c, after[1].h)));
+    ck_assert_msg(loss != NULL, "%s", dcps_error_message());
+    ck_assert_uint_eq(dcps_tensor_dim(h, 0), STEPS);
+    ck_assert_uint_eq(dcps_tensor_dim_count(after[1].h), 2);
+    ck_assert_int_eq(dcps_tape_backward(tape, loss), DCPS_OK);
+}
+
+START_TEST(lstm_states_carry_on)
+{
+    tape_fixture whole, other;
+    run_lstm(&whole, dcps_ref_backend(), false);
+    run_lstm(&other, _i == 0 ? dcps_ref_backend() : dcps_cpu_backend(), true);
+    for (uint64_t i = 0; i < whole.params; i++)
+        ck_assert_double_eq_tol((double)other.gradient[i], (double)whole.gradient[i], 1e-6);
+    for (uint32_t i = 0; i < 10; i++) {
+        const dcps_layout_tensor *tensor = dcps_layout_tensor_at(whole.layout, i);
+        double largest = 0.0;
+        for (uint64_t j = 0; j < tensor->count_params; j++)
+            largest = fmax(largest, fabs((double)whole.gradient[tensor->offset_params + j]));
+        ck_assert_msg(largest > 1e-4, "the gradient of parameter %u vanishes", i);
+    }
+    tape_fixture_fini(&whole);
+    tape_fixture_fini(&other);
+}
+END_TEST
+
+START_TEST(wrong_lstms_are_refused)
+{
+    tape_fixture fixture;
+    tape_fixture_init(&fixture, "2,3,4;4,8;2,8;8;3,2", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
+    dcps_tape *tape = fixture.tape;
+    dcps_tensor *p[5];
+    for (uint32_t i = 0; i < 5; i++)
+        p[i] = dcps_tape_parameter(tape, i);
+    const dcps_lstm_layer good = {p[1], p[2], p[3], p[4], p[4]};
+    dcps_lstm_layer layers[2] = {good, good};
+    REFUSED(dcps_tape_lstm(tape, p[0], 0, layers, NULL), "lstm", "at least one layer",
+            _i == 0 ? "backend ref" : "backend cpu");
+    REFUSED(dcps_tape_lstm(tape, p[4], 1, layers, NULL), "lstm", "[3, 2] and [4, 8] and [2, 8] and [8] and 2 more");
+    REFUSED(dcps_tape_lstm(tape, p[0], 2, layers, NULL), "lstm", "[2, 3, 2] and [4, 8]");
+    for (int wrong = 0; wrong < 5; wrong++) {
+        layers[0] = good;
+        *(dcps_tensor * *[]){&layers[0].w_input, &layers[0].w_hidden, &layers[0].bias, &layers[0].h,
+                             &layers[0].c}[wrong] = p[0];
+        REFUSED(dcps_tape_lstm(tape, p[0], 1, layers, NULL), "lstm", "w_input [input, 4 hidden]");
+    }
+    ck_assert_ptr_nonnull(dcps_tape_lstm(tape, p[0], 1, &good, NULL));
+    tape_fixture_fini(&fixture);
+}
+END_TEST
+
 /* Two batches move the running statistics; an evaluation takes them, and leaves them alone. */
 START_TEST(batch_norm_remembers)
 {
@@ -311,14 +392,10 @@ int main(void)
     Suite *suite = suite_create("ops");
     TCase *tests = tcase_create("ops");
     tcase_set_timeout(tests, 60);
-    const TTest *on_both[] = {known_results,
-                              not_a_number_stays_visible,
-                              wrong_shapes_are_refused,
-                              wrong_images_are_refused,
-                              wrong_data_is_refused,
-                              dropout_masks,
-                              batch_norm_remembers,
-                              reshape_shares_values};
+    const TTest *on_both[] = {
+        known_results,         not_a_number_stays_visible, wrong_shapes_are_refused, wrong_images_are_refused,
+        wrong_data_is_refused, wrong_lstms_are_refused,    lstm_states_carry_on,     dropout_masks,
+        batch_norm_remembers,  reshape_shares_values};
     for (size_t i = 0; i < sizeof on_both / sizeof on_both[0]; i++)
         tcase_add_loop_test(tests, on_both[i], 0, 2);
     tcase_add_test(tests, philox_known_answers);
