@@ -1,5 +1,5 @@
 /* What computes: a backend is one kernel, forward and backward, for every op it supports. Kernels are plain functions over pointers and shapes;
- * they keep no state, allocate nothing and never see the tape. `ref` (naive, sums in double) is the specification of all others. */
+ * they keep nothing between calls that changes a result, take memory from the step alone and never see the tape. `ref` (naive, sums in double) is the specification of all others. */
 #ifndef DCPS_TENSOR_BACKEND_H
 #define DCPS_TENSOR_BACKEND_H
 
@@ -16,6 +16,33 @@
     X(MATMUL, "matmul")                                                                                                \
     X(BIAS, "bias")                                                                                                    \
     X(RELU, "relu")                                                                                                    \
+    X(ADD, "add")                                                                                                      \
+    X(SUB, "sub")                                                                                                      \
+    X(MUL, "mul")                                                                                                      \
+    X(SCALE, "scale")                                                                                                  \
+    X(TANH, "tanh")                                                                                                    \
+    X(SIGMOID, "sigmoid")                                                                                              \
+    X(GELU, "gelu")                                                                                                    \
+    X(EXP, "exp")                                                                                                      \
+    X(LOG, "log")                                                                                                      \
+    X(RESHAPE, "reshape")                                                                                              \
+    X(TRANSPOSE, "transpose")                                                                                          \
+    X(CONCAT, "concat")                                                                                                \
+    X(SLICE, "slice")                                                                                                  \
+    X(SUM, "sum")                                                                                                      \
+    X(MEAN, "mean")                                                                                                    \
+    X(SOFTMAX, "softmax")                                                                                              \
+    X(LOG_SOFTMAX, "log_softmax")                                                                                      \
+    X(EMBEDDING, "embedding")                                                                                          \
+    X(DROPOUT, "dropout")                                                                                              \
+    X(LAYER_NORM, "layer_norm")                                                                                        \
+    X(LSTM, "lstm")                                                                                                    \
+    X(REORDER, "reorder")                                                                                              \
+    X(CONV2D, "conv2d")                                                                                                \
+    X(BATCH_NORM, "batch_norm")                                                                                        \
+    X(MAX_POOL, "max_pool")                                                                                            \
+    X(AVG_POOL, "avg_pool")                                                                                            \
+    X(GLOBAL_AVG_POOL, "global_avg_pool")                                                                              \
     X(CROSS_ENTROPY, "cross_entropy")
 
 typedef enum dcps_op {
@@ -25,14 +52,26 @@ typedef enum dcps_op {
         DCPS_OP_COUNT
 } dcps_op;
 
-#define DCPS_OP_MAX_INPUTS 4u
+#define DCPS_OP_MAX_INPUTS 64u
 
-/* A tensor of the current step. Values are contiguous, row-major. */
+/* How the values of a tensor lie in memory. A backend may keep images [batch, channels, height, width] channels last: as the row-major values of
+ * [batch, height, width, channels]. Everything else is row-major. Gradients lie as values do. */
+typedef enum dcps_order { DCPS_ROW_MAJOR = 0, DCPS_CHANNELS_LAST } dcps_order;
+
+/* Which orders a kernel understands. The tape hands it nothing else: where need be it puts a REORDER before the call. */
+typedef enum dcps_takes {
+    DCPS_TAKES_ROW_MAJOR = 0,
+    DCPS_TAKES_CHANNELS_LAST, /* of input 0 when it has four dims, and gives the same; all others row-major */
+    DCPS_TAKES_EITHER         /* all inputs and the result alike: channels last as soon as one input is */
+} dcps_takes;
+
+/* A tensor of the current step. Values are contiguous. */
 struct dcps_tensor {
     size_t dims[DCPS_LAYOUT_MAX_DIMS];
     uint32_t dim_count;
     size_t count; /* product of dims */
     const float *values;
+    dcps_order order;
 
     /* Below: the tape's, kernels leave it alone. */
     bool differentiable;
@@ -41,16 +80,18 @@ struct dcps_tensor {
     uint32_t open_uses;                         /* calls that use the tensor and have not been walked backward */
     float *gradient;                            /* [count]; NULL until needed */
     const struct dcps_layout_tensor *parameter; /* NULL: not a leaf of the layout */
+    struct dcps_tensor *twin;                   /* the same values in the other order; NULL: nobody needed them */
 };
 
 /* One op applied to its inputs. Shapes are checked before a kernel sees it. */
 typedef struct dcps_call {
     dcps_op op;
     uint32_t input_count;
-    dcps_tensor *x[DCPS_OP_MAX_INPUTS];
+    dcps_tensor **x; /* [input_count] */
     dcps_tensor *y;
     const void *attributes; /* the op's own, see tensor/ops.h; NULL: none */
-    float *saved; /* what forward leaves for backward, sized by the front; NULL when nothing will be differentiated */
+    float *saved; /* what forward leaves for backward [saved_count]; NULL when nothing will be differentiated */
+    struct dcps_step_memory *memory; /* for dcps_call_scratch */
     struct dcps_call *previous;
 } dcps_call;
 
@@ -61,7 +102,10 @@ typedef struct dcps_gradient_slot {
 } dcps_gradient_slot;
 
 typedef struct dcps_kernel {
-    /* Writes all of y [y->count] and `saved`. Errors: DCPS_SYSTEM (library), DCPS_NO_MEMORY. */
+    dcps_takes takes;
+    /* How many floats of `saved` the call needs, its shapes and attributes being set. NULL: none. */
+    size_t (*saved_count)(const dcps_call *call);
+    /* Writes all of y [y->count] and `saved`. NULL: the result is a view of the input. Errors: DCPS_SYSTEM (library), DCPS_NO_MEMORY. */
     dcps_status (*forward)(const dcps_call *call, float *y);
     /* Given dy = ∂loss/∂y [y->count], writes dx[i] for every input i, in the order of inputs, since two inputs may be one tensor. Errors as above. */
     dcps_status (*backward)(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx);
@@ -71,6 +115,19 @@ typedef struct dcps_backend {
     const char *name;
     const dcps_kernel *kernels[DCPS_OP_COUNT]; /* NULL: op not supported */
 } dcps_backend;
+
+/* For saved_count: as many as the first input has, or as the result has. */
+static inline size_t dcps_count_of_input(const dcps_call *call)
+{
+    return call->x[0]->count;
+}
+static inline size_t dcps_count_of_result(const dcps_call *call)
+{
+    return call->y->count;
+}
+
+/* Memory that is the kernel's until it returns, 64-byte aligned, not zeroed. NULL, with the failure recorded (DCPS_NO_MEMORY), when there is none. */
+void *dcps_call_scratch(const dcps_call *call, size_t count, size_t bytes);
 
 /* "matmul"; never NULL. */
 const char *dcps_op_name(dcps_op op);

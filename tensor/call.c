@@ -17,17 +17,21 @@ const char *dcps_op_name(dcps_op op)
     return names[op];
 }
 
-#define INPUTS_TEXT_BYTES (DCPS_OP_MAX_INPUTS * (DCPS_SHAPE_TEXT_BYTES + 5))
+/* Shapes that an error spells out; more are counted. */
+#define INPUTS_SHOWN 4u
+#define INPUTS_TEXT_BYTES (INPUTS_SHOWN * (DCPS_SHAPE_TEXT_BYTES + 5) + 32)
 
-/* "[128, 784] and [784, 10]" */
+/* "[128, 784] and [784, 10]"; "[3] and [3] and [3] and [3] and 7 more" */
 static const char *inputs_format(char text[INPUTS_TEXT_BYTES], uint32_t count, dcps_tensor *const *x)
 {
     size_t used = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && i < INPUTS_SHOWN; i++) {
         char shape[DCPS_SHAPE_TEXT_BYTES];
         used += (size_t)snprintf(text + used, INPUTS_TEXT_BYTES - used, "%s%s", i == 0 ? "" : " and ",
                                  dcps_shape_format(shape, x[i]->dim_count, x[i]->dims));
     }
+    if (count > INPUTS_SHOWN)
+        snprintf(text + used, INPUTS_TEXT_BYTES - used, " and %u more", count - INPUTS_SHOWN);
     return text;
 }
 
@@ -55,10 +59,10 @@ dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dc
                                        dcps_op_name(op), inputs_format(text, input_count, x), backend->name));
         return NULL;
     }
-    dcps_call *call = dcps_tape_take(tape, 1, sizeof *call);
+    dcps_call *call = dcps_tape_take(tape, 1, sizeof *call + input_count * sizeof *x);
     if (call == NULL)
         return NULL;
-    *call = (dcps_call){.op = op, .input_count = input_count};
+    *call = (dcps_call){.op = op, .input_count = input_count, .x = (dcps_tensor **)(call + 1), .memory = &tape->memory};
     for (uint32_t i = 0; i < input_count; i++)
         call->x[i] = x[i];
     return call;
@@ -72,7 +76,7 @@ dcps_tensor *dcps_tape_refuse(dcps_tape *tape, const dcps_call *call, const char
                                           tape->config.backend->name));
 }
 
-bool dcps_call_differentiable(const dcps_tape *tape, const dcps_call *call)
+static bool differentiable(const dcps_tape *tape, const dcps_call *call)
 {
     if (!dcps_tape_is_training(tape))
         return false;
@@ -82,9 +86,8 @@ bool dcps_call_differentiable(const dcps_tape *tape, const dcps_call *call)
     return false;
 }
 
-/* The result tensor and its values; NULL, with the tape failed, otherwise. */
-static dcps_tensor *output_create(dcps_tape *tape, const dcps_call *call, uint32_t dim_count, const size_t *dims,
-                                  float **values)
+/* The result tensor, without values; NULL, with the tape failed, otherwise. */
+static dcps_tensor *tensor_create(dcps_tape *tape, const dcps_call *call, uint32_t dim_count, const size_t *dims)
 {
     size_t count;
     if (!dcps_shape_count(dim_count, dims, &count))
@@ -95,27 +98,89 @@ static dcps_tensor *output_create(dcps_tape *tape, const dcps_call *call, uint32
     *y = (dcps_tensor){.dim_count = dim_count, .count = count};
     if (dim_count > 0)
         memcpy(y->dims, dims, dim_count * sizeof dims[0]);
-    *values = dcps_tape_take(tape, count, sizeof **values);
-    y->values = *values;
-    return *values == NULL ? NULL : y;
+    return y;
+}
+
+/* Runs the kernel, with memory for what backward will want to know. */
+static dcps_status forward(dcps_tape *tape, dcps_call *call, float *values)
+{
+    const dcps_kernel *kernel = tape->config.backend->kernels[call->op];
+    if (call->y->differentiable && kernel->saved_count != NULL) {
+        call->saved = dcps_tape_take(tape, kernel->saved_count(call), sizeof *call->saved);
+        if (call->saved == NULL)
+            return tape->status;
+    }
+    dcps_step_mark mark = dcps_step_memory_mark(&tape->memory);
+    dcps_status status = kernel->forward(call, values);
+    dcps_step_memory_release(&tape->memory, mark);
+    return status;
+}
+
+/* Puts the call where the walk back will find it. */
+static void call_record(dcps_tape *tape, dcps_call *call)
+{
+    for (uint32_t i = 0; i < call->input_count; i++)
+        call->x[i]->open_uses++;
+    call->previous = tape->last;
+    tape->last = call;
+}
+
+void *dcps_call_scratch(const dcps_call *call, size_t count, size_t bytes)
+{
+    void *taken = dcps_step_memory_take(call->memory, count, bytes);
+    if (taken == NULL)
+        (void)dcps_fail(DCPS_NO_MEMORY, "%s: no memory for %zu × %zu bytes of scratch: use a smaller batch or model",
+                        dcps_op_name(call->op), count, bytes);
+    return taken;
+}
+
+bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, size_t bytes)
+{
+    void *kept = dcps_tape_take(tape, 1, bytes);
+    if (kept == NULL)
+        return false;
+    memcpy(kept, attributes, bytes);
+    call->attributes = kept;
+    return true;
+}
+
+dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, size_t first, uint32_t dim_count, const size_t *dims)
+{
+    dcps_order order;
+    if (!dcps_call_order(tape, call, dim_count, &order))
+        return NULL;
+    dcps_tensor *y = tensor_create(tape, call, dim_count, dims);
+    if (y == NULL)
+        return NULL;
+    y->order = order;
+    assert(first + y->count <= call->x[0]->count);
+    y->values = call->x[0]->values + first;
+    y->differentiable = differentiable(tape, call);
+    call->y = y;
+    if (y->differentiable)
+        call_record(tape, call);
+    return y;
 }
 
 dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims)
 {
-    float *values = NULL;
-    dcps_tensor *y = output_create(tape, call, dim_count, dims, &values);
+    dcps_order order;
+    if (!dcps_call_order(tape, call, dim_count, &order))
+        return NULL;
+    dcps_tensor *y = tensor_create(tape, call, dim_count, dims);
     if (y == NULL)
         return NULL;
+    y->order = order;
+    float *values = dcps_tape_take(tape, y->count, sizeof *values);
+    if (values == NULL)
+        return NULL;
+    y->values = values;
     call->y = y;
-    dcps_status status = tape->config.backend->kernels[call->op]->forward(call, values);
+    y->differentiable = differentiable(tape, call);
+    dcps_status status = forward(tape, call, values);
     if (status != DCPS_OK)
         return dcps_tape_fail(tape, status);
-    y->differentiable = dcps_call_differentiable(tape, call);
-    if (y->differentiable) {
-        for (uint32_t i = 0; i < call->input_count; i++)
-            call->x[i]->open_uses++;
-        call->previous = tape->last;
-        tape->last = call;
-    }
+    if (y->differentiable)
+        call_record(tape, call);
     return y;
 }

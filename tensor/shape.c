@@ -27,3 +27,11 @@ bool dcps_shape_count(uint32_t dim_count, const size_t *dims, size_t *count)
     *count = product;
     return true;
 }
+
+size_t dcps_shape_product(const size_t *dims, uint32_t dim_count)
+{
+    size_t product = 1;
+    for (uint32_t i = 0; i < dim_count; i++)
+        product *= dims[i];
+    return product;
+}

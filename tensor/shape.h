@@ -15,4 +15,7 @@ const char *dcps_shape_format(char text[DCPS_SHAPE_TEXT_BYTES], uint32_t dim_cou
 /* Product of dims. False when there are too many dims, one is 0, or the bytes of the tensor overflow. */
 bool dcps_shape_count(uint32_t dim_count, const size_t *dims, size_t *count);
 
+/* Product of the first `dim_count` dims of a shape that has passed dcps_shape_count; 1 for none. */
+size_t dcps_shape_product(const size_t *dims, uint32_t dim_count);
+
 #endif

@@ -10,11 +10,22 @@
 typedef struct dcps_step_memory {
     dcps_arena arena;
     struct dcps_surplus *surplus; /* newest first */
-    size_t demand_bytes;          /* of this step so far */
+    size_t demand_bytes;          /* of this step, taken and not released */
+    size_t peak_bytes;            /* the most that demand_bytes has been in this step */
 } dcps_step_memory;
 
 /* 64-byte aligned, not zeroed, valid until reset; NULL when out of memory. A zeroed struct is an empty step memory. */
 void *dcps_step_memory_take(dcps_step_memory *memory, size_t count, size_t bytes);
+/* Where a step's memory stands, so that what is taken from here on can be given back before the step ends. */
+typedef struct dcps_step_mark {
+    size_t used_bytes;
+    struct dcps_surplus *surplus;
+    size_t demand_bytes;
+} dcps_step_mark;
+
+dcps_step_mark dcps_step_memory_mark(const dcps_step_memory *memory);
+/* Gives back everything taken since `mark`. */
+void dcps_step_memory_release(dcps_step_memory *memory, dcps_step_mark mark);
 void dcps_step_memory_reset(dcps_step_memory *memory);
 void dcps_step_memory_fini(dcps_step_memory *memory);
 

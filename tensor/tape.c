@@ -62,9 +62,11 @@ void dcps_tape_reset(dcps_tape *tape)
         tape->parameters[i].open_uses = 0;
         tape->parameters[i].gradient_begun = false;
         tape->parameters[i].final = false;
+        tape->parameters[i].twin = NULL;
     }
     dcps_step_memory_reset(&tape->memory);
     tape->last = NULL;
+    tape->dropouts = 0;
     tape->walked = false;
     tape->status = DCPS_OK;
 }
@@ -147,6 +149,7 @@ size_t dcps_tensor_count(const dcps_tensor *tensor)
 
 const float *dcps_tensor_values(dcps_tape *tape, const dcps_tensor *tensor)
 {
-    (void)tape; /* values of every backend so far lie in host memory */
-    return tensor == NULL ? NULL : tensor->values;
+    /* Values of every backend so far lie in host memory. A twin of the tensor is all that may be added to it. */
+    const dcps_tensor *readable = tensor == NULL ? NULL : dcps_tape_order(tape, (dcps_tensor *)tensor, DCPS_ROW_MAJOR);
+    return readable == NULL ? NULL : readable->values;
 }

@@ -10,8 +10,9 @@ struct dcps_tape {
     dcps_step_memory memory;
     dcps_tensor *parameters; /* [parameter_count], one for each tensor of the layout, kept from step to step */
     uint32_t parameter_count;
-    dcps_call *last; /* newest call of the step */
-    bool walked;     /* backward has run in this step */
+    dcps_call *last;   /* newest call of the step */
+    uint32_t dropouts; /* dropout calls of the step */
+    bool walked;       /* backward has run in this step */
     dcps_status status;
 };
 
@@ -23,11 +24,19 @@ dcps_tensor *dcps_tape_fail(dcps_tape *tape, dcps_status status);
 dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x);
 /* Fails the tape: `expected` says in words and shapes what `call` needs. Returns NULL. */
 dcps_tensor *dcps_tape_refuse(dcps_tape *tape, const dcps_call *call, const char *expected);
-/* True if `call` will be differentiated: then its `saved` memory is needed. */
-bool dcps_call_differentiable(const dcps_tape *tape, const dcps_call *call);
-/* Memory of the step for attributes and `saved`. NULL, with the tape failed, when out of memory. */
+/* Memory of the step, for attributes. NULL, with the tape failed, when out of memory. */
 void *dcps_tape_take(dcps_tape *tape, size_t count, size_t bytes);
+/* Copies `attributes` [bytes] into memory of the step, for the kernels. False, with the tape failed, when out of memory. */
+bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, size_t bytes);
 /* Runs the kernel and returns the result, of shape dims [dim_count]. NULL, with the tape failed, otherwise. */
 dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims);
+
+/* The same for a result that shares the values of input 0, from element `first` on: nothing is computed. */
+dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, size_t first, uint32_t dim_count, const size_t *dims);
+
+/* x in `order`: x itself, or its twin, made where there is none. NULL, with the tape failed, otherwise. */
+dcps_tensor *dcps_tape_order(dcps_tape *tape, dcps_tensor *x, dcps_order order);
+/* Puts the inputs of `call` into orders that its kernel takes, and says in which the result will be. False, with the tape failed, otherwise. */
+bool dcps_call_order(dcps_tape *tape, dcps_call *call, uint32_t dim_count, dcps_order *order);
 
 #endif

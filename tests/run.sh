@@ -24,7 +24,7 @@ usage() {
     cat <<'EOF'
 Usage: tests/run.sh [--only PRESET]… [-L LABEL] [-R REGEX] [-j JOBS] [--no-install]
   --only PRESET   dev, asan-ubsan, tsan or fuzz; may be given several times (default: all of them in this order)
-  -L LABEL        tests with this label: unit, exactness, sim, integration, fuzz, lint
+  -L LABEL        tests with this label: unit, parity, exactness, sim, integration, fuzz, lint
   -R REGEX        tests whose name matches
   -j JOBS         build and run so many at once (default: number of processors)
   --no-install    expect all packages to be there

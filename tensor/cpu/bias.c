@@ -5,7 +5,7 @@
 /* y [rows, columns] = x [rows, columns] + bias [columns] */
 static dcps_status forward(const dcps_call *call, float *restrict y)
 {
-    size_t rows = call->y->dims[0], columns = call->y->dims[1];
+    size_t columns = call->x[1]->count, rows = call->y->count / columns;
     const float *restrict bias = call->x[1]->values;
     for (size_t i = 0; i < rows; i++) {
         const float *restrict x = call->x[0]->values + i * columns;
@@ -24,7 +24,7 @@ static void add(size_t count, const float *restrict from, float *restrict to)
 /* dx = dy; dbias [columns] = column sums of dy, row after row so that the loop runs along memory */
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    size_t rows = call->y->dims[0], columns = call->y->dims[1];
+    size_t columns = call->x[1]->count, rows = call->y->count / columns;
     if (dx[0].values != NULL && dx[0].add)
         add(rows * columns, dy, dx[0].values);
     else if (dx[0].values != NULL)

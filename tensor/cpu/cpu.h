@@ -1,5 +1,5 @@
-/* The CPU backend: matrix products by oneDNN, everything else in loops that compilers turn into vector code. The same inputs and number of
- * threads give the same bits. */
+/* The CPU backend: matrix products, convolutions and transcendental functions by oneDNN, everything else in loops that compilers turn into vector code.
+ * Images lie channels last between its ops. The same inputs and number of threads give the same bits. */
 #ifndef DCPS_TENSOR_CPU_CPU_H
 #define DCPS_TENSOR_CPU_CPU_H
 

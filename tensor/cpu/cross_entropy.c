@@ -1,59 +1,72 @@
 #include <math.h>
+#include <string.h>
 
 #include "tensor/cpu/kernels.h"
+#include "tensor/cpu/loops.h"
+#include "tensor/cpu/softmax.h"
 #include "tensor/ops.h"
 
-/* −log softmax(x)[label] of one row; where `probabilities` [classes] are wanted, softmax(x). Shifting by the maximum keeps exp within range. */
-static double row_forward(size_t classes, const float *restrict x, size_t label, float *restrict probabilities)
+/* Loss of one row; leaves softmax(x) in `probabilities` [classes] when they will be needed. */
+static double row_forward(const dcps_cross_entropy_attributes *is, size_t row, size_t classes, const float *x,
+                          float *probabilities, bool keep)
 {
-    float maximum = x[0];
-    for (size_t j = 1; j < classes; j++)
-        maximum = x[j] > maximum ? x[j] : maximum;
-    double sum = 0.0;
-    for (size_t j = 0; j < classes; j++) {
-        float e = expf(x[j] - maximum);
-        sum += (double)e;
-        if (probabilities != NULL)
-            probabilities[j] = e;
-    }
-    float scale = (float)(1.0 / sum);
-    for (size_t j = 0; probabilities != NULL && j < classes; j++)
-        probabilities[j] *= scale;
-    return log(sum) - (double)(x[label] - maximum);
+    float maximum;
+    double sum = dcps_cpu_exponentials(classes, x, probabilities, &maximum), smoothing = (double)is->smoothing;
+    if (keep)
+        dcps_cpu_scale_in_place(classes, (float)(1.0 / sum), probabilities);
+    double whole = log(sum) + (double)maximum;
+    double loss = (1.0 - smoothing) * (log(sum) - (double)(x[is->labels[row]] - maximum));
+    if (smoothing > 0.0)
+        loss += smoothing * (whole - dcps_cpu_sum(classes, x) / (double)classes);
+    return loss;
 }
 
-/* y [] = mean over rows of −log softmax(x)[label]; saved [rows, classes] = softmax(x) */
+/* The formula is ref's; saved [rows, classes] = softmax(x) */
 static dcps_status forward(const dcps_call *call, float *y)
 {
-    const dcps_cross_entropy_attributes *attributes = call->attributes;
+    const dcps_cross_entropy_attributes *is = call->attributes;
     size_t rows = call->x[0]->dims[0], classes = call->x[0]->dims[1];
+    float *row = call->saved != NULL ? NULL : dcps_call_scratch(call, classes, sizeof *row);
+    if (call->saved == NULL && row == NULL)
+        return DCPS_NO_MEMORY;
     double total = 0.0;
     for (size_t i = 0; i < rows; i++)
-        total += row_forward(classes, call->x[0]->values + i * classes, (size_t)attributes->labels[i],
-                             call->saved == NULL ? NULL : call->saved + i * classes);
-    y[0] = (float)(total / (double)rows);
+        if (dcps_cross_entropy_counts(is, i))
+            total += row_forward(is, i, classes, call->x[0]->values + i * classes,
+                                 row != NULL ? row : call->saved + i * classes, row == NULL);
+    y[0] = is->counted == 0 ? 0.0f : (float)(total / (double)is->counted);
     return DCPS_OK;
 }
 
-/* dx [rows, classes] = dy · (softmax(x) − onehot(label)) / rows */
+/* to (+)= scale · (probabilities − even) */
+DCPS_CPU_LOOP static void chain(size_t count, bool add, float scale, float even, const float *restrict probabilities,
+                                float *restrict to)
+{
+    if (add)
+        for (size_t j = 0; j < count; j++)
+            to[j] += scale * (probabilities[j] - even);
+    else
+        for (size_t j = 0; j < count; j++)
+            to[j] = scale * (probabilities[j] - even);
+}
+
+/* dx [rows, classes] = dy · (softmax(x) − target) / rows that count */
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    const dcps_cross_entropy_attributes *attributes = call->attributes;
+    const dcps_cross_entropy_attributes *is = call->attributes;
     size_t rows = call->x[0]->dims[0], classes = call->x[0]->dims[1];
-    float scale = dy[0] / (float)rows;
+    float scale = is->counted == 0 ? 0.0f : dy[0] / (float)is->counted;
     for (size_t i = 0; i < rows; i++) {
-        const float *restrict probabilities = call->saved + i * classes;
-        float *restrict to = dx[0].values + i * classes;
-        size_t label = (size_t)attributes->labels[i];
-        if (dx[0].add)
-            for (size_t j = 0; j < classes; j++)
-                to[j] += scale * probabilities[j];
-        else
-            for (size_t j = 0; j < classes; j++)
-                to[j] = scale * probabilities[j];
-        to[label] -= scale;
+        float *to = dx[0].values + i * classes;
+        if (dcps_cross_entropy_counts(is, i)) {
+            chain(classes, dx[0].add, scale, is->smoothing / (float)classes, call->saved + i * classes, to);
+            to[is->labels[i]] -= scale * (1.0f - is->smoothing);
+        } else if (!dx[0].add) {
+            memset(to, 0, classes * sizeof *to);
+        }
     }
     return DCPS_OK;
 }
 
-const dcps_kernel dcps_cpu_cross_entropy = {.forward = forward, .backward = backward};
+const dcps_kernel dcps_cpu_cross_entropy = {
+    .saved_count = dcps_count_of_input, .forward = forward, .backward = backward};

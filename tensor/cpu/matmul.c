@@ -1,37 +1,48 @@
-#include <oneapi/dnnl/dnnl.h>
-
+#include "tensor/cpu/gemm.h"
 #include "tensor/cpu/kernels.h"
+#include "tensor/ops.h"
 
-/* c [m, n] = (or +=) op(a) [m, k] · op(b) [k, n]; transposed operands are read in place. */
-static dcps_status product(char op_a, char op_b, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
-                           bool add)
-{
-    dnnl_dim_t lda = (dnnl_dim_t)(op_a == 'N' ? k : m), ldb = (dnnl_dim_t)(op_b == 'N' ? n : k);
-    dnnl_status_t result = dnnl_sgemm(op_a, op_b, (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, 1.0f, a, lda, b, ldb,
-                                      add ? 1.0f : 0.0f, c, (dnnl_dim_t)n);
-    if (result == dnnl_success)
-        return DCPS_OK;
-    return dcps_fail(result == dnnl_out_of_memory ? DCPS_NO_MEMORY : DCPS_SYSTEM,
-                     "matmul [%zu, %zu] · [%zu, %zu]: dnnl_sgemm of backend cpu failed with status %d", m, k, k, n,
-                     (int)result);
-}
-
-/* y [m, n] = a [m, k] · b [k, n] */
+/* y [m, n] = a [m, k] · b [k, n], for each of the batch */
 static dcps_status forward(const dcps_call *call, float *y)
 {
-    const dcps_tensor *a = call->x[0], *b = call->x[1];
-    return product('N', 'N', a->dims[0], b->dims[1], a->dims[1], a->values, b->values, y, false);
+    const dcps_matmul_attributes *is = call->attributes;
+    size_t m = is->m, n = is->n, k = is->k;
+    dcps_status status = DCPS_OK;
+    for (size_t p = 0; p < is->batch && status == DCPS_OK; p++)
+        status = dcps_cpu_gemm(call, is->transpose_a ? 'T' : 'N', is->transpose_b ? 'T' : 'N', m, n, k,
+                               call->x[0]->values + p * m * k, call->x[1]->values + p * k * n, y + p * m * n, false);
+    return status;
 }
 
-/* da [m, k] = dy [m, n] · bᵀ [n, k]; db [k, n] = aᵀ [k, m] · dy [m, n] */
+/* da [m, k] = dy [m, n] · bᵀ [n, k]; a transposed a gets the transpose, [k, m] = b [k, n] · dyᵀ [n, m] */
+static dcps_status backward_a(const dcps_call *call, const float *b, const float *dy, float *da, bool add)
+{
+    const dcps_matmul_attributes *is = call->attributes;
+    if (is->transpose_a)
+        return dcps_cpu_gemm(call, is->transpose_b ? 'T' : 'N', 'T', is->k, is->m, is->n, b, dy, da, add);
+    return dcps_cpu_gemm(call, 'N', is->transpose_b ? 'N' : 'T', is->m, is->k, is->n, dy, b, da, add);
+}
+
+/* db [k, n] = aᵀ [k, m] · dy [m, n]; a transposed b gets the transpose, [n, k] = dyᵀ [n, m] · a [m, k] */
+static dcps_status backward_b(const dcps_call *call, const float *a, const float *dy, float *db, bool add)
+{
+    const dcps_matmul_attributes *is = call->attributes;
+    if (is->transpose_b)
+        return dcps_cpu_gemm(call, 'T', is->transpose_a ? 'T' : 'N', is->n, is->k, is->m, dy, a, db, add);
+    return dcps_cpu_gemm(call, is->transpose_a ? 'N' : 'T', 'N', is->k, is->n, is->m, a, dy, db, add);
+}
+
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    size_t m = call->x[0]->dims[0], k = call->x[0]->dims[1], n = call->x[1]->dims[1];
+    const dcps_matmul_attributes *is = call->attributes;
+    size_t a_count = is->m * is->k, b_count = is->k * is->n, y_count = is->m * is->n;
     dcps_status status = DCPS_OK;
-    if (dx[0].values != NULL)
-        status = product('N', 'T', m, k, n, dy, call->x[1]->values, dx[0].values, dx[0].add);
-    if (status == DCPS_OK && dx[1].values != NULL)
-        status = product('T', 'N', k, n, m, call->x[0]->values, dy, dx[1].values, dx[1].add);
+    for (size_t p = 0; p < is->batch && dx[0].values != NULL && status == DCPS_OK; p++)
+        status =
+            backward_a(call, call->x[1]->values + p * b_count, dy + p * y_count, dx[0].values + p * a_count, dx[0].add);
+    for (size_t p = 0; p < is->batch && dx[1].values != NULL && status == DCPS_OK; p++)
+        status =
+            backward_b(call, call->x[0]->values + p * a_count, dy + p * y_count, dx[1].values + p * b_count, dx[1].add);
     return status;
 }
 

@@ -1,38 +1,46 @@
 #include "tensor/ops.h"
 #include "tensor/tape_state.h"
 
-/* Labels come from data files: one out of range would read and write beyond the row. */
-static dcps_status labels_check(const int32_t *labels, size_t rows, size_t classes)
+/* Labels come from data files: one out of range would read and write beyond the row. Counts the rows that are not ignored. */
+static dcps_status labels_check(dcps_cross_entropy_attributes *is, size_t rows, size_t classes)
 {
-    if (labels == NULL)
+    if (is->labels == NULL)
         return dcps_fail(DCPS_INVALID, "%s: labels are NULL", dcps_op_name(DCPS_OP_CROSS_ENTROPY));
-    for (size_t i = 0; i < rows; i++)
-        if ((size_t)labels[i] >= classes) /* a negative one is huge */
+    for (size_t i = 0; i < rows; i++) {
+        if (!dcps_cross_entropy_counts(is, i))
+            continue;
+        if ((size_t)is->labels[i] >= classes) /* a negative one is huge */
             return dcps_fail(DCPS_INVALID, "%s: the label of row %zu is %d, logits [%zu, %zu] allow 0 … %zu",
-                             dcps_op_name(DCPS_OP_CROSS_ENTROPY), i, labels[i], rows, classes, classes - 1);
+                             dcps_op_name(DCPS_OP_CROSS_ENTROPY), i, is->labels[i], rows, classes, classes - 1);
+        is->counted++;
+    }
     return DCPS_OK;
 }
 
 /* logits [rows, classes], labels [rows] → [] */
-dcps_tensor *dcps_tape_cross_entropy(dcps_tape *tape, dcps_tensor *logits, const int32_t *labels)
+dcps_tensor *dcps_tape_cross_entropy_with(dcps_tape *tape, dcps_tensor *logits, const int32_t *labels,
+                                          const dcps_cross_entropy_options *options)
 {
     dcps_call *call = dcps_tape_begin(tape, DCPS_OP_CROSS_ENTROPY, 1, &logits);
     if (call == NULL)
         return NULL;
     if (logits->dim_count != 2)
         return dcps_tape_refuse(tape, call, "logits [rows, classes]");
-    dcps_status status = labels_check(labels, logits->dims[0], logits->dims[1]);
+    if (options == NULL || !(options->label_smoothing >= 0.0f && options->label_smoothing < 1.0f))
+        return dcps_tape_refuse(tape, call, "options with a label smoothing of at least 0 and below 1");
+    dcps_cross_entropy_attributes attributes = {.labels = labels,
+                                                .ignore = options->ignore,
+                                                .ignored_label = options->ignored_label,
+                                                .smoothing = options->label_smoothing};
+    dcps_status status = labels_check(&attributes, logits->dims[0], logits->dims[1]);
     if (status != DCPS_OK)
         return dcps_tape_fail(tape, status);
-    dcps_cross_entropy_attributes *attributes = dcps_tape_take(tape, 1, sizeof *attributes);
-    if (attributes == NULL)
+    if (!dcps_tape_attach(tape, call, &attributes, sizeof attributes))
         return NULL;
-    attributes->labels = labels;
-    call->attributes = attributes;
-    if (dcps_call_differentiable(tape, call)) {
-        call->saved = dcps_tape_take(tape, logits->count, sizeof *call->saved);
-        if (call->saved == NULL)
-            return NULL;
-    }
     return dcps_tape_run(tape, call, 0, NULL);
+}
+
+dcps_tensor *dcps_tape_cross_entropy(dcps_tape *tape, dcps_tensor *logits, const int32_t *labels)
+{
+    return dcps_tape_cross_entropy_with(tape, logits, labels, &(dcps_cross_entropy_options){.ignore = false});
 }

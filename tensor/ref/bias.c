@@ -3,7 +3,7 @@
 /* y [rows, columns] = x [rows, columns] + bias [columns] */
 static dcps_status forward(const dcps_call *call, float *y)
 {
-    size_t rows = call->y->dims[0], columns = call->y->dims[1];
+    size_t columns = call->x[1]->count, rows = call->y->count / columns;
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
             y[i * columns + j] = call->x[0]->values[i * columns + j] + call->x[1]->values[j];
@@ -13,7 +13,7 @@ static dcps_status forward(const dcps_call *call, float *y)
 /* dx = dy; dbias [columns] = column sums of dy */
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    size_t rows = call->y->dims[0], columns = call->y->dims[1];
+    size_t columns = call->x[1]->count, rows = call->y->count / columns;
     for (size_t i = 0; dx[0].values != NULL && i < rows * columns; i++)
         dcps_ref_put(&dx[0], i, (double)dy[i]);
     for (size_t j = 0; dx[1].values != NULL && j < columns; j++) {

@@ -3,38 +3,55 @@
 #include "tensor/ops.h"
 #include "tensor/ref/ref.h"
 
-/* y [] = mean over rows of log Σ_j exp(x_j) − x_label, both shifted by the row's maximum; saved [rows, classes] = softmax(x) */
+/* log Σ_j exp(x_j), shifted by the maximum */
+static double log_sum_exp(const float *x, size_t classes)
+{
+    double maximum = (double)x[0], sum = 0.0;
+    for (size_t j = 1; j < classes; j++)
+        maximum = fmax(maximum, (double)x[j]);
+    for (size_t j = 0; j < classes; j++)
+        sum += exp((double)x[j] - maximum);
+    return maximum + log(sum);
+}
+
+/* What the probability of class j in row i should be. */
+static double target(const dcps_cross_entropy_attributes *is, size_t i, size_t j, size_t classes)
+{
+    double smoothing = (double)is->smoothing;
+    return smoothing / (double)classes + ((size_t)is->labels[i] == j ? 1.0 - smoothing : 0.0);
+}
+
+/* y [] = mean over rows that count of Σ_j target_j · (log Σ exp(x) − x_j) */
 static dcps_status forward(const dcps_call *call, float *y)
 {
-    const dcps_cross_entropy_attributes *attributes = call->attributes;
+    const dcps_cross_entropy_attributes *is = call->attributes;
     size_t rows = call->x[0]->dims[0], classes = call->x[0]->dims[1];
     double total = 0.0;
     for (size_t i = 0; i < rows; i++) {
         const float *x = call->x[0]->values + i * classes;
-        double maximum = (double)x[0], sum = 0.0;
-        for (size_t j = 1; j < classes; j++)
-            maximum = fmax(maximum, (double)x[j]);
-        for (size_t j = 0; j < classes; j++)
-            sum += exp((double)x[j] - maximum);
-        total += log(sum) - ((double)x[attributes->labels[i]] - maximum);
-        for (size_t j = 0; call->saved != NULL && j < classes; j++)
-            call->saved[i * classes + j] = (float)(exp((double)x[j] - maximum) / sum);
+        double whole = log_sum_exp(x, classes);
+        for (size_t j = 0; dcps_cross_entropy_counts(is, i) && j < classes; j++)
+            if (target(is, i, j, classes) > 0.0) /* 0 · ∞ is 0 here */
+                total += target(is, i, j, classes) * (whole - (double)x[j]);
     }
-    y[0] = (float)(total / (double)rows);
+    y[0] = is->counted == 0 ? 0.0f : (float)(total / (double)is->counted);
     return DCPS_OK;
 }
 
-/* dx [rows, classes] = dy · (softmax(x) − onehot(label)) / rows */
+/* dx [rows, classes] = dy · (softmax(x) − target) / rows that count */
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    const dcps_cross_entropy_attributes *attributes = call->attributes;
+    const dcps_cross_entropy_attributes *is = call->attributes;
     size_t rows = call->x[0]->dims[0], classes = call->x[0]->dims[1];
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows; i++) {
+        const float *x = call->x[0]->values + i * classes;
+        double whole = log_sum_exp(x, classes);
         for (size_t j = 0; j < classes; j++) {
-            double target = (size_t)attributes->labels[i] == j ? 1.0 : 0.0;
+            double slope = exp((double)x[j] - whole) - target(is, i, j, classes);
             dcps_ref_put(&dx[0], i * classes + j,
-                         (double)dy[0] * ((double)call->saved[i * classes + j] - target) / (double)rows);
+                         dcps_cross_entropy_counts(is, i) ? (double)dy[0] * slope / (double)is->counted : 0.0);
         }
+    }
     return DCPS_OK;
 }
 

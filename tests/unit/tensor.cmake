@@ -1,5 +1,6 @@
 dcps_test(test_ops LABELS unit SOURCES unit/test_ops.c support/tape_fixture.c LINKS dcps_tensor dcps_proto)
 dcps_test(test_tape LABELS unit SOURCES unit/test_tape.c support/tape_fixture.c LINKS dcps_tensor dcps_proto)
+dcps_test(test_primitive LABELS unit SOURCES unit/test_primitive.c support/tape_fixture.c LINKS dcps_tensor dcps_proto)
 
 if(TARGET dcps_worker)
   foreach(module file_reader idx cifar corpus)

@@ -1,0 +1,195 @@
+/* Convolution by oneDNN, on images with channels last. Weights come row-major and are put into the layout that the primitive likes best: a few
+ * kilobytes against megabytes of images. */
+#include "tensor/cpu/kernels.h"
+#include "tensor/cpu/loops.h"
+#include "tensor/cpu/primitive.h"
+#include "tensor/ops.h"
+
+/* What a key's numbers are. */
+enum { BATCH, CHANNELS, HEIGHT, WIDTH, FILTERS, KERNEL_HEIGHT, KERNEL_WIDTH, Y_HEIGHT, Y_WIDTH, STRIDE, PADDING, WAY };
+enum { FORWARD, BACKWARD_X, BACKWARD_W }; /* ways */
+
+typedef struct layouts {
+    dnnl_memory_desc_t x, w, any_w, y;
+} layouts;
+
+static dnnl_status_t layouts_init(const int64_t *is, layouts *of)
+{
+    dnnl_dims_t x = {is[BATCH], is[CHANNELS], is[HEIGHT], is[WIDTH]};
+    dnnl_dims_t w = {is[FILTERS], is[CHANNELS], is[KERNEL_HEIGHT], is[KERNEL_WIDTH]};
+    dnnl_dims_t y = {is[BATCH], is[FILTERS], is[Y_HEIGHT], is[Y_WIDTH]};
+    dnnl_status_t result = dnnl_memory_desc_init_by_tag(&of->x, 4, x, dnnl_f32, dnnl_nhwc);
+    if (result == dnnl_success)
+        result = dnnl_memory_desc_init_by_tag(&of->w, 4, w, dnnl_f32, dnnl_oihw);
+    if (result == dnnl_success)
+        result = dnnl_memory_desc_init_by_tag(&of->any_w, 4, w, dnnl_f32, dnnl_format_tag_any);
+    if (result == dnnl_success)
+        result = dnnl_memory_desc_init_by_tag(&of->y, 4, y, dnnl_f32, dnnl_nhwc);
+    return result;
+}
+
+/* The zeros that the last window needs behind the image: fewer than in front of it, or even less than none, when the stride does not come out even. */
+static int64_t padding_behind(const int64_t *is, int size, int kernel, int places)
+{
+    return (is[places] - 1) * is[STRIDE] + is[kernel] - is[size] - is[PADDING];
+}
+
+static dnnl_status_t make(const dcps_primitive_key *key, dnnl_engine_t engine, const_dnnl_primitive_attr_t attr,
+                          dnnl_primitive_desc_t *desc)
+{
+    const int64_t *is = key->numbers;
+    layouts of;
+    dnnl_status_t result = layouts_init(is, &of);
+    if (result != dnnl_success)
+        return result;
+    dnnl_dims_t strides = {is[STRIDE], is[STRIDE]}, before = {is[PADDING], is[PADDING]};
+    dnnl_dims_t behind = {padding_behind(is, HEIGHT, KERNEL_HEIGHT, Y_HEIGHT),
+                          padding_behind(is, WIDTH, KERNEL_WIDTH, Y_WIDTH)};
+    dnnl_convolution_desc_t forward_desc, backward_desc;
+    dnnl_primitive_desc_t forward;
+    result = dnnl_convolution_forward_desc_init(&forward_desc, dnnl_forward_training, dnnl_convolution_direct, &of.x,
+                                                &of.any_w, NULL, &of.y, strides, before, behind);
+    if (result == dnnl_success)
+        result = dnnl_primitive_desc_create(&forward, &forward_desc, attr, engine, NULL);
+    if (result != dnnl_success)
+        return result;
+    if (is[WAY] == FORWARD) {
+        *desc = forward;
+        return dnnl_success;
+    }
+    if (is[WAY] == BACKWARD_X)
+        result = dnnl_convolution_backward_data_desc_init(&backward_desc, dnnl_convolution_direct, &of.x, &of.any_w,
+                                                          &of.y, strides, before, behind);
+    else
+        result = dnnl_convolution_backward_weights_desc_init(&backward_desc, dnnl_convolution_direct, &of.x, &of.any_w,
+                                                             NULL, &of.y, strides, before, behind);
+    if (result == dnnl_success)
+        result = dnnl_primitive_desc_create(desc, &backward_desc, attr, engine, forward);
+    dnnl_primitive_desc_destroy(forward);
+    return result;
+}
+
+/* Between row-major weights and those of the convolution with the same numbers; for BACKWARD_W from these, else to them. */
+static dnnl_status_t make_reorder(const dcps_primitive_key *key, dnnl_engine_t engine, const_dnnl_primitive_attr_t attr,
+                                  dnnl_primitive_desc_t *desc)
+{
+    layouts of;
+    dnnl_primitive_desc_t convolution;
+    dnnl_status_t result = layouts_init(key->numbers, &of);
+    if (result == dnnl_success)
+        result = make(key, engine, attr, &convolution);
+    if (result != dnnl_success)
+        return result;
+    bool from = key->numbers[WAY] == BACKWARD_W;
+    const dnnl_memory_desc_t *liked = dnnl_primitive_desc_query_md(convolution, dnnl_query_exec_arg_md,
+                                                                   from ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS);
+    result = dnnl_reorder_primitive_desc_create(desc, from ? liked : &of.w, engine, from ? &of.w : liked, engine, attr);
+    dnnl_primitive_desc_destroy(convolution);
+    return result;
+}
+
+static dcps_primitive_key key_of(const dcps_call *call, int way)
+{
+    const dcps_conv2d_attributes *attributes = call->attributes;
+    const size_t *x = call->x[0]->dims, *w = call->x[1]->dims, *y = call->y->dims;
+    const size_t numbers[] = {
+        x[0], x[1], x[2], x[3], w[0], w[2], w[3], y[2], y[3], attributes->stride, attributes->padding};
+    dcps_primitive_key key = {.make = make};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        key.numbers[i] = (int64_t)numbers[i];
+    key.numbers[WAY] = way;
+    return key;
+}
+
+/* Memory for weights as `convolution` likes them. */
+static float *liked_weights(const dcps_call *call, const dcps_primitive *convolution, int which)
+{
+    return dcps_call_scratch(call, 1, dnnl_memory_desc_get_size(dcps_primitive_layout(convolution, which)));
+}
+
+/* The convolution's weights, in its own layout. */
+static dcps_status weights_load(const dcps_call *call, dcps_primitive_key key, const dcps_primitive *convolution,
+                                float **weights)
+{
+    *weights = liked_weights(call, convolution, DNNL_ARG_WEIGHTS);
+    if (*weights == NULL)
+        return DCPS_NO_MEMORY;
+    key.make = make_reorder;
+    return dcps_primitive_call(
+        call, &key, 2, (dcps_primitive_argument[]){{DNNL_ARG_FROM, call->x[1]->values}, {DNNL_ARG_TO, *weights}});
+}
+
+static dcps_status forward(const dcps_call *call, float *y)
+{
+    dcps_primitive_key key = key_of(call, FORWARD);
+    dcps_primitive *convolution;
+    float *weights;
+    dcps_status status = dcps_primitive_find(call, &key, &convolution);
+    if (status == DCPS_OK)
+        status = weights_load(call, key, convolution, &weights);
+    if (status != DCPS_OK)
+        return status;
+    return dcps_primitive_run(call, convolution, 3,
+                              (dcps_primitive_argument[]){
+                                  {DNNL_ARG_SRC, call->x[0]->values}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, y}});
+}
+
+/* Where oneDNN, which overwrites, shall write: the slot itself, or scratch memory when the slot is to be added to. */
+static float *target(const dcps_call *call, const dcps_gradient_slot *slot, size_t count)
+{
+    return slot->add ? dcps_call_scratch(call, count, sizeof(float)) : slot->values;
+}
+
+static dcps_status backward_x(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
+{
+    dcps_primitive_key key = key_of(call, BACKWARD_X);
+    dcps_primitive *convolution;
+    float *weights, *to = target(call, dx, call->x[0]->count);
+    if (to == NULL)
+        return DCPS_NO_MEMORY;
+    dcps_status status = dcps_primitive_find(call, &key, &convolution);
+    if (status == DCPS_OK)
+        status = weights_load(call, key, convolution, &weights);
+    if (status == DCPS_OK)
+        status = dcps_primitive_run(
+            call, convolution, 3,
+            (dcps_primitive_argument[]){{DNNL_ARG_DIFF_DST, dy}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DIFF_SRC, to}});
+    if (status == DCPS_OK && dx->add)
+        dcps_cpu_add_scaled(call->x[0]->count, 1.0f, to, dx->values);
+    return status;
+}
+
+static dcps_status backward_w(const dcps_call *call, const float *dy, const dcps_gradient_slot *dw)
+{
+    dcps_primitive_key key = key_of(call, BACKWARD_W);
+    dcps_primitive *convolution;
+    dcps_status status = dcps_primitive_find(call, &key, &convolution);
+    if (status != DCPS_OK)
+        return status;
+    float *liked = liked_weights(call, convolution, DNNL_ARG_DIFF_WEIGHTS), *to = target(call, dw, call->x[1]->count);
+    if (liked == NULL || to == NULL)
+        return DCPS_NO_MEMORY;
+    status = dcps_primitive_run(call, convolution, 3,
+                                (dcps_primitive_argument[]){{DNNL_ARG_SRC, call->x[0]->values},
+                                                            {DNNL_ARG_DIFF_DST, dy},
+                                                            {DNNL_ARG_DIFF_WEIGHTS, liked}});
+    key.make = make_reorder;
+    if (status == DCPS_OK)
+        status =
+            dcps_primitive_call(call, &key, 2, (dcps_primitive_argument[]){{DNNL_ARG_FROM, liked}, {DNNL_ARG_TO, to}});
+    if (status == DCPS_OK && dw->add)
+        dcps_cpu_add_scaled(call->x[1]->count, 1.0f, to, dw->values);
+    return status;
+}
+
+static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
+{
+    dcps_status status = DCPS_OK;
+    if (dx[0].values != NULL)
+        status = backward_x(call, dy, &dx[0]);
+    if (status == DCPS_OK && dx[1].values != NULL)
+        status = backward_w(call, dy, &dx[1]);
+    return status;
+}
+
+const dcps_kernel dcps_cpu_conv2d = {.takes = DCPS_TAKES_CHANNELS_LAST, .forward = forward, .backward = backward};

@@ -1,0 +1,71 @@
+#include "tensor/cpu/loops.h"
+
+DCPS_CPU_LOOP void dcps_cpu_add_scaled(size_t count, float factor, const float *restrict from, float *restrict to)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] += factor * from[i];
+}
+
+DCPS_CPU_LOOP void dcps_cpu_set_scaled(size_t count, float factor, const float *restrict from, float *restrict to)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = factor * from[i];
+}
+
+DCPS_CPU_LOOP void dcps_cpu_scale_in_place(size_t count, float factor, float *x)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] *= factor;
+}
+
+void dcps_cpu_put(const dcps_gradient_slot *slot, size_t first, size_t count, float factor, const float *from)
+{
+    if (slot->add)
+        dcps_cpu_add_scaled(count, factor, from, slot->values + first);
+    else
+        dcps_cpu_set_scaled(count, factor, from, slot->values + first);
+}
+
+/* In tiles that stay in the first-level cache. */
+#define TILE 16u
+void dcps_cpu_transpose_matrix(size_t rows, size_t columns, const float *from, size_t from_step, float *to,
+                               size_t to_step, bool add)
+{
+    for (size_t i0 = 0; i0 < rows; i0 += TILE)
+        for (size_t j0 = 0; j0 < columns; j0 += TILE)
+            for (size_t j = j0; j < columns && j < j0 + TILE; j++)
+                for (size_t i = i0; i < rows && i < i0 + TILE; i++)
+                    to[j * to_step + i] = from[i * from_step + j] + (add ? to[j * to_step + i] : 0.0f);
+}
+
+#define LANES 16
+
+/* Lanes of their own: one sum would have to wait for each addition. */
+DCPS_CPU_LOOP double dcps_cpu_sum(size_t count, const float *restrict x)
+{
+    double lanes[LANES] = {0.0}, sum = 0.0;
+    size_t whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            lanes[j] += (double)x[i + j];
+    for (size_t j = 0; j < LANES; j++)
+        sum += lanes[j];
+    for (size_t i = whole; i < count; i++)
+        sum += (double)x[i];
+    return sum;
+}
+
+/* a and b may be the same. */
+DCPS_CPU_LOOP double dcps_cpu_dot(size_t count, const float *a, const float *b)
+{
+    double lanes[LANES] = {0.0}, sum = 0.0;
+    size_t whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            lanes[j] += (double)a[i + j] * (double)b[i + j];
+    for (size_t j = 0; j < LANES; j++)
+        sum += lanes[j];
+    for (size_t i = whole; i < count; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
