@@ -1,7 +1,8 @@
 /* Checkpoints: one safetensors file a server, from which any number of servers and shards can go on.
  *
  * "DIR/dcps-<index>-of-<count>.safetensors" holds every tensor of the layout under its own name (a part of one that is cut between servers as
- * the flat slice "name[first:end]"), optimizer state as "<state>/<tensor>", and in its metadata: "format" and "dcps", a JSON text with all else.
+ * the flat slice "name[first:end]"), optimizer state as "<state>/<tensor>", and in its metadata: "format"; "dcps", a JSON text with all else; and
+ * "crc32", 8 hexadecimal digits: zlib's crc32 over that JSON text followed by the whole data part of the file. It is checked before a file is used.
  *
  * Blocking file access: on a thread that may wait. */
 #ifndef DCPS_SERVER_CHECKPOINT_H
