@@ -63,6 +63,12 @@ typedef struct dcps_checkpoint_target {
  * have begun before it. */
 bool dcps_checkpoint_exists(const char *dir, uint32_t server_index, uint32_t server_count);
 
+/* Takes the file of this server in `dir` for this process: "DIR/.dcps-<index>-of-<count>.lock", which stays behind and names the process. *lock is a file descriptor:
+ * the kernel lets go of the lock when it is closed, however the process ends. Where the file system knows no locks, that is only logged. Errors: DCPS_INVALID
+ * (another process has it), DCPS_IO, DCPS_LIMIT. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_lock(const char *dir, uint32_t server_index, uint32_t server_count,
+                                                 int *lock);
+
 /* Finds in `dir` the newest set of files that holds every block of the target and loads those blocks. State arrays that the target's rule keeps and the files lack
  * are NULL. Errors name file or directory: DCPS_NOT_FOUND (no set at all), DCPS_CORRUPT (damaged, lying or incomplete), DCPS_MISMATCH (files of one set contradict
  * each other), DCPS_IO, DCPS_UNSUPPORTED, DCPS_NO_MEMORY. */
