@@ -1,7 +1,8 @@
 /* Checkpoints: one safetensors file a server, from which any number of servers and shards can go on.
  *
  * "DIR/dcps-<index>-of-<count>.safetensors" holds every tensor of the layout under its own name (a part of one that is cut between servers as
- * the flat slice "name[first:end]"), optimizer state as "<state>/<tensor>", and in its metadata: "format" and "dcps", a JSON text with all else.
+ * the flat slice "name[first:end]"), optimizer state as "<state>/<tensor>", and in its metadata: "format"; "dcps", a JSON text with all else; and
+ * "crc32", 8 hexadecimal digits: zlib's crc32 over that JSON text followed by the whole data part of the file. It is checked before a file is used.
  *
  * Blocking file access: on a thread that may wait. */
 #ifndef DCPS_SERVER_CHECKPOINT_H
@@ -61,6 +62,12 @@ typedef struct dcps_checkpoint_target {
 /* Whether `dir` holds an earlier run: the file of this server, or of any other number of servers, sound or not. Files of its companions do not count: they may
  * have begun before it. */
 bool dcps_checkpoint_exists(const char *dir, uint32_t server_index, uint32_t server_count);
+
+/* Takes the file of this server in `dir` for this process: "DIR/.dcps-<index>-of-<count>.lock", which stays behind and names the process. *lock is a file descriptor:
+ * the kernel lets go of the lock when it is closed, however the process ends. Where the file system knows no locks, that is only logged. Errors: DCPS_INVALID
+ * (another process has it), DCPS_IO, DCPS_LIMIT. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_lock(const char *dir, uint32_t server_index, uint32_t server_count,
+                                                 int *lock);
 
 /* Finds in `dir` the newest set of files that holds every block of the target and loads those blocks. State arrays that the target's rule keeps and the files lack
  * are NULL. Errors name file or directory: DCPS_NOT_FOUND (no set at all), DCPS_CORRUPT (damaged, lying or incomplete), DCPS_MISMATCH (files of one set contradict

@@ -15,6 +15,17 @@ DCPS_MUST_CHECK dcps_status dcps_checkpoint_encode(const dcps_checkpoint *checkp
 /* Blocks get no buffers. Every number is checked against its limit and the layout. DCPS_CORRUPT naming the field, DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_checkpoint_decode(const char *text, dcps_checkpoint *checkpoint);
 
+/* ---- checkpoint_sum.c ---- */
+
+#define DCPS_CHECKPOINT_SUM_BYTES 9u /* 8 hexadecimal digits and the final zero byte */
+
+/* CRC-32 as zlib computes it; begins at 0, goes on from what it returned. */
+uint32_t dcps_checkpoint_sum(uint32_t sum, const void *data, size_t bytes);
+void dcps_checkpoint_sum_print(uint32_t sum, char text[DCPS_CHECKPOINT_SUM_BYTES]);
+/* Whether `text` and the whole data part, which is read, have the sum `stated`: if not, DCPS_CORRUPT. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_sum_check(const dcps_safetensors_reader *reader, const char *text,
+                                                      const char *stated);
+
 /* ---- checkpoint_set.c: the files of a directory ---- */
 
 typedef struct dcps_checkpoint_file {

@@ -75,29 +75,59 @@ static bool shape_fits(const dcps_layout_tensor *tensor, const dcps_safetensors_
     return same;
 }
 
+/* Whether elements [first, end) of a tensor lie in the blocks of a file. */
+static bool file_holds(const dcps_checkpoint *content, const dcps_layout_tensor *tensor, uint64_t first, uint64_t end)
+{
+    const dcps_shard_image *shard = &content->shard;
+    uint64_t block_params = content->control.block_params;
+    return shard->block_count > 0 && tensor->offset_params + first >= shard->blocks[0].block * block_params &&
+           tensor->offset_params + end <= (shard->blocks[shard->block_count - 1u].block + UINT64_C(1)) * block_params;
+}
+
+/* The sum does not cover names: each must be that of an array which the file says to have. */
+static dcps_status check_name(const dcps_checkpoint_file *file, const char *name, const dcps_safetensors_entry *entry,
+                              bool sliced, dcps_source *source)
+{
+    const dcps_layout *layout = file->content.control.layout;
+    resolve_name(&file->content, name, &source->array, &source->tensor);
+    if (source->tensor == dcps_layout_tensor_count(layout)) {
+        return dcps_fail(DCPS_CORRUPT, "%s: \"%.160s\" is no array of its run",
+                         dcps_safetensors_reader_path(file->reader), entry->name);
+    }
+    const dcps_layout_tensor *tensor = dcps_layout_tensor_at(layout, source->tensor);
+    if (!shape_fits(tensor, entry, sliced, source->first, source->end)) {
+        return dcps_fail(DCPS_CORRUPT, "%s: the shape of \"%.160s\" is not that of the layout",
+                         dcps_safetensors_reader_path(file->reader), entry->name);
+    }
+    if (!sliced) {
+        source->first = 0;
+        source->end = tensor->count_params;
+    }
+    if (!file_holds(&file->content, tensor, source->first, source->end)) {
+        return dcps_fail(DCPS_CORRUPT, "%s: \"%.160s\" does not lie in the blocks of this file",
+                         dcps_safetensors_reader_path(file->reader), entry->name);
+    }
+    return DCPS_OK;
+}
+
 /* Adds what an entry holds; arrays that nobody needs are passed over. */
-static dcps_status add_source(const dcps_checkpoint *checkpoint, const dcps_safetensors_reader *reader,
+static dcps_status add_source(const dcps_checkpoint *checkpoint, const dcps_checkpoint_file *file,
                               const dcps_safetensors_entry *entry, dcps_sources *sources)
 {
     char name[DCPS_MAX_NAME_BYTES + DCPS_CHECKPOINT_NAME_BYTES];
     bool sliced;
-    dcps_source source = {.reader = reader, .first_byte = entry->first_byte};
+    dcps_source source = {.reader = file->reader, .first_byte = entry->first_byte};
     if (!split_slice(entry->name, name, sizeof(name), &sliced, &source.first, &source.end)) {
         return dcps_fail(DCPS_CORRUPT, "%s: the array name \"%.160s\" is malformed",
-                         dcps_safetensors_reader_path(reader), entry->name);
+                         dcps_safetensors_reader_path(file->reader), entry->name);
+    }
+    dcps_status status = check_name(file, name, entry, sliced, &source);
+    if (status != DCPS_OK) {
+        return status;
     }
     resolve_name(checkpoint, name, &source.array, &source.tensor);
     if (source.tensor == dcps_layout_tensor_count(checkpoint->control.layout)) {
         return DCPS_OK;
-    }
-    const dcps_layout_tensor *tensor = dcps_layout_tensor_at(checkpoint->control.layout, source.tensor);
-    if (!shape_fits(tensor, entry, sliced, source.first, source.end)) {
-        return dcps_fail(DCPS_CORRUPT, "%s: the shape of \"%.160s\" is not that of the layout",
-                         dcps_safetensors_reader_path(reader), entry->name);
-    }
-    if (!sliced) {
-        source.first = 0;
-        source.end = tensor->count_params;
     }
     sources->items[sources->count++] = source;
     return DCPS_OK;
@@ -131,7 +161,7 @@ static dcps_status collect_sources(const dcps_checkpoint_set *set, const dcps_ch
     for (uint32_t i = 0; i < set->file_count; i++) {
         const dcps_safetensors_reader *reader = set->files[i].reader;
         for (uint32_t k = 0; status == DCPS_OK && k < dcps_safetensors_reader_count(reader); k++) {
-            status = add_source(checkpoint, reader, dcps_safetensors_reader_at(reader, k), sources);
+            status = add_source(checkpoint, &set->files[i], dcps_safetensors_reader_at(reader, k), sources);
         }
     }
     qsort(sources->items, sources->count, sizeof(*sources->items), by_place);

@@ -77,12 +77,17 @@ static dcps_status read_content(dcps_checkpoint_file *file)
     const char *path = dcps_safetensors_reader_path(file->reader);
     const char *format = dcps_safetensors_reader_metadata(file->reader, "format");
     const char *text = dcps_safetensors_reader_metadata(file->reader, "dcps");
-    if (format == NULL || strcmp(format, DCPS_CHECKPOINT_FORMAT) != 0 || text == NULL) {
+    const char *sum = dcps_safetensors_reader_metadata(file->reader, "crc32");
+    if (format == NULL || strcmp(format, DCPS_CHECKPOINT_FORMAT) != 0 || text == NULL || sum == NULL) {
         return dcps_fail(DCPS_UNSUPPORTED,
-                         "%s is not a checkpoint of format " DCPS_CHECKPOINT_FORMAT " (found \"%.64s\")", path,
-                         format == NULL ? "none" : format);
+                         "%s is not a checkpoint of format " DCPS_CHECKPOINT_FORMAT " (found \"%.64s\"%s)", path,
+                         format == NULL ? "none" : format, sum == NULL ? ", without a \"crc32\"" : "");
     }
-    dcps_status status = dcps_checkpoint_decode(text, &file->content);
+    dcps_status status = dcps_checkpoint_sum_check(file->reader, text, sum);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    status = dcps_checkpoint_decode(text, &file->content);
     if (status != DCPS_OK) {
         char reason[512];
         snprintf(reason, sizeof(reason), "%s", dcps_error_message());

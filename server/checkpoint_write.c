@@ -1,4 +1,5 @@
-/* Writing a checkpoint: arrays stream out of the blocks, tensor by tensor; no buffer of the size of the model is made. */
+/* Writing a checkpoint: arrays stream out of the blocks, tensor by tensor, once for the sum in the header and once for the file; no buffer of the size of the model
+ * is made. */
 #include <assert.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ typedef struct dcps_piece {
 } dcps_piece;
 
 typedef dcps_status (*dcps_piece_fn)(void *context, const dcps_checkpoint *checkpoint, const dcps_piece *piece);
+typedef dcps_status (*dcps_run_fn)(void *context, const void *data, size_t bytes);
 
 /* The part of the flat vector that the blocks hold. */
 static void held_range(const dcps_checkpoint *checkpoint, uint64_t *first, uint64_t *end)
@@ -73,7 +75,9 @@ static dcps_status add_to_header(void *context, const dcps_checkpoint *checkpoin
     return dcps_safetensors_header_add(context, name, dim_count, dims);
 }
 
-static dcps_status write_values(void *context, const dcps_checkpoint *checkpoint, const dcps_piece *piece)
+/* Hands over the values of a piece, run by run: a piece may lie in several blocks. */
+static dcps_status each_run(const dcps_checkpoint *checkpoint, const dcps_piece *piece, dcps_run_fn visit,
+                            void *context)
 {
     const dcps_shard_image *shard = &checkpoint->shard;
     uint64_t block_params = checkpoint->control.block_params;
@@ -87,11 +91,44 @@ static dcps_status write_values(void *context, const dcps_checkpoint *checkpoint
         uint64_t inside = position - block->block * block_params;
         const dcps_buffer *buffer = piece->array == 0 ? block->weights : block->states[piece->array - 1u];
         assert(buffer != NULL && (inside + count) * sizeof(float) <= buffer->bytes);
-        status = dcps_safetensors_writer_append(context, (const float *)buffer->data + inside,
-                                                (size_t)count * sizeof(float));
+        status = visit(context, (const float *)buffer->data + inside, (size_t)count * sizeof(float));
         position += count;
     }
     return status;
+}
+
+static dcps_status append_run(void *context, const void *data, size_t bytes)
+{
+    return dcps_safetensors_writer_append(context, data, bytes);
+}
+
+static dcps_status write_values(void *context, const dcps_checkpoint *checkpoint, const dcps_piece *piece)
+{
+    return each_run(checkpoint, piece, append_run, context);
+}
+
+static dcps_status sum_run(void *context, const void *data, size_t bytes)
+{
+    uint32_t *sum = context;
+    *sum = dcps_checkpoint_sum(*sum, data, bytes);
+    return DCPS_OK;
+}
+
+static dcps_status sum_values(void *context, const dcps_checkpoint *checkpoint, const dcps_piece *piece)
+{
+    return each_run(checkpoint, piece, sum_run, context);
+}
+
+static dcps_status set_sum(const dcps_checkpoint *checkpoint, const char *text, dcps_safetensors_header *header)
+{
+    char digits[DCPS_CHECKPOINT_SUM_BYTES];
+    uint32_t sum = dcps_checkpoint_sum(0, text, strlen(text));
+    dcps_status status = each_piece(checkpoint, sum_values, &sum);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    dcps_checkpoint_sum_print(sum, digits);
+    return dcps_safetensors_header_set_metadata(header, "crc32", digits);
 }
 
 static dcps_status make_header(const dcps_checkpoint *checkpoint, dcps_safetensors_header **header)
@@ -110,6 +147,9 @@ static dcps_status make_header(const dcps_checkpoint *checkpoint, dcps_safetenso
     }
     if (status == DCPS_OK) {
         status = each_piece(checkpoint, add_to_header, made);
+    }
+    if (status == DCPS_OK) {
+        status = set_sum(checkpoint, text, made);
     }
     dcps_free(text);
     if (status != DCPS_OK) {

@@ -167,6 +167,22 @@ static dcps_status check_checkpoint_dir(const dcps_server_config *config)
     if (access(dir, W_OK | X_OK) != 0) {
         return dcps_fail(DCPS_IO, "cannot write checkpoints into %s: %s", dir, strerror(errno));
     }
+    return DCPS_OK;
+}
+
+/* Two runs must not share a file, neither at the same time nor one after the other by mistake. */
+static dcps_status claim_checkpoints(dcps_daemon *daemon)
+{
+    const dcps_server_config *config = daemon->config;
+    const char *dir = config->checkpoint_dir;
+    dcps_status status = check_checkpoint_dir(config);
+    if (status != DCPS_OK || dir == NULL) {
+        return status;
+    }
+    status = dcps_checkpoint_lock(dir, config->index, config->server_count, &daemon->checkpoint_lock);
+    if (status != DCPS_OK) {
+        return status;
+    }
     if (config->resume == DCPS_RESUME_NO && dcps_checkpoint_exists(dir, config->index, config->server_count)) {
         return dcps_fail(
             DCPS_INVALID,
@@ -188,7 +204,8 @@ static dcps_status open_shards(dcps_daemon *daemon)
 dcps_status dcps_daemon_open(dcps_daemon *daemon)
 {
     const dcps_server_config *config = daemon->config;
-    dcps_status status = check_checkpoint_dir(config);
+    daemon->checkpoint_lock = -1;
+    dcps_status status = claim_checkpoints(daemon);
     if (status == DCPS_OK) {
         status = dcps_rule_create(&config->algorithm.rule, &daemon->rule);
     }
@@ -243,4 +260,7 @@ void dcps_daemon_close(dcps_daemon *daemon)
     remove_ipc_dir(daemon);
     dcps_queue_destroy(&daemon->reports);
     dcps_rule_destroy(&daemon->rule);
+    if (daemon->checkpoint_lock >= 0) {
+        (void)close(daemon->checkpoint_lock);
+    }
 }

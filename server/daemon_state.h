@@ -62,8 +62,9 @@ typedef struct dcps_daemon {
     dcps_control *control;
     dcps_queue *reports;
     dcps_shard_thread *shards[DCPS_MAX_SHARDS];
-    bool restoring;    /* a checkpoint is being loaded: shards are told directly */
-    char ipc_dir[128]; /* "" without one */
+    bool restoring;      /* a checkpoint is being loaded: shards are told directly */
+    int checkpoint_lock; /* descriptor; -1: none */
+    char ipc_dir[128];   /* "" without one */
     char endpoints[DCPS_MAX_SHARDS][DCPS_MAX_ENDPOINT_BYTES]; /* as workers are told */
 
     bool loop_made;

@@ -60,11 +60,13 @@ void dcps_safetensors_reader_close(dcps_safetensors_reader **reader);
 
 const char *dcps_safetensors_reader_path(const dcps_safetensors_reader *reader);
 uint32_t dcps_safetensors_reader_count(const dcps_safetensors_reader *reader);
+/* Of all tensors together. */
+uint64_t dcps_safetensors_reader_data_bytes(const dcps_safetensors_reader *reader);
 /* In the order of the data; index < count (asserted). Belongs to the reader. */
 const dcps_safetensors_entry *dcps_safetensors_reader_at(const dcps_safetensors_reader *reader, uint32_t index);
 /* NULL when there is no such metadata. Belongs to the reader. */
 const char *dcps_safetensors_reader_metadata(const dcps_safetensors_reader *reader, const char *key);
-/* Copies bytes [first_byte, first_byte + bytes) of the data part; the range must lie within one entry (asserted against the data part). */
+/* Copies bytes [first_byte, first_byte + bytes) of the data part, in which the range must lie (asserted). */
 DCPS_MUST_CHECK dcps_status dcps_safetensors_reader_read(const dcps_safetensors_reader *reader, uint64_t first_byte,
                                                          void *data, size_t bytes);
 

@@ -289,6 +289,11 @@ uint32_t dcps_safetensors_reader_count(const dcps_safetensors_reader *reader)
     return reader->count;
 }
 
+uint64_t dcps_safetensors_reader_data_bytes(const dcps_safetensors_reader *reader)
+{
+    return reader->data_bytes;
+}
+
 const dcps_safetensors_entry *dcps_safetensors_reader_at(const dcps_safetensors_reader *reader, uint32_t index)
 {
     assert(index < reader->count);

@@ -14,6 +14,7 @@ except ImportError:
     os.execve(other, [other, *sys.argv], dict(os.environ, DCPS_TEST_PYTHON_TRIED="1"))
 
 import json
+import zlib
 
 import cluster
 import server_peer
@@ -60,6 +61,15 @@ class LibraryTest(cluster.ClusterTest):
         self.assertEqual([tensor["name"] for tensor in description["layout"]], [name for name, _ in MODEL])
         self.assertEqual([block["version"] for block in description["blocks"]], [2] * 9)
         self.assertEqual(description["tickets"], {"next": 3, "open": [2]})
+
+    def test_sum(self):
+        path = self.train()
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata()
+        with open(path, "rb") as file:
+            content = file.read()
+        data = content[8 + int.from_bytes(content[:8], "little"):]
+        self.assertEqual(metadata["crc32"], "%08x" % zlib.crc32(metadata["dcps"].encode() + data))
 
 
 if __name__ == "__main__":

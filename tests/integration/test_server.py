@@ -48,6 +48,9 @@ class ServerTest(cluster.ClusterTest):
         self.assertEqual(answer.kind, server_peer.CHECKPOINT_REPLY)
         return answer
 
+    def checkpoint_files(self):
+        return sorted(name for name in os.listdir(self.checkpoints) if not name.endswith(".lock"))
+
     def pull_all(self, worker, initial=1.0):
         for block in range(worker.block_count):
             answer = worker.pull(block, initial)
@@ -182,7 +185,7 @@ class CheckpointTest(ServerTest):
         for server, worker in zip(servers, (zero, one)):
             worker.finish()
             self.stop(server)
-        self.assertEqual(sorted(os.listdir(self.checkpoints)), ["dcps-0-of-2.safetensors", "dcps-1-of-2.safetensors"])
+        self.assertEqual(self.checkpoint_files(), ["dcps-0-of-2.safetensors", "dcps-1-of-2.safetensors"])
         joined = self.serve("--resume", "yes", name="joined")
         worker = self.join(joined, name="w9")
         for block in range(worker.block_count):
@@ -192,7 +195,7 @@ class CheckpointTest(ServerTest):
         server = self.serve("--checkpoint-every", 0.2)
         worker = self.join(server)
         time.sleep(0.5)
-        self.assertEqual(os.listdir(self.checkpoints), [])
+        self.assertEqual(self.checkpoint_files(), [])
         self.pull_all(worker)
         self.wait("a checkpoint", lambda: os.path.exists(self.file), 20)
         first = os.stat(self.file).st_mtime_ns
@@ -249,6 +252,20 @@ class CheckpointTest(ServerTest):
         done = self.run_server("--checkpoint-dir", self.checkpoints, *FLAGS, *shape, 0, "--bind", addresses[0])
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("--resume yes", done.stderr)
+
+    def test_two_runs_cannot_share_a_folder(self):
+        first = self.serve()
+        for resume in ("no", "auto"):
+            done = self.run_server("--checkpoint-dir", self.checkpoints, "--resume", resume, *FLAGS)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("--checkpoint-dir %s" % self.checkpoints, done.stderr)
+            self.assertIn("process %d" % first.process.pid, done.stderr)
+            self.assertEqual(done.stdout, "")
+        # A companion is no second run, and a server that was killed holds nothing.
+        addresses = ["127.0.0.1:%d" % port for port in cluster.free_ports(2)]
+        self.serve("--index", 1, "--servers", ",".join(addresses), name="companion", bind=addresses[1])
+        first.kill()
+        self.serve(name="next")
 
     def test_auto_begins_anew_in_an_empty_folder(self):
         server = self.serve("--resume", "auto")

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/rng.h"
 #include "server/safetensors.h"
@@ -19,15 +20,21 @@ static temp_folder folder;
 static unsigned char good[MAX_FILE_BYTES];
 static size_t good_bytes;
 
-static void begin(void)
+/* The files of `servers` servers, and the content of one of them in `good`. */
+static void begin_with(uint32_t servers, const char *name)
 {
     char path[TEMP_PATH_BYTES];
     temp_folder_create(&folder);
-    fixture_write(folder.path, 1, 1, 100);
-    FILE *file = fopen(temp_path(&folder, FILE_NAME, path), "rb");
+    fixture_write(folder.path, servers, 1, 100);
+    FILE *file = fopen(temp_path(&folder, name, path), "rb");
     ck_assert_ptr_nonnull(file);
     good_bytes = fread(good, 1, sizeof(good), file);
     fclose(file);
+}
+
+static void begin(void)
+{
+    begin_with(1, FILE_NAME);
     ck_assert_uint_gt(good_bytes, 3u * 4u * 588u); /* three arrays of 588 values */
     ck_assert_uint_lt(good_bytes, sizeof(good));
 }
@@ -63,6 +70,112 @@ START_TEST(every_cut_is_refused)
 }
 END_TEST
 
+/* Loads what lies in the folder; true if it was refused, and what was accepted is the whole truth. */
+static bool refused_or_same(const char *word)
+{
+    dcps_checkpoint loaded;
+    if (fixture_load(folder.path, 0, 1, 2, false, &loaded) != DCPS_OK) {
+        ck_assert_msg(strstr(dcps_error_message(), word) != NULL, "no \"%s\" in: %s", word, dcps_error_message());
+        return true;
+    }
+    ck_assert_uint_eq(loaded.generation, 100);
+    fixture_check(&loaded, 0, 1, 2);
+    dcps_checkpoint_fini(&loaded);
+    return false;
+}
+
+static void flip(const char *name, size_t byte, unsigned bit)
+{
+    static unsigned char damaged[MAX_FILE_BYTES];
+    memcpy(damaged, good, good_bytes);
+    damaged[byte] ^= (unsigned char)(1u << bit);
+    temp_write(&folder, name, damaged, good_bytes, false);
+}
+
+/* Every bit of every name, number and sum, and every bit of some of the values. */
+static void flip_everywhere(uint32_t servers, const char *name, unsigned bits)
+{
+    begin_with(servers, name);
+    ck_assert(!refused_or_same(""));
+    uint64_t data_start;
+    memcpy(&data_start, good, sizeof(data_start));
+    data_start += sizeof(data_start);
+    for (size_t byte = 0; byte < good_bytes; byte += byte < data_start ? 1 : 97) {
+        for (unsigned bit = 0; bit < bits; bit++) {
+            flip(name, byte, bit);
+            bool refused = refused_or_same(byte < data_start ? folder.path : "is damaged");
+            ck_assert_msg(refused || byte < data_start, "bit %u of byte %zu of the data was accepted", bit, byte);
+        }
+    }
+    flip(name, good_bytes - 1, 7);
+    ck_assert(refused_or_same("is damaged"));
+    temp_folder_delete(&folder);
+}
+
+START_TEST(no_flipped_bit_changes_what_is_loaded)
+{
+    flip_everywhere(1, FILE_NAME, 8);
+    flip_everywhere(3, "dcps-1-of-3.safetensors", 2); /* where arrays are cut */
+}
+END_TEST
+
+/* Replaces a part of names in the header by another of the same length; returns how often. */
+static uint32_t rename_arrays(const char *name, const char *from, const char *to)
+{
+    uint32_t found = 0;
+    ck_assert_uint_eq(strlen(from), strlen(to));
+    for (unsigned char *at = memmem(good, good_bytes, from, strlen(from)); at != NULL;
+         at = memmem(good, good_bytes, from, strlen(from))) {
+        memcpy(at, to, strlen(to));
+        found++;
+    }
+    temp_write(&folder, name, good, good_bytes, false);
+    return found;
+}
+
+/* Momentum that is not found under its name must not begin at zero. */
+START_TEST(arrays_of_unknown_names_are_refused)
+{
+    begin();
+    ck_assert_uint_eq(rename_arrays(FILE_NAME, "\"momentum/", "\"momentun/"), 4);
+    ck_assert(refused_or_same("\"momentun/fc1.weight\" is no array of its run"));
+    temp_folder_delete(&folder);
+}
+END_TEST
+
+/* Server 1 of 3 has parameters 256 to 447: what calls itself another part must not take the place of the right one. */
+START_TEST(arrays_of_other_servers_are_refused)
+{
+    const char *const name = "dcps-1-of-3.safetensors";
+    begin_with(3, name);
+    ck_assert_uint_eq(rename_arrays(name, "[256:280]", "[128:152]"), 3);
+    ck_assert(refused_or_same("\"fc1.weight[128:152]\" does not lie in the blocks of this file"));
+    temp_folder_delete(&folder);
+}
+END_TEST
+
+START_TEST(the_error_names_both_sums)
+{
+    char words[64];
+    begin();
+    uint64_t length;
+    memcpy(&length, good, sizeof(length));
+    json_t *header = json_loadb((const char *)good + sizeof(length), (size_t)length, 0, NULL);
+    json_t *metadata = json_object_get(header, "__metadata__");
+    const char *text = json_string_value(json_object_get(metadata, "dcps"));
+    ck_assert_ptr_nonnull(text);
+    flip(FILE_NAME, good_bytes - 1, 0);
+    good[good_bytes - 1] ^= 1;
+    const unsigned char *data = good + sizeof(length) + length;
+    uLong damaged = crc32(crc32(0, (const Bytef *)text, (uInt)strlen(text)), data, (uInt)(good + good_bytes - data));
+    snprintf(words, sizeof(words), "sum %08lx, \"crc32\" inside says %s", damaged,
+             json_string_value(json_object_get(metadata, "crc32")));
+    ck_assert(refused_or_same(words));
+    json_decref(header);
+    temp_folder_delete(&folder);
+}
+END_TEST
+
 START_TEST(flipped_bytes_are_survived)
 {
     static unsigned char damaged[MAX_FILE_BYTES];
@@ -86,9 +199,12 @@ START_TEST(flipped_bytes_are_survived)
 }
 END_TEST
 
-/* Writes a file whose description was changed by `edit`. */
-static void write_edited(void (*edit)(json_t *root))
+/* Writes a file whose description was changed by `edit`, and with `sum` the sum that belongs to it: a lie, not damage. */
+static void write_edited(void (*edit)(json_t *root), bool sum)
 {
+    uint64_t data_start;
+    memcpy(&data_start, good, sizeof(data_start));
+    data_start += sizeof(data_start);
     char path[TEMP_PATH_BYTES];
     dcps_safetensors_reader *reader;
     static float values[3 * FIXTURE_TOTAL_PARAMS];
@@ -107,6 +223,13 @@ static void write_edited(void (*edit)(json_t *root))
     ck_assert_int_eq(dcps_safetensors_header_create(&header), DCPS_OK);
     ck_assert_int_eq(dcps_safetensors_header_set_metadata(header, "format", "dcps-checkpoint/1"), DCPS_OK);
     ck_assert_int_eq(dcps_safetensors_header_set_metadata(header, "dcps", text), DCPS_OK);
+    if (sum) {
+        char digits[9];
+        uLong crc =
+            crc32(crc32(0, (const Bytef *)text, (uInt)length), good + data_start, (uInt)(good_bytes - data_start));
+        snprintf(digits, sizeof(digits), "%08lx", crc);
+        ck_assert_int_eq(dcps_safetensors_header_set_metadata(header, "crc32", digits), DCPS_OK);
+    }
     for (uint32_t i = 0; i < dcps_safetensors_reader_count(reader); i++) {
         const dcps_safetensors_entry *entry = dcps_safetensors_reader_at(reader, i);
         ck_assert_int_eq(dcps_safetensors_header_add(header, entry->name, entry->dim_count, entry->dims), DCPS_OK);
@@ -268,14 +391,24 @@ static const bad_edit bad_edits[] = {
 START_TEST(lying_descriptions_are_refused_with_the_reason)
 {
     begin();
-    write_edited(edit_nothing);
+    write_edited(edit_nothing, true);
     ck_assert(attempt());
     for (size_t i = 0; i < sizeof(bad_edits) / sizeof(bad_edits[0]); i++) {
-        write_edited(bad_edits[i].edit);
+        write_edited(bad_edits[i].edit, true);
         ck_assert_msg(!attempt(), "edit %zu was accepted", i);
         ck_assert_msg(strstr(dcps_error_message(), bad_edits[i].word) != NULL, "edit %zu: no \"%s\" in: %s", i,
                       bad_edits[i].word, dcps_error_message());
     }
+    temp_folder_delete(&folder);
+}
+END_TEST
+
+START_TEST(a_file_without_a_sum_is_refused)
+{
+    begin();
+    write_edited(edit_nothing, false);
+    ck_assert(!attempt());
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "without a \"crc32\""));
     temp_folder_delete(&folder);
 }
 END_TEST
@@ -335,8 +468,13 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {every_cut_is_refused,
+                                  no_flipped_bit_changes_what_is_loaded,
+                                  arrays_of_unknown_names_are_refused,
+                                  arrays_of_other_servers_are_refused,
+                                  the_error_names_both_sums,
                                   flipped_bytes_are_survived,
                                   lying_descriptions_are_refused_with_the_reason,
+                                  a_file_without_a_sum_is_refused,
                                   a_file_of_another_format_is_refused,
                                   files_of_different_runs_are_not_mixed,
                                   beside_another_set_the_way_out_is_told};
