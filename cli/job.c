@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,8 +23,6 @@ dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evalu
     *job = (dcps_job){.options = options, .evaluate = evaluate, .checkpoints = checkpoints};
     dcps_screen_init(&job->screen, stderr, isatty(STDERR_FILENO) == 1);
     (void)snprintf(job->results.model, sizeof(job->results.model), "%s", dcps_options_text(options, "model"));
-    /* Its file is ours: servers and workers know other options. */
-    (void)unsetenv("DCPS_CONFIG");
     dcps_status status = dcps_quote_command("dcps", argc, argv, &job->command);
     if (status == DCPS_OK) {
         status = dcps_program_dir(job->program_dir, sizeof(job->program_dir));

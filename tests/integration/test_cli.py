@@ -11,8 +11,9 @@ SMALL = ["--model", "mlp", "--model-opt", "hidden=16"]
 
 
 class CliTest(cluster.ClusterTest):
-    def dcps(self, *arguments, seconds=120):
+    def dcps(self, *arguments, seconds=120, variables=None):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DCPS_")}
+        environment.update(variables or {})
         return subprocess.run([os.path.join(cluster.BIN, "dcps"), *arguments], capture_output=True, text=True, env=environment,
                               timeout=seconds * cluster.PATIENCE)
 
@@ -82,6 +83,11 @@ class CliTest(cluster.ClusterTest):
         self.assertIn("--out " + out, data["command"])
         self.assertNotIn("http://", page.replace("http://www.w3.org/2000/svg", ""))
         self.assertEqual(sorted(os.listdir(out)), ["report.html", "results.json"])
+
+    def test_variables_are_not_for_the_children(self):
+        variables = {"DCPS_EVALUATE": "true", "DCPS_ADVERTISE": "no address", "DCPS_SPLIT": "nonsense", "DCPS_TIMEOUT": "x", "DCPS_EPOCHS": "1"}
+        done = self.dcps("run", *SMALL, "--workers", "1", variables=variables)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def children(self, parent):
         found = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True)
