@@ -89,7 +89,7 @@ static int compare(dcps_comparison *comparison)
         return dcps_command_code(status, comparison->failed > 0);
     }
     /* Stopped early, but with results: those are shown. */
-    status = dcps_job_conclude(&comparison->job, dcps_options_text(comparison->job.options, "out"));
+    status = dcps_job_conclude(&comparison->job);
     int code = dcps_command_code(status, false);
     return code == DCPS_EXIT_GOOD && comparison->failed > 0 ? DCPS_EXIT_FAILED : code;
 }

@@ -25,7 +25,7 @@ static dcps_status run(dcps_job *job, const dcps_run_spec *spec)
     char title[DCPS_RUN_NAME_BYTES + 16];
     (void)snprintf(title, sizeof(title), "%s@%u", spec->algorithm, spec->workers);
     dcps_status status = dcps_job_run(job, spec, (uint64_t)dcps_options_integer(job->options, "seed"), title);
-    return status == DCPS_OK ? dcps_job_conclude(job, dcps_options_text(job->options, "out")) : status;
+    return status == DCPS_OK ? dcps_job_conclude(job) : status;
 }
 
 int dcps_command_run(int argc, char **argv)

@@ -84,6 +84,16 @@ class CliTest(cluster.ClusterTest):
         self.assertNotIn("http://", page.replace("http://www.w3.org/2000/svg", ""))
         self.assertEqual(sorted(os.listdir(out)), ["report.html", "results.json"])
 
+    def test_out_is_looked_at_before_training(self):
+        taken = os.path.join(self.folder, "taken")
+        with open(taken, "w", encoding="utf-8"):
+            pass
+        for command in ("run", "compare"):
+            for out in (taken, os.path.join(taken, "below"), "/proc"):
+                done = self.dcps(command, *SMALL, "--epochs", "1000", "--out", out, seconds=20)
+                self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+                self.assertIn(taken if out != "/proc" else "/proc", done.stderr)
+
     def test_variables_are_not_for_the_children(self):
         variables = {"DCPS_EVALUATE": "true", "DCPS_ADVERTISE": "no address", "DCPS_SPLIT": "nonsense", "DCPS_TIMEOUT": "x", "DCPS_EPOCHS": "1"}
         done = self.dcps("run", *SMALL, "--workers", "1", variables=variables)
