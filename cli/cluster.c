@@ -215,10 +215,16 @@ static dcps_status take_final_status(dcps_cluster *cluster)
     return status;
 }
 
+/* What the servers said last; of a run that failed, too. */
 static void keep_results(dcps_cluster *cluster)
 {
     const dcps_run_progress *progress = &cluster->progress;
     dcps_result_run *run = cluster->run;
+    if (!progress->known) {
+        return;
+    }
+    run->measured = true;
+    run->train_loss = progress->samples > 0 ? progress->train_loss : (double)NAN;
     run->epochs = progress->epochs;
     run->updates = progress->updates;
     run->samples = progress->samples;
@@ -236,7 +242,6 @@ static dcps_status end_servers(dcps_cluster *cluster)
         char ending[96];
         if (server->process != NULL && !dcps_process_running(server->process) &&
             dcps_process_exit_status(server->process) != 0) {
-            dcps_cluster_show_tail(cluster, server);
             return dcps_cluster_fail(cluster, DCPS_SYSTEM, "%s %s while it was stopping%s", server->name,
                                      dcps_process_ending(server->process, ending, sizeof(ending)),
                                      killed > 0 ? ": it did not end in time after SIGTERM" : "");
@@ -266,16 +271,20 @@ static void stop_everything(dcps_cluster *cluster)
 
 dcps_status dcps_cluster_run(const dcps_cluster_config *config, dcps_result_run *run, char *dataset)
 {
-    dcps_status (*const phases[])(dcps_cluster *) = {
-        dcps_cluster_start_servers, start_workers, train, end_workers, evaluate, take_final_status};
+    dcps_status (*const phases[])(dcps_cluster *) = {dcps_cluster_start_servers, start_workers, train, end_workers,
+                                                     take_final_status,          evaluate};
     dcps_cluster cluster;
     dcps_status status = cluster_init(&cluster, config, run, dataset);
     for (size_t i = 0; status == DCPS_OK && i < sizeof(phases) / sizeof(phases[0]); i++) {
         status = phases[i](&cluster);
     }
+    keep_results(&cluster);
     if (status == DCPS_OK) {
-        keep_results(&cluster);
         status = end_servers(&cluster);
+    }
+    if (status != DCPS_OK) {
+        dcps_screen_clear(config->screen);
+        dcps_screen_print(config->screen, "%s failed: %s", config->title, cluster.failure);
     }
     stop_everything(&cluster);
     dcps_screen_clear(config->screen);

@@ -78,7 +78,5 @@ void dcps_cluster_take_line(void *context, dcps_process *process, dcps_stream st
 
 /* Draws the live line. */
 void dcps_cluster_show(dcps_cluster *cluster);
-/* Prints the last lines a dead member wrote. */
-void dcps_cluster_show_tail(dcps_cluster *cluster, const dcps_member *member);
 
 #endif

@@ -121,14 +121,26 @@ dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed
             .overall = job->overall,
             .overall_context = job->overall_context};
         status = dcps_cluster_run(&config, run, job->results.dataset);
+    } else {
+        dcps_error("%s failed: %s", title, dcps_error_message());
     }
     if (status != DCPS_OK) {
         run->failed = true;
         (void)snprintf(run->failure, sizeof(run->failure), "%s", dcps_error_message());
-        dcps_error("%s failed: %s", title, run->failure);
     }
     run_args_fini(&args);
     return status;
+}
+
+bool dcps_job_has_results(const dcps_job *job)
+{
+    for (uint32_t i = 0; i < job->results.run_count; i++) {
+        const dcps_result_run *run = &job->results.runs[i];
+        if (!run->failed || run->samples > 0 || run->point_count > 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static dcps_status write_report(const dcps_job *job, const char *path)

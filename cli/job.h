@@ -31,8 +31,11 @@ DCPS_MUST_CHECK dcps_status dcps_job_init(dcps_job *job, const dcps_options *opt
                                           int argc, char **argv);
 void dcps_job_fini(dcps_job *job);
 
-/* Runs one cluster to its end and appends its result, failed or not. Errors as of dcps_cluster_run; the reason is printed. */
+/* Runs one cluster to its end and appends its result, failed or not. Errors as of dcps_cluster_run; once there is a result, the reason is printed. */
 DCPS_MUST_CHECK dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed, const char *title);
+
+/* Whether a run succeeded or came far enough to have something to show. */
+bool dcps_job_has_results(const dcps_job *job);
 
 /* Prints the table on stdout; then, where there is --out, writes results.json and report.html into it and prints their paths. */
 DCPS_MUST_CHECK dcps_status dcps_job_conclude(dcps_job *job);

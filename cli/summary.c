@@ -56,13 +56,24 @@ static bool same_kind(const dcps_result_run *a, const dcps_result_run *b)
     return a->workers == b->workers && strcmp(a->algorithm, b->algorithm) == 0;
 }
 
-/* Mean and spread of a value over the runs like `runs[first]`; *count of them succeeded. */
+/* Runs like `runs[first]` that succeeded. */
+static uint32_t good_of(const dcps_results *results, uint32_t first)
+{
+    uint32_t count = 0;
+    for (uint32_t i = first; i < results->run_count; i++) {
+        count += same_kind(&results->runs[first], &results->runs[i]) && !results->runs[i].failed;
+    }
+    return count;
+}
+
+/* Mean and spread of a value over the runs like `runs[first]` that succeeded, or over all of them where none did. */
 static double mean_of(const dcps_results *results, uint32_t first, dcps_value_fn value, const char *metric,
                       double *spread, double *scratch, size_t *count)
 {
+    bool any = good_of(results, first) == 0;
     *count = 0;
     for (uint32_t i = first; i < results->run_count; i++) {
-        if (same_kind(&results->runs[first], &results->runs[i]) && !results->runs[i].failed) {
+        if (same_kind(&results->runs[first], &results->runs[i]) && (any || !results->runs[i].failed)) {
             scratch[(*count)++] = value(&results->runs[i], metric);
         }
     }
@@ -138,10 +149,11 @@ static void add_row(dcps_table *table, const dcps_results *results, uint32_t fir
     cell_number(table, mean_of(results, first, value_staleness_p99, NULL, &spread, scratch, &count), 0.0, 1, 0, "");
     if (any_failed(results)) {
         uint32_t all = seeds_of(results, first);
-        if (count == all) {
+        uint32_t good = good_of(results, first);
+        if (good == all) {
             dcps_table_cell(table, "complete");
         } else {
-            dcps_table_cell(table, "%" PRIu32 " of %" PRIu32 " failed", all - (uint32_t)count, all);
+            dcps_table_cell(table, "%" PRIu32 " of %" PRIu32 " failed", all - good, all);
         }
     }
 }
@@ -183,6 +195,33 @@ static bool seen_before(const dcps_results *results, uint32_t index)
     return false;
 }
 
+/* "asgd@4", with the seed where there are several. */
+static void name_run(const dcps_results *results, const dcps_result_run *run, char *out, size_t capacity)
+{
+    bool alone = true;
+    for (uint32_t i = 0; i < results->run_count; i++) {
+        alone = alone && (&results->runs[i] == run || !same_kind(&results->runs[i], run));
+    }
+    int length = snprintf(out, capacity, "%s@%" PRIu32, run->algorithm, run->workers);
+    if (!alone && length > 0 && (size_t)length < capacity) {
+        (void)snprintf(out + length, capacity - (size_t)length, " seed %" PRIu64, run->seed);
+    }
+}
+
+/* What the table cannot say: which runs failed, and why. */
+static dcps_status print_failures(const dcps_results *results, FILE *out)
+{
+    char name[DCPS_RESULT_NAME_BYTES + 64];
+    for (uint32_t i = 0; i < results->run_count; i++) {
+        const dcps_result_run *run = &results->runs[i];
+        name_run(results, run, name, sizeof(name));
+        if (run->failed) {
+            (void)fprintf(out, "%s failed: %s\n", name, run->failure);
+        }
+    }
+    return ferror(out) ? dcps_fail(DCPS_IO, "cannot write a table: is the disk full or the pipe closed?") : DCPS_OK;
+}
+
 dcps_status dcps_results_print(const dcps_results *results, FILE *out)
 {
     const char *metric = dcps_results_main_metric(results);
@@ -201,6 +240,9 @@ dcps_status dcps_results_print(const dcps_results *results, FILE *out)
         }
         status = dcps_table_print(table, out);
         dcps_table_destroy(&table);
+    }
+    if (status == DCPS_OK) {
+        status = print_failures(results, out);
     }
     dcps_free(scratch);
     return status;

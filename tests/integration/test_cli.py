@@ -111,7 +111,8 @@ class CliTest(cluster.ClusterTest):
             return False
 
     def start_long_run(self):
-        run = self.start("run", "dcps", "run", *SMALL, "--workers", "2", "--epochs", "1000", "--log-level", "info")
+        run = self.start("run", "dcps", "run", *SMALL, "--workers", "2", "--epochs", "1000", "--log-level", "info",
+                         "--out", os.path.join(self.folder, "out"))
         self.wait("its processes", lambda: len(self.children(run.process.pid)) >= 3, 60)
         return run, self.children(run.process.pid)
 
@@ -120,6 +121,13 @@ class CliTest(cluster.ClusterTest):
         self.wait("progress", lambda: "samples/s" in run.out + run.err, 60)
         run.signal(signal.SIGINT)
         self.wait_exit(run, 40, code=1)
+        with open(os.path.join(self.folder, "out", "results.json"), encoding="utf-8") as file:
+            result = json.load(file)["runs"][0]
+        self.assertEqual(result["failure"], "stopped on request")
+        self.assertGreater(result["samples"], 0)
+        self.assertEqual(result["epochs"], 1000)
+        self.assertTrue(os.path.exists(os.path.join(self.folder, "out", "report.html")))
+        self.assertIn("asgd@2 failed: stopped on request", run.out)
         self.assertIn("stopped on request", run.err)
         self.assertEqual([pid for pid in pids if self.alive(pid)], [])
 
