@@ -176,6 +176,28 @@ static bool servers_began_anew(dcps_cluster *cluster)
     return false;
 }
 
+/* The figures of a run are those of its final weights: without them it is not complete. A gap before only lacks in the curve. */
+static dcps_status check_evaluated(dcps_cluster *cluster)
+{
+    uint32_t epochs = cluster->progress.epochs;
+    uint32_t points = cluster->run->point_count;
+    if (points == 0) {
+        return dcps_cluster_fail(cluster, DCPS_SYSTEM, "the evaluation ended without a single figure%s",
+                                 servers_began_anew(cluster) ? ": no snapshot is left from before the restart" : "");
+    }
+    if (cluster->evaluated < epochs) {
+        return dcps_cluster_fail(cluster, DCPS_SYSTEM, "evaluated up to epoch %" PRIu64 " of %" PRIu32,
+                                 cluster->evaluated, epochs);
+    }
+    if (points < epochs) {
+        dcps_screen_print(cluster->config->screen,
+                          "%s: %" PRIu32 " of %" PRIu32
+                          " epochs have no figure: servers keep snapshots in memory, and none from before a restart",
+                          cluster->config->title, epochs - points, epochs);
+    }
+    return DCPS_OK;
+}
+
 static dcps_status evaluate(dcps_cluster *cluster)
 {
     dcps_member *evaluator = dcps_cluster_evaluator(cluster);
@@ -190,13 +212,7 @@ static dcps_status evaluate(dcps_cluster *cluster)
     while (status == DCPS_OK && !evaluator->finished) {
         status = dcps_cluster_turn(cluster, DCPS_CLUSTER_TURN_MS);
     }
-    if (status == DCPS_OK && cluster->run->point_count == 0 && servers_began_anew(cluster)) {
-        dcps_screen_print(cluster->config->screen,
-                          "no snapshot is left from before the restart: nothing was evaluated");
-    } else if (status == DCPS_OK && cluster->run->point_count == 0) {
-        status = dcps_cluster_fail(cluster, DCPS_SYSTEM, "the evaluation ended without a single figure");
-    }
-    return status;
+    return status == DCPS_OK ? check_evaluated(cluster) : status;
 }
 
 /* One more answer from every server, asked for after the last worker has gone: the figures of the table. */
@@ -224,7 +240,8 @@ static void keep_results(dcps_cluster *cluster)
         return;
     }
     run->measured = true;
-    run->train_loss = progress->samples > 0 ? progress->train_loss : (double)NAN;
+    run->loss_known = progress->samples > 0;
+    run->train_loss = run->loss_known ? progress->train_loss : (double)NAN;
     run->epochs = progress->epochs;
     run->updates = progress->updates;
     run->samples = progress->samples;

@@ -39,6 +39,7 @@ struct dcps_cluster {
     uint32_t member_count;
     bool stopping;      /* exits are expected */
     bool port_taken;    /* a server could not listen because of that */
+    uint64_t evaluated; /* epochs up to the last snapshot evaluated */
     dcps_status failed; /* first failure; its text below */
     char failure[512];
     uint64_t moved_ns; /* when samples or points last grew */

@@ -28,6 +28,7 @@ static void take_evaluation(dcps_cluster *cluster, const char *line)
         (void)dcps_cluster_fail(cluster, status, "%s", dcps_error_message());
         return;
     }
+    cluster->evaluated = evaluation.snapshot + 1; /* one snapshot an epoch */
     if (evaluation.dataset[0] != '\0') {
         (void)snprintf(cluster->dataset, DCPS_RESULT_NAME_BYTES, "%s", evaluation.dataset);
     }

@@ -30,7 +30,7 @@ static int run(dcps_job *job, const dcps_run_spec *spec)
     if (status == DCPS_OK || dcps_job_has_results(job)) {
         dcps_status concluded = dcps_job_conclude(job);
         int concluded_code = dcps_command_code(concluded, false);
-        code = status == DCPS_OK ? concluded_code : code;
+        code = status == DCPS_OK ? concluded_code : DCPS_EXIT_FAILED;
     }
     return code;
 }

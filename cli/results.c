@@ -77,6 +77,12 @@ double dcps_result_train_loss(const dcps_result_run *run)
     return point == NULL ? run->train_loss : point->train_loss;
 }
 
+bool dcps_result_diverged(const dcps_result_run *run)
+{
+    bool trained = run->point_count > 0 || (run->loss_known && run->samples > 0);
+    return trained && !isfinite(dcps_result_train_loss(run));
+}
+
 const char *dcps_results_main_metric(const dcps_results *results)
 {
     const char *first = NULL;

@@ -41,6 +41,7 @@ typedef struct dcps_result_run {
     double seconds;
     double samples_per_second;
     double speedup;    /* over one worker */
+    bool loss_known;   /* the next is, be it finite or not */
     double train_loss; /* at the end of the training; what counts where nothing was evaluated */
     dcps_staleness_summary staleness;
     uint32_t restarts; /* of workers and servers */
@@ -69,6 +70,8 @@ DCPS_MUST_CHECK dcps_status dcps_result_add_point(dcps_result_run *run, const dc
 double dcps_result_metric(const dcps_result_run *run, const char *name);
 /* Of the last point; without points that of the end of the training. */
 double dcps_result_train_loss(const dcps_result_run *run);
+/* Whether it was trained until its weights were no numbers any more. */
+bool dcps_result_diverged(const dcps_result_run *run);
 /* The metric that stands for quality in tables: "test_error" where there is one, else the first that any run has; NULL when none has any. */
 const char *dcps_results_main_metric(const dcps_results *results);
 
@@ -82,7 +85,7 @@ json_t *dcps_results_json(const dcps_results *results);
 DCPS_MUST_CHECK dcps_status dcps_results_write(const dcps_results *results, const char *path);
 
 /* Prints one row for each algorithm and number of workers, over those of its seeds that succeeded, or over all where none did; below the table, a line for
- * each failed run. */
+ * each run that failed or diverged. */
 DCPS_MUST_CHECK dcps_status dcps_results_print(const dcps_results *results, FILE *out);
 
 #endif

@@ -7,6 +7,9 @@
 #include "cli/results.h"
 #include "cli/table.h"
 
+/* Larger ones are shown as powers of ten. */
+#define DCPS_WIDEST 1e7
+
 /* The values of one column over the seeds of one algorithm and number of workers. */
 typedef double (*dcps_value_fn)(const dcps_result_run *run, const char *metric);
 
@@ -100,6 +103,16 @@ static bool any_failed(const dcps_results *results)
     return false;
 }
 
+static bool any_diverged(const dcps_results *results, uint32_t first)
+{
+    for (uint32_t i = first; i < results->run_count; i++) {
+        if (same_kind(&results->runs[first], &results->runs[i]) && dcps_result_diverged(&results->runs[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_share(const char *metric)
 {
     size_t length = strlen(metric);
@@ -110,6 +123,8 @@ static void cell_number(dcps_table *table, double value, double spread, size_t c
 {
     if (!isfinite(value)) {
         dcps_table_cell(table, "–");
+    } else if (fabs(value) >= DCPS_WIDEST) {
+        dcps_table_cell(table, "%.2e%s", value, unit);
     } else if (count > 1 && isfinite(spread)) {
         dcps_table_cell(table, "%.*f ± %.*f%s", digits, value, digits, spread, unit);
     } else {
@@ -128,7 +143,11 @@ static void add_quality(dcps_table *table, const dcps_results *results, uint32_t
         cell_number(table, mean * scale, spread * scale, count, is_share(metric) ? 2 : 4, is_share(metric) ? " %" : "");
     }
     double loss = mean_of(results, first, value_loss, metric, &spread, scratch, &count);
-    cell_number(table, loss, spread, 1, 4, "");
+    if (!isfinite(loss) && any_diverged(results, first)) {
+        dcps_table_cell(table, "diverged");
+    } else {
+        cell_number(table, loss, spread, 1, 4, "");
+    }
 }
 
 static void add_row(dcps_table *table, const dcps_results *results, uint32_t first, const char *metric, double *scratch)
@@ -208,8 +227,8 @@ static void name_run(const dcps_results *results, const dcps_result_run *run, ch
     }
 }
 
-/* What the table cannot say: which runs failed, and why. */
-static dcps_status print_failures(const dcps_results *results, FILE *out)
+/* What the table cannot say: which runs failed or diverged, and what to make of it. */
+static dcps_status print_remarks(const dcps_results *results, FILE *out)
 {
     char name[DCPS_RESULT_NAME_BYTES + 64];
     for (uint32_t i = 0; i < results->run_count; i++) {
@@ -217,6 +236,9 @@ static dcps_status print_failures(const dcps_results *results, FILE *out)
         name_run(results, run, name, sizeof(name));
         if (run->failed) {
             (void)fprintf(out, "%s failed: %s\n", name, run->failure);
+        }
+        if (dcps_result_diverged(run)) {
+            (void)fprintf(out, "%s diverged: its training loss is not a number; try a smaller --learning-rate\n", name);
         }
     }
     return ferror(out) ? dcps_fail(DCPS_IO, "cannot write a table: is the disk full or the pipe closed?") : DCPS_OK;
@@ -242,7 +264,7 @@ dcps_status dcps_results_print(const dcps_results *results, FILE *out)
         dcps_table_destroy(&table);
     }
     if (status == DCPS_OK) {
-        status = print_failures(results, out);
+        status = print_remarks(results, out);
     }
     dcps_free(scratch);
     return status;

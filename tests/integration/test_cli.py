@@ -94,6 +94,18 @@ class CliTest(cluster.ClusterTest):
                 self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
                 self.assertIn(taken if out != "/proc" else "/proc", done.stderr)
 
+    def test_divergence_is_named(self):
+        out = os.path.join(self.folder, "out")
+        deep = ["--model", "mlp", "--model-opt", "hidden=32,32,32", "--warmup-epochs", "0", "--learning-rate", "1e6"]
+        done = self.dcps("run", *deep, "--workers", "1", "--epochs", "1", "--out", out)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^asgd +1 .* diverged ")
+        self.assertIn("asgd@1 diverged", done.stdout)
+        with open(os.path.join(out, "results.json"), encoding="utf-8") as file:
+            run = json.load(file)["runs"][0]
+        self.assertIsNone(run["train_loss"])
+        self.assertNotIn("failure", run)
+
     def test_variables_are_not_for_the_children(self):
         variables = {"DCPS_EVALUATE": "true", "DCPS_ADVERTISE": "no address", "DCPS_SPLIT": "nonsense", "DCPS_TIMEOUT": "x", "DCPS_EPOCHS": "1"}
         done = self.dcps("run", *SMALL, "--workers", "1", variables=variables)

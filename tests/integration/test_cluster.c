@@ -375,7 +375,26 @@ START_TEST(test_last_words_are_not_repeated)
 }
 END_TEST
 
-/* A restarted server has lost its snapshots, which is no failure of the run. */
+/* A run is complete when its final weights have figures. */
+START_TEST(test_evaluation_with_gaps)
+{
+    trial self;
+    trial_init(&self, "good", "eval-short");
+    trial_run(&self);
+    check_bad(&self, DCPS_SYSTEM, "evaluated up to epoch 1 of 2");
+    ck_assert_uint_eq(self.run.point_count, 1);
+    ck_assert_uint_eq(self.run.samples, 1200);
+    trial_fini(&self);
+    trial_init(&self, "good", "eval-last");
+    trial_run(&self);
+    check_good(&self);
+    ck_assert_uint_eq(self.run.point_count, 1);
+    check_shown(&self, "asgd@2: 1 of 2 epochs have no figure");
+    trial_fini(&self);
+}
+END_TEST
+
+/* A restarted server has lost its snapshots: what it trained stays, but there is no figure. */
 START_TEST(test_nothing_to_evaluate_after_a_restart)
 {
     trial self;
@@ -383,9 +402,9 @@ START_TEST(test_nothing_to_evaluate_after_a_restart)
     dcps_args_add_flag(&self.evaluate, "mode", "eval-nothing");
     self.config.can_resume = true;
     trial_run(&self);
-    check_good(&self);
+    check_bad(&self, DCPS_SYSTEM, "no snapshot is left from before the restart");
     ck_assert_uint_eq(self.run.point_count, 0);
-    check_shown(&self, "nothing was evaluated");
+    ck_assert_uint_eq(self.run.samples, 1200);
     trial_fini(&self);
 }
 END_TEST
@@ -459,6 +478,7 @@ int main(void)
                                   test_bad_evaluations,
                                   test_failed_runs_keep_what_they_have,
                                   test_last_words_are_not_repeated,
+                                  test_evaluation_with_gaps,
                                   test_nothing_to_evaluate_after_a_restart,
                                   test_missing_programs,
                                   test_interrupt};
