@@ -192,7 +192,7 @@ END_TEST
 START_TEST(test_table_with_divergence)
 {
     dcps_results results = {.model = "mlp"};
-    add_point(add_run(&results, "sgd", 1, 1, 1000.0), 2.0, 0.5, 0.125);
+    add_point(add_run(&results, "sgd", 1, 1, 1000.0), 2.0, 3.0383e20, 0.125);
     add_point(add_run(&results, "asgd", 4, 1, 5000.0), 2.0, (double)NAN, 0.9);
     dcps_result_run *run = add_run(&results, "asgd", 4, 2, 5000.0);
     run->loss_known = true; /* not evaluated */
@@ -200,7 +200,7 @@ START_TEST(test_table_with_divergence)
     dcps_results_fill_speedups(&results);
     check_table(&results, "algorithm  workers  test error  train loss  seconds  samples/s  speed-up  staleness  p99\n"
                           "────────────────────────────────────────────────────────────────────────────────────────\n"
-                          "sgd              1     12.50 %      0.5000      1.2      1,000     1.00x       1.50    3\n"
+                          "sgd              1     12.50 %    3.04e+20      1.2      1,000     1.00x       1.50    3\n"
                           "asgd             4           –    diverged      0.2      5,000     5.00x       1.50    3\n"
                           "asgd@4 seed 1 diverged: its training loss is not a number; try a smaller --learning-rate\n"
                           "asgd@4 seed 2 diverged: its training loss is not a number; try a smaller --learning-rate\n");
