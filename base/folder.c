@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/text.h"
 
@@ -21,5 +23,24 @@ dcps_status dcps_folder_make(const char *dir)
         }
         *slash = '/';
     }
+    return DCPS_OK;
+}
+
+dcps_status dcps_folder_make_writable(const char *dir)
+{
+    char path[PATH_MAX];
+    dcps_status status = dcps_folder_make(dir);
+    if (status == DCPS_OK) {
+        status = dcps_format(path, sizeof(path), "%s/.dcps-XXXXXX", dir);
+    }
+    if (status != DCPS_OK) {
+        return status;
+    }
+    int fd = mkstemp(path);
+    if (fd < 0) {
+        return dcps_fail(DCPS_IO, "cannot write into %s: %s", dir, strerror(errno));
+    }
+    (void)close(fd);
+    (void)unlink(path);
     return DCPS_OK;
 }

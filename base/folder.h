@@ -7,4 +7,7 @@
 /* Makes `dir` and whatever folders lead to it; good when they are there already. DCPS_IO names the one that cannot be made, DCPS_LIMIT: too long. */
 DCPS_MUST_CHECK dcps_status dcps_folder_make(const char *dir);
 
+/* The same, then makes sure that a file can be written there, by writing one and taking it away. DCPS_IO: it cannot. */
+DCPS_MUST_CHECK dcps_status dcps_folder_make_writable(const char *dir);
+
 #endif

@@ -176,6 +176,28 @@ static bool servers_began_anew(dcps_cluster *cluster)
     return false;
 }
 
+/* The figures of a run are those of its final weights: without them it is not complete. A gap before only lacks in the curve. */
+static dcps_status check_evaluated(dcps_cluster *cluster)
+{
+    uint32_t epochs = cluster->progress.epochs;
+    uint32_t points = cluster->run->point_count;
+    if (points == 0) {
+        return dcps_cluster_fail(cluster, DCPS_SYSTEM, "the evaluation ended without a single figure%s",
+                                 servers_began_anew(cluster) ? ": no snapshot is left from before the restart" : "");
+    }
+    if (cluster->evaluated < epochs) {
+        return dcps_cluster_fail(cluster, DCPS_SYSTEM, "evaluated up to epoch %" PRIu64 " of %" PRIu32,
+                                 cluster->evaluated, epochs);
+    }
+    if (points < epochs) {
+        dcps_screen_print(cluster->config->screen,
+                          "%s: %" PRIu32 " of %" PRIu32
+                          " epochs have no figure: servers keep snapshots in memory, and none from before a restart",
+                          cluster->config->title, epochs - points, epochs);
+    }
+    return DCPS_OK;
+}
+
 static dcps_status evaluate(dcps_cluster *cluster)
 {
     dcps_member *evaluator = dcps_cluster_evaluator(cluster);
@@ -190,13 +212,7 @@ static dcps_status evaluate(dcps_cluster *cluster)
     while (status == DCPS_OK && !evaluator->finished) {
         status = dcps_cluster_turn(cluster, DCPS_CLUSTER_TURN_MS);
     }
-    if (status == DCPS_OK && cluster->run->point_count == 0 && servers_began_anew(cluster)) {
-        dcps_screen_print(cluster->config->screen,
-                          "no snapshot is left from before the restart: nothing was evaluated");
-    } else if (status == DCPS_OK && cluster->run->point_count == 0) {
-        status = dcps_cluster_fail(cluster, DCPS_SYSTEM, "the evaluation ended without a single figure");
-    }
-    return status;
+    return status == DCPS_OK ? check_evaluated(cluster) : status;
 }
 
 /* One more answer from every server, asked for after the last worker has gone: the figures of the table. */
@@ -215,10 +231,17 @@ static dcps_status take_final_status(dcps_cluster *cluster)
     return status;
 }
 
+/* What the servers said last; of a run that failed, too. */
 static void keep_results(dcps_cluster *cluster)
 {
     const dcps_run_progress *progress = &cluster->progress;
     dcps_result_run *run = cluster->run;
+    if (!progress->known) {
+        return;
+    }
+    run->measured = true;
+    run->loss_known = progress->samples > 0;
+    run->train_loss = run->loss_known ? progress->train_loss : (double)NAN;
     run->epochs = progress->epochs;
     run->updates = progress->updates;
     run->samples = progress->samples;
@@ -236,7 +259,6 @@ static dcps_status end_servers(dcps_cluster *cluster)
         char ending[96];
         if (server->process != NULL && !dcps_process_running(server->process) &&
             dcps_process_exit_status(server->process) != 0) {
-            dcps_cluster_show_tail(cluster, server);
             return dcps_cluster_fail(cluster, DCPS_SYSTEM, "%s %s while it was stopping%s", server->name,
                                      dcps_process_ending(server->process, ending, sizeof(ending)),
                                      killed > 0 ? ": it did not end in time after SIGTERM" : "");
@@ -266,16 +288,20 @@ static void stop_everything(dcps_cluster *cluster)
 
 dcps_status dcps_cluster_run(const dcps_cluster_config *config, dcps_result_run *run, char *dataset)
 {
-    dcps_status (*const phases[])(dcps_cluster *) = {
-        dcps_cluster_start_servers, start_workers, train, end_workers, evaluate, take_final_status};
+    dcps_status (*const phases[])(dcps_cluster *) = {dcps_cluster_start_servers, start_workers, train, end_workers,
+                                                     take_final_status,          evaluate};
     dcps_cluster cluster;
     dcps_status status = cluster_init(&cluster, config, run, dataset);
     for (size_t i = 0; status == DCPS_OK && i < sizeof(phases) / sizeof(phases[0]); i++) {
         status = phases[i](&cluster);
     }
+    keep_results(&cluster);
     if (status == DCPS_OK) {
-        keep_results(&cluster);
         status = end_servers(&cluster);
+    }
+    if (status != DCPS_OK) {
+        dcps_screen_clear(config->screen);
+        dcps_screen_print(config->screen, "%s failed: %s", config->title, cluster.failure);
     }
     stop_everything(&cluster);
     dcps_screen_clear(config->screen);

@@ -44,8 +44,8 @@ typedef struct dcps_cluster_config {
     void *overall_context;
 } dcps_cluster_config;
 
-/* Runs to the end and fills the measured parts of *run, and `dataset` (capacity DCPS_RESULT_NAME_BYTES) where the evaluation names it. No child is left whatever
- * happens. Errors: DCPS_CANCELLED (a person asked to stop), or why the run failed: DCPS_INVALID when a program refused its flags, else DCPS_SYSTEM, DCPS_TIMEOUT, … */
+/* Runs to the end and fills the measured parts of *run, those of a failed one as far as they are known, and `dataset` (capacity DCPS_RESULT_NAME_BYTES) where the evaluation names it. No child is left whatever
+ * happens. A failure is named on the screen as soon as it is seen. Errors: DCPS_CANCELLED (a person asked to stop), or why the run failed: DCPS_INVALID when a program refused its flags, else DCPS_SYSTEM, DCPS_TIMEOUT, … */
 DCPS_MUST_CHECK dcps_status dcps_cluster_run(const dcps_cluster_config *config, dcps_result_run *run, char *dataset);
 
 #endif

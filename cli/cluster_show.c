@@ -119,14 +119,3 @@ void dcps_cluster_show(dcps_cluster *cluster)
     }
     dcps_screen_live(config->screen, line.text, now_ns);
 }
-
-void dcps_cluster_show_tail(dcps_cluster *cluster, const dcps_member *member)
-{
-    if (member->process == NULL || dcps_process_tail(member->process, 0) == NULL) {
-        return;
-    }
-    dcps_screen_print(cluster->config->screen, "last words of %s:", member->name);
-    for (size_t i = 0; dcps_process_tail(member->process, i) != NULL; i++) {
-        dcps_screen_print(cluster->config->screen, "    %s", dcps_process_tail(member->process, i));
-    }
-}

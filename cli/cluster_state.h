@@ -39,6 +39,7 @@ struct dcps_cluster {
     uint32_t member_count;
     bool stopping;      /* exits are expected */
     bool port_taken;    /* a server could not listen because of that */
+    uint64_t evaluated; /* epochs up to the last snapshot evaluated */
     dcps_status failed; /* first failure; its text below */
     char failure[512];
     uint64_t moved_ns; /* when samples or points last grew */
@@ -78,7 +79,5 @@ void dcps_cluster_take_line(void *context, dcps_process *process, dcps_stream st
 
 /* Draws the live line. */
 void dcps_cluster_show(dcps_cluster *cluster);
-/* Prints the last lines a dead member wrote. */
-void dcps_cluster_show_tail(dcps_cluster *cluster, const dcps_member *member);
 
 #endif

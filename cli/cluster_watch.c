@@ -28,6 +28,7 @@ static void take_evaluation(dcps_cluster *cluster, const char *line)
         (void)dcps_cluster_fail(cluster, status, "%s", dcps_error_message());
         return;
     }
+    cluster->evaluated = evaluation.snapshot + 1; /* one snapshot an epoch */
     if (evaluation.dataset[0] != '\0') {
         (void)snprintf(cluster->dataset, DCPS_RESULT_NAME_BYTES, "%s", evaluation.dataset);
     }
@@ -98,9 +99,6 @@ static void server_ended(dcps_cluster *cluster, dcps_member *member, const char 
         (void)dcps_cluster_fail(cluster, DCPS_SYSTEM, "%s %s: it died %" PRIu32 " times, see --max-restarts",
                                 member->name, ending, member->restarts + 1);
     }
-    if (cluster->failed != DCPS_OK && !cluster->port_taken) {
-        dcps_cluster_show_tail(cluster, member);
-    }
 }
 
 /* Workers that run, will run again, or have done their part. */
@@ -118,7 +116,6 @@ static void worker_ended(dcps_cluster *cluster, dcps_member *member, const char 
     int status = dcps_process_exit_status(member->process);
     bool at_start = cluster->progress.samples == 0 && WIFEXITED(status);
     if (refused_flags(member) || at_start) {
-        dcps_cluster_show_tail(cluster, member);
         (void)dcps_cluster_fail(cluster, refused_flags(member) ? DCPS_INVALID : DCPS_SYSTEM,
                                 "%s %s before any training: see its message", member->name, ending);
         return;
@@ -127,7 +124,6 @@ static void worker_ended(dcps_cluster *cluster, dcps_member *member, const char 
         return;
     }
     member->abandoned = true;
-    dcps_cluster_show_tail(cluster, member);
     dcps_screen_print(cluster->config->screen, "%s %s: it died %" PRIu32 " times, going on without it", member->name,
                       ending, member->restarts + 1);
     if (workers_left(cluster) == 0) {
@@ -147,7 +143,6 @@ static void member_ended(dcps_cluster *cluster, dcps_member *member)
     } else if (member->kind == DCPS_MEMBER_SERVER) {
         server_ended(cluster, member, ending);
     } else if (member->kind == DCPS_MEMBER_EVALUATOR) {
-        dcps_cluster_show_tail(cluster, member);
         (void)dcps_cluster_fail(cluster, refused_flags(member) ? DCPS_INVALID : DCPS_SYSTEM,
                                 "the evaluation failed: dcps-worker --evaluate %s", ending);
     } else if (cluster->stopping) {

@@ -85,11 +85,11 @@ static dcps_status run_all(dcps_comparison *comparison)
 static int compare(dcps_comparison *comparison)
 {
     dcps_status status = run_all(comparison);
-    if (status != DCPS_OK && comparison->done == comparison->failed) {
+    if (status != DCPS_OK && !dcps_job_has_results(&comparison->job)) {
         return dcps_command_code(status, comparison->failed > 0);
     }
     /* Stopped early, but with results: those are shown. */
-    status = dcps_job_conclude(&comparison->job, dcps_options_text(comparison->job.options, "out"));
+    status = dcps_job_conclude(&comparison->job);
     int code = dcps_command_code(status, false);
     return code == DCPS_EXIT_GOOD && comparison->failed > 0 ? DCPS_EXIT_FAILED : code;
 }

@@ -20,12 +20,19 @@ static dcps_status read_spec(const dcps_options *options, dcps_run_spec *spec)
     return dcps_run_specs_parse(text, spec, 1, &count);
 }
 
-static dcps_status run(dcps_job *job, const dcps_run_spec *spec)
+/* Returns the exit code. What a failed run came to is shown like the result of a good one. */
+static int run(dcps_job *job, const dcps_run_spec *spec)
 {
     char title[DCPS_RUN_NAME_BYTES + 16];
     (void)snprintf(title, sizeof(title), "%s@%u", spec->algorithm, spec->workers);
     dcps_status status = dcps_job_run(job, spec, (uint64_t)dcps_options_integer(job->options, "seed"), title);
-    return status == DCPS_OK ? dcps_job_conclude(job, dcps_options_text(job->options, "out")) : status;
+    int code = dcps_command_code(status, job->results.run_count > 0);
+    if (status == DCPS_OK || dcps_job_has_results(job)) {
+        dcps_status concluded = dcps_job_conclude(job);
+        int concluded_code = dcps_command_code(concluded, false);
+        code = status == DCPS_OK ? concluded_code : DCPS_EXIT_FAILED;
+    }
+    return code;
 }
 
 int dcps_command_run(int argc, char **argv)
@@ -49,8 +56,7 @@ int dcps_command_run(int argc, char **argv)
         code = dcps_command_code(status, false);
         goto options_out;
     }
-    status = run(&job, &spec);
-    code = dcps_command_code(status, job.results.run_count > 0 && job.results.runs[0].failed);
+    code = run(&job, &spec);
     dcps_job_fini(&job);
 options_out:
     dcps_options_destroy(&options);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,12 +20,15 @@
 dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evaluate, bool checkpoints, int argc,
                           char **argv)
 {
-    *job = (dcps_job){.options = options, .evaluate = evaluate, .checkpoints = checkpoints};
+    *job = (dcps_job){
+        .options = options, .out = dcps_options_text(options, "out"), .evaluate = evaluate, .checkpoints = checkpoints};
     dcps_screen_init(&job->screen, stderr, isatty(STDERR_FILENO) == 1);
     (void)snprintf(job->results.model, sizeof(job->results.model), "%s", dcps_options_text(options, "model"));
-    /* Its file is ours: servers and workers know other options. */
-    (void)unsetenv("DCPS_CONFIG");
-    dcps_status status = dcps_quote_command("dcps", argc, argv, &job->command);
+    /* Before anything is trained for it. */
+    dcps_status status = job->out == NULL ? DCPS_OK : dcps_folder_make_writable(job->out);
+    if (status == DCPS_OK) {
+        status = dcps_quote_command("dcps", argc, argv, &job->command);
+    }
     if (status == DCPS_OK) {
         status = dcps_program_dir(job->program_dir, sizeof(job->program_dir));
     }
@@ -119,14 +121,26 @@ dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed
             .overall = job->overall,
             .overall_context = job->overall_context};
         status = dcps_cluster_run(&config, run, job->results.dataset);
+    } else {
+        dcps_error("%s failed: %s", title, dcps_error_message());
     }
     if (status != DCPS_OK) {
         run->failed = true;
         (void)snprintf(run->failure, sizeof(run->failure), "%s", dcps_error_message());
-        dcps_error("%s failed: %s", title, run->failure);
     }
     run_args_fini(&args);
     return status;
+}
+
+bool dcps_job_has_results(const dcps_job *job)
+{
+    for (uint32_t i = 0; i < job->results.run_count; i++) {
+        const dcps_result_run *run = &job->results.runs[i];
+        if (!run->failed || run->samples > 0 || run->point_count > 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static dcps_status write_report(const dcps_job *job, const char *path)
@@ -144,16 +158,13 @@ static dcps_status write_report(const dcps_job *job, const char *path)
     return status;
 }
 
-static dcps_status write_files(dcps_job *job, const char *dir)
+static dcps_status write_files(dcps_job *job)
 {
     char json_path[PATH_MAX];
     char html_path[PATH_MAX];
-    dcps_status status = dcps_folder_make(dir);
+    dcps_status status = dcps_format(json_path, sizeof(json_path), "%s/results.json", job->out);
     if (status == DCPS_OK) {
-        status = dcps_format(json_path, sizeof(json_path), "%s/results.json", dir);
-    }
-    if (status == DCPS_OK) {
-        status = dcps_format(html_path, sizeof(html_path), "%s/report.html", dir);
+        status = dcps_format(html_path, sizeof(html_path), "%s/report.html", job->out);
     }
     if (status == DCPS_OK) {
         status = dcps_results_write(&job->results, json_path);
@@ -167,12 +178,12 @@ static dcps_status write_files(dcps_job *job, const char *dir)
     return status;
 }
 
-dcps_status dcps_job_conclude(dcps_job *job, const char *dir)
+dcps_status dcps_job_conclude(dcps_job *job)
 {
     dcps_results_fill_speedups(&job->results);
     dcps_status status = dcps_results_print(&job->results, stdout);
-    if (status == DCPS_OK && dir != NULL) {
-        status = write_files(job, dir);
+    if (status == DCPS_OK && job->out != NULL) {
+        status = write_files(job);
     }
     if (status == DCPS_OK && fflush(stdout) != 0) {
         status = dcps_fail(DCPS_IO, "cannot write the table: %s", strerror(errno));

@@ -13,6 +13,7 @@
 
 typedef struct dcps_job {
     const dcps_options *options; /* borrowed */
+    const char *out;             /* folder of the results, NULL: none wanted; borrowed */
     uint32_t most_workers;       /* of any run: every worker gets the threads that it would have in the largest */
     bool evaluate;
     bool checkpoints; /* `options` has those of checkpoints */
@@ -25,15 +26,18 @@ typedef struct dcps_job {
     void *overall_context;
 } dcps_job;
 
-/* Makes everything ready; argv is quoted for the report. */
+/* Makes everything ready, the folder of --out too; argv is quoted for the report. */
 DCPS_MUST_CHECK dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evaluate, bool checkpoints,
                                           int argc, char **argv);
 void dcps_job_fini(dcps_job *job);
 
-/* Runs one cluster to its end and appends its result, failed or not. Errors as of dcps_cluster_run; the reason is printed. */
+/* Runs one cluster to its end and appends its result, failed or not. Errors as of dcps_cluster_run; once there is a result, the reason is printed. */
 DCPS_MUST_CHECK dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed, const char *title);
 
-/* Prints the table on stdout; then, unless `dir` is NULL, makes that folder, writes results.json and report.html into it and prints their paths. */
-DCPS_MUST_CHECK dcps_status dcps_job_conclude(dcps_job *job, const char *dir);
+/* Whether a run succeeded or came far enough to have something to show. */
+bool dcps_job_has_results(const dcps_job *job);
+
+/* Prints the table on stdout; then, where there is --out, writes results.json and report.html into it and prints their paths. */
+DCPS_MUST_CHECK dcps_status dcps_job_conclude(dcps_job *job);
 
 #endif

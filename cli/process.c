@@ -71,8 +71,31 @@ static void child_reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static bool is_inherited(const char *variable)
+{
+    static const char models[] = "DCPS_MODELS=";
+    return strncmp(variable, "DCPS_", 5) != 0 || strncmp(variable, models, sizeof(models) - 1) == 0;
+}
+
+/* Our environment without the settings of a person, which are for us alone: children get theirs as flags. The texts stay where they are; NULL: no memory. */
+static char **child_environment(void)
+{
+    size_t count = 0;
+    size_t kept = 0;
+    while (environ[count] != NULL) {
+        count++;
+    }
+    char **made = dcps_alloc(count + 1, sizeof(*made));
+    for (size_t i = 0; made != NULL && i < count; i++) {
+        if (is_inherited(environ[i])) {
+            made[kept++] = environ[i];
+        }
+    }
+    return made;
+}
+
 /* Runs in the child, between fork and exec: only async-signal-safe calls. */
-static _Noreturn void child_become(char *const *argv, const dcps_pipes *pipes, pid_t parent)
+static _Noreturn void child_become(char *const *argv, char *const *environment, const dcps_pipes *pipes, pid_t parent)
 {
     child_reset_signals();
     (void)setpgid(0, 0);
@@ -81,7 +104,7 @@ static _Noreturn void child_become(char *const *argv, const dcps_pipes *pipes, p
                  dup2(pipes->err[1], STDERR_FILENO) >= 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
     /* The parent may have died before the line above. */
     if (ready && getppid() == parent) {
-        (void)execv(argv[0], argv);
+        (void)execve(argv[0], argv, environment);
     }
     int error = errno;
     ssize_t written = write(pipes->report[1], &error, sizeof(error));
@@ -107,12 +130,19 @@ static int await_exec(pid_t pid, int report_fd)
 static dcps_status start_child(dcps_process *process, char *const *argv, dcps_pipes *pipes)
 {
     pid_t parent = getpid();
-    pid_t pid = fork();
-    if (pid < 0) {
-        return dcps_fail(DCPS_SYSTEM, "%s: cannot start a process: %s (see ulimit -u)", process->name, strerror(errno));
+    char **environment = child_environment();
+    if (environment == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory to start %s", process->name);
     }
+    pid_t pid = fork();
     if (pid == 0) {
-        child_become(argv, pipes, parent);
+        child_become(argv, environment, pipes, parent);
+    }
+    int fork_error = errno;
+    dcps_free(environment);
+    if (pid < 0) {
+        return dcps_fail(DCPS_SYSTEM, "%s: cannot start a process: %s (see ulimit -u)", process->name,
+                         strerror(fork_error));
     }
     (void)setpgid(pid, pid); /* the child does it too: whoever comes first */
     (void)close(pipes->report[1]);

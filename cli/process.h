@@ -25,7 +25,7 @@ typedef struct dcps_process_config {
     void *context;
 } dcps_process_config;
 
-/* Starts it with empty standard input, default signal handling, and SIGKILL when the parent dies. Errors: DCPS_NOT_FOUND (no such program), DCPS_SYSTEM,
+/* Starts it with empty standard input, default signal handling, SIGKILL when the parent dies, and of the variables DCPS_* none but DCPS_MODELS. Errors: DCPS_NOT_FOUND (no such program), DCPS_SYSTEM,
  * DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_process_start(const dcps_process_config *config, dcps_process **process);
 /* Kills its whole group and reaps it if it still runs. */

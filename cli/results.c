@@ -36,7 +36,11 @@ dcps_status dcps_results_add(dcps_results *results, dcps_result_run **run)
     }
     results->runs = runs;
     *run = &runs[results->run_count++];
-    **run = (dcps_result_run){.speedup = (double)NAN, .staleness.mean = (double)NAN};
+    **run = (dcps_result_run){.seconds = (double)NAN,
+                              .samples_per_second = (double)NAN,
+                              .speedup = (double)NAN,
+                              .train_loss = (double)NAN,
+                              .staleness.mean = (double)NAN};
     return DCPS_OK;
 }
 
@@ -70,7 +74,13 @@ double dcps_result_metric(const dcps_result_run *run, const char *name)
 double dcps_result_train_loss(const dcps_result_run *run)
 {
     const dcps_curve_point *point = last_point(run);
-    return point == NULL ? (double)NAN : point->train_loss;
+    return point == NULL ? run->train_loss : point->train_loss;
+}
+
+bool dcps_result_diverged(const dcps_result_run *run)
+{
+    bool trained = run->point_count > 0 || (run->loss_known && run->samples > 0);
+    return trained && !isfinite(dcps_result_train_loss(run));
 }
 
 const char *dcps_results_main_metric(const dcps_results *results)

@@ -16,6 +16,11 @@ static json_t *real_or_null(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+static json_t *count_or_null(bool known, uint64_t value)
+{
+    return known ? json_integer((json_int_t)value) : json_null();
+}
+
 static json_t *text_or_null(const char *text)
 {
     return text[0] == '\0' ? json_null() : json_string(text);
@@ -54,27 +59,31 @@ static json_t *curve_json(const dcps_result_run *run)
 
 static json_t *staleness_json(const dcps_staleness_summary *staleness)
 {
-    return json_pack("{s:o, s:I, s:I, s:I}", "mean", real_or_null(staleness->mean), "p50", (json_int_t)staleness->p50,
-                     "p99", (json_int_t)staleness->p99, "max", (json_int_t)staleness->max);
+    bool known = staleness->count > 0;
+    return json_pack("{s:o, s:o, s:o, s:o}", "mean", real_or_null(staleness->mean), "p50",
+                     count_or_null(known, staleness->p50), "p99", count_or_null(known, staleness->p99), "max",
+                     count_or_null(known, staleness->max));
 }
 
 static json_t *run_json(const dcps_result_run *run)
 {
     const dcps_curve_point *last = run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "algorithm", run->algorithm,
-                     "workers", (json_int_t)run->workers, "seed", (json_int_t)run->seed, "epochs",
-                     (json_int_t)run->epochs, "updates", (json_int_t)run->updates, "samples", (json_int_t)run->samples,
-                     "seconds", real_or_null(run->seconds), "samples_per_second", real_or_null(run->samples_per_second),
-                     "speedup", real_or_null(run->speedup), "train_loss", real_or_null(dcps_result_train_loss(run)),
-                     "metrics", metrics_json(last), "staleness", staleness_json(&run->staleness), "curve",
-                     curve_json(run));
+    bool known = run->measured;
+    return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}", "algorithm",
+                     run->algorithm, "workers", (json_int_t)run->workers, "seed", (json_int_t)run->seed, "epochs",
+                     count_or_null(known, run->epochs), "updates", count_or_null(known, run->updates), "samples",
+                     count_or_null(known, run->samples), "seconds", real_or_null(run->seconds), "samples_per_second",
+                     real_or_null(run->samples_per_second), "speedup", real_or_null(run->speedup), "train_loss",
+                     real_or_null(dcps_result_train_loss(run)), "metrics", metrics_json(last), "staleness",
+                     staleness_json(&run->staleness), "curve", curve_json(run), "failure",
+                     run->failed ? json_string(run->failure) : NULL);
 }
 
 static json_t *runs_json(const dcps_results *results)
 {
     json_t *array = json_array();
     for (uint32_t i = 0; array != NULL && i < results->run_count; i++) {
-        if (!results->runs[i].failed && json_array_append_new(array, run_json(&results->runs[i])) != 0) {
+        if (json_array_append_new(array, run_json(&results->runs[i])) != 0) {
             json_decref(array);
             array = NULL;
         }

@@ -7,6 +7,9 @@
 #include "cli/results.h"
 #include "cli/table.h"
 
+/* Larger ones are shown as powers of ten. */
+#define DCPS_WIDEST 1e7
+
 /* The values of one column over the seeds of one algorithm and number of workers. */
 typedef double (*dcps_value_fn)(const dcps_result_run *run, const char *metric);
 
@@ -56,13 +59,24 @@ static bool same_kind(const dcps_result_run *a, const dcps_result_run *b)
     return a->workers == b->workers && strcmp(a->algorithm, b->algorithm) == 0;
 }
 
-/* Mean and spread of a value over the runs like `runs[first]`; *count of them succeeded. */
+/* Runs like `runs[first]` that succeeded. */
+static uint32_t good_of(const dcps_results *results, uint32_t first)
+{
+    uint32_t count = 0;
+    for (uint32_t i = first; i < results->run_count; i++) {
+        count += same_kind(&results->runs[first], &results->runs[i]) && !results->runs[i].failed;
+    }
+    return count;
+}
+
+/* Mean and spread of a value over the runs like `runs[first]` that succeeded, or over all of them where none did. */
 static double mean_of(const dcps_results *results, uint32_t first, dcps_value_fn value, const char *metric,
                       double *spread, double *scratch, size_t *count)
 {
+    bool any = good_of(results, first) == 0;
     *count = 0;
     for (uint32_t i = first; i < results->run_count; i++) {
-        if (same_kind(&results->runs[first], &results->runs[i]) && !results->runs[i].failed) {
+        if (same_kind(&results->runs[first], &results->runs[i]) && (any || !results->runs[i].failed)) {
             scratch[(*count)++] = value(&results->runs[i], metric);
         }
     }
@@ -89,6 +103,16 @@ static bool any_failed(const dcps_results *results)
     return false;
 }
 
+static bool any_diverged(const dcps_results *results, uint32_t first)
+{
+    for (uint32_t i = first; i < results->run_count; i++) {
+        if (same_kind(&results->runs[first], &results->runs[i]) && dcps_result_diverged(&results->runs[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_share(const char *metric)
 {
     size_t length = strlen(metric);
@@ -99,6 +123,8 @@ static void cell_number(dcps_table *table, double value, double spread, size_t c
 {
     if (!isfinite(value)) {
         dcps_table_cell(table, "–");
+    } else if (fabs(value) >= DCPS_WIDEST) {
+        dcps_table_cell(table, "%.2e%s", value, unit);
     } else if (count > 1 && isfinite(spread)) {
         dcps_table_cell(table, "%.*f ± %.*f%s", digits, value, digits, spread, unit);
     } else {
@@ -117,7 +143,11 @@ static void add_quality(dcps_table *table, const dcps_results *results, uint32_t
         cell_number(table, mean * scale, spread * scale, count, is_share(metric) ? 2 : 4, is_share(metric) ? " %" : "");
     }
     double loss = mean_of(results, first, value_loss, metric, &spread, scratch, &count);
-    cell_number(table, loss, spread, 1, 4, "");
+    if (!isfinite(loss) && any_diverged(results, first)) {
+        dcps_table_cell(table, "diverged");
+    } else {
+        cell_number(table, loss, spread, 1, 4, "");
+    }
 }
 
 static void add_row(dcps_table *table, const dcps_results *results, uint32_t first, const char *metric, double *scratch)
@@ -138,10 +168,11 @@ static void add_row(dcps_table *table, const dcps_results *results, uint32_t fir
     cell_number(table, mean_of(results, first, value_staleness_p99, NULL, &spread, scratch, &count), 0.0, 1, 0, "");
     if (any_failed(results)) {
         uint32_t all = seeds_of(results, first);
-        if (count == all) {
+        uint32_t good = good_of(results, first);
+        if (good == all) {
             dcps_table_cell(table, "complete");
         } else {
-            dcps_table_cell(table, "%" PRIu32 " of %" PRIu32 " failed", all - (uint32_t)count, all);
+            dcps_table_cell(table, "%" PRIu32 " of %" PRIu32 " failed", all - good, all);
         }
     }
 }
@@ -183,6 +214,36 @@ static bool seen_before(const dcps_results *results, uint32_t index)
     return false;
 }
 
+/* "asgd@4", with the seed where there are several. */
+static void name_run(const dcps_results *results, const dcps_result_run *run, char *out, size_t capacity)
+{
+    bool alone = true;
+    for (uint32_t i = 0; i < results->run_count; i++) {
+        alone = alone && (&results->runs[i] == run || !same_kind(&results->runs[i], run));
+    }
+    int length = snprintf(out, capacity, "%s@%" PRIu32, run->algorithm, run->workers);
+    if (!alone && length > 0 && (size_t)length < capacity) {
+        (void)snprintf(out + length, capacity - (size_t)length, " seed %" PRIu64, run->seed);
+    }
+}
+
+/* What the table cannot say: which runs failed or diverged, and what to make of it. */
+static dcps_status print_remarks(const dcps_results *results, FILE *out)
+{
+    char name[DCPS_RESULT_NAME_BYTES + 64];
+    for (uint32_t i = 0; i < results->run_count; i++) {
+        const dcps_result_run *run = &results->runs[i];
+        name_run(results, run, name, sizeof(name));
+        if (run->failed) {
+            (void)fprintf(out, "%s failed: %s\n", name, run->failure);
+        }
+        if (dcps_result_diverged(run)) {
+            (void)fprintf(out, "%s diverged: its training loss is not a number; try a smaller --learning-rate\n", name);
+        }
+    }
+    return ferror(out) ? dcps_fail(DCPS_IO, "cannot write a table: is the disk full or the pipe closed?") : DCPS_OK;
+}
+
 dcps_status dcps_results_print(const dcps_results *results, FILE *out)
 {
     const char *metric = dcps_results_main_metric(results);
@@ -201,6 +262,9 @@ dcps_status dcps_results_print(const dcps_results *results, FILE *out)
         }
         status = dcps_table_print(table, out);
         dcps_table_destroy(&table);
+    }
+    if (status == DCPS_OK) {
+        status = print_remarks(results, out);
     }
     dcps_free(scratch);
     return status;

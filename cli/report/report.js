@@ -46,6 +46,11 @@
       }
       found.runs.push(run);
     }
+    /* A run that failed half-way must not count beside complete ones. */
+    for (const one of series) {
+      const good = one.runs.filter((run) => run.failure === undefined);
+      if (good.length) one.runs = good;
+    }
     return series;
   }
   const series = collectSeries();
@@ -296,6 +301,13 @@
       (seeds > 1 ? ` Means over ${seeds} seeds, ± sample standard deviation; bands in the curves span all seeds.` : '');
   }
 
+  function drawFailures() {
+    const list = document.getElementById('failures');
+    for (const run of results.runs) {
+      if (run.failure !== undefined) element('li', list, `${run.algorithm}@${run.workers}, seed ${run.seed}, failed: ${run.failure}`);
+    }
+  }
+
   function drawTexts() {
     const title = results.model + (results.dataset ? ' on ' + results.dataset : '');
     document.title = 'dcps: ' + title;
@@ -315,4 +327,5 @@
   drawLegend();
   drawCharts();
   drawSummary();
+  drawFailures();
 })();

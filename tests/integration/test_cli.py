@@ -11,8 +11,9 @@ SMALL = ["--model", "mlp", "--model-opt", "hidden=16"]
 
 
 class CliTest(cluster.ClusterTest):
-    def dcps(self, *arguments, seconds=120):
+    def dcps(self, *arguments, seconds=120, variables=None):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DCPS_")}
+        environment.update(variables or {})
         return subprocess.run([os.path.join(cluster.BIN, "dcps"), *arguments], capture_output=True, text=True, env=environment,
                               timeout=seconds * cluster.PATIENCE)
 
@@ -83,6 +84,33 @@ class CliTest(cluster.ClusterTest):
         self.assertNotIn("http://", page.replace("http://www.w3.org/2000/svg", ""))
         self.assertEqual(sorted(os.listdir(out)), ["report.html", "results.json"])
 
+    def test_out_is_looked_at_before_training(self):
+        taken = os.path.join(self.folder, "taken")
+        with open(taken, "w", encoding="utf-8"):
+            pass
+        for command in ("run", "compare"):
+            for out in (taken, os.path.join(taken, "below"), "/proc"):
+                done = self.dcps(command, *SMALL, "--epochs", "1000", "--out", out, seconds=20)
+                self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+                self.assertIn(taken if out != "/proc" else "/proc", done.stderr)
+
+    def test_divergence_is_named(self):
+        out = os.path.join(self.folder, "out")
+        deep = ["--model", "mlp", "--model-opt", "hidden=32,32,32", "--warmup-epochs", "0", "--learning-rate", "1e6"]
+        done = self.dcps("run", *deep, "--workers", "1", "--epochs", "1", "--out", out)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^asgd +1 .* diverged ")
+        self.assertIn("asgd@1 diverged", done.stdout)
+        with open(os.path.join(out, "results.json"), encoding="utf-8") as file:
+            run = json.load(file)["runs"][0]
+        self.assertIsNone(run["train_loss"])
+        self.assertNotIn("failure", run)
+
+    def test_variables_are_not_for_the_children(self):
+        variables = {"DCPS_EVALUATE": "true", "DCPS_ADVERTISE": "no address", "DCPS_SPLIT": "nonsense", "DCPS_TIMEOUT": "x", "DCPS_EPOCHS": "1"}
+        done = self.dcps("run", *SMALL, "--workers", "1", variables=variables)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
     def children(self, parent):
         found = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True)
         return [int(pid) for pid in found.stdout.split()]
@@ -95,7 +123,8 @@ class CliTest(cluster.ClusterTest):
             return False
 
     def start_long_run(self):
-        run = self.start("run", "dcps", "run", *SMALL, "--workers", "2", "--epochs", "1000", "--log-level", "info")
+        run = self.start("run", "dcps", "run", *SMALL, "--workers", "2", "--epochs", "1000", "--log-level", "info",
+                         "--out", os.path.join(self.folder, "out"))
         self.wait("its processes", lambda: len(self.children(run.process.pid)) >= 3, 60)
         return run, self.children(run.process.pid)
 
@@ -104,6 +133,13 @@ class CliTest(cluster.ClusterTest):
         self.wait("progress", lambda: "samples/s" in run.out + run.err, 60)
         run.signal(signal.SIGINT)
         self.wait_exit(run, 40, code=1)
+        with open(os.path.join(self.folder, "out", "results.json"), encoding="utf-8") as file:
+            result = json.load(file)["runs"][0]
+        self.assertEqual(result["failure"], "stopped on request")
+        self.assertGreater(result["samples"], 0)
+        self.assertEqual(result["epochs"], 1000)
+        self.assertTrue(os.path.exists(os.path.join(self.folder, "out", "report.html")))
+        self.assertIn("asgd@2 failed: stopped on request", run.out)
         self.assertIn("stopped on request", run.err)
         self.assertEqual([pid for pid in pids if self.alive(pid)], [])
 

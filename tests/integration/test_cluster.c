@@ -258,6 +258,9 @@ START_TEST(test_dead_server_ends_the_run)
     trial_init(&self, "die", "deaf");
     trial_run(&self);
     check_bad(&self, DCPS_SYSTEM, "was killed by signal 9 (Killed) and its parameters are lost");
+    check_shown(&self, "asgd@2 failed: server 0 at 127.0.0.1:");
+    /* The reason comes first, then the wait for workers that do not want to end. */
+    ck_assert_ptr_nonnull(strstr(strstr(self.shown, "asgd@2 failed: "), "did not end in time"));
     ck_assert_double_lt(self.took_s,
                         15.0); /* a lost server is given up after a minute, this one need not be waited for */
     trial_fini(&self);
@@ -334,7 +337,64 @@ START_TEST(test_bad_evaluations)
 }
 END_TEST
 
-/* A restarted server has lost its snapshots, which is no failure of the run. */
+/* What was trained and evaluated before is kept. */
+START_TEST(test_failed_runs_keep_what_they_have)
+{
+    static const struct {
+        const char *server;
+        const char *worker;
+        const char *message;
+        uint32_t points;
+    } cases[] = {{"bad-end", "good", "exited with code 1 while it was stopping", 2},
+                 {"good", "eval-dies", "dcps-worker --evaluate was killed by signal 9", 1}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        trial self;
+        trial_init(&self, cases[i].server, cases[i].worker);
+        trial_run(&self);
+        check_bad(&self, DCPS_SYSTEM, cases[i].message);
+        ck_assert(self.run.measured);
+        ck_assert_uint_eq(self.run.samples, 1200);
+        ck_assert_uint_eq(self.run.staleness.count, 4);
+        ck_assert_uint_eq(self.run.point_count, cases[i].points);
+        ck_assert_double_eq(self.run.points[0].metrics[0].value, 0.5);
+        trial_fini(&self);
+    }
+}
+END_TEST
+
+/* Every line of a child is shown once. */
+START_TEST(test_last_words_are_not_repeated)
+{
+    trial self;
+    trial_init(&self, "good", "eval-fails");
+    trial_run(&self);
+    const char *first = strstr(self.shown, "cannot evaluate");
+    ck_assert_ptr_nonnull(first);
+    ck_assert_ptr_null(strstr(first + 1, "cannot evaluate"));
+    trial_fini(&self);
+}
+END_TEST
+
+/* A run is complete when its final weights have figures. */
+START_TEST(test_evaluation_with_gaps)
+{
+    trial self;
+    trial_init(&self, "good", "eval-short");
+    trial_run(&self);
+    check_bad(&self, DCPS_SYSTEM, "evaluated up to epoch 1 of 2");
+    ck_assert_uint_eq(self.run.point_count, 1);
+    ck_assert_uint_eq(self.run.samples, 1200);
+    trial_fini(&self);
+    trial_init(&self, "good", "eval-last");
+    trial_run(&self);
+    check_good(&self);
+    ck_assert_uint_eq(self.run.point_count, 1);
+    check_shown(&self, "asgd@2: 1 of 2 epochs have no figure");
+    trial_fini(&self);
+}
+END_TEST
+
+/* A restarted server has lost its snapshots: what it trained stays, but there is no figure. */
 START_TEST(test_nothing_to_evaluate_after_a_restart)
 {
     trial self;
@@ -342,9 +402,9 @@ START_TEST(test_nothing_to_evaluate_after_a_restart)
     dcps_args_add_flag(&self.evaluate, "mode", "eval-nothing");
     self.config.can_resume = true;
     trial_run(&self);
-    check_good(&self);
+    check_bad(&self, DCPS_SYSTEM, "no snapshot is left from before the restart");
     ck_assert_uint_eq(self.run.point_count, 0);
-    check_shown(&self, "nothing was evaluated");
+    ck_assert_uint_eq(self.run.samples, 1200);
     trial_fini(&self);
 }
 END_TEST
@@ -416,6 +476,9 @@ int main(void)
                                   test_standstill_is_given_up,
                                   test_server_that_ends_badly,
                                   test_bad_evaluations,
+                                  test_failed_runs_keep_what_they_have,
+                                  test_last_words_are_not_repeated,
+                                  test_evaluation_with_gaps,
                                   test_nothing_to_evaluate_after_a_restart,
                                   test_missing_programs,
                                   test_interrupt};

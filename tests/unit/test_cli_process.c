@@ -137,6 +137,21 @@ START_TEST(test_signals_are_default_in_the_child)
 }
 END_TEST
 
+/* A variable is an option of ours; a server or a worker would take it for one of its own. */
+START_TEST(test_settings_are_not_inherited)
+{
+    (void)setenv("DCPS_EVALUATE", "true", 1);
+    (void)setenv("DCPS_MODELS", "/models", 1);
+    (void)setenv("DCPS_MODELS_TOO", "x", 1);
+    (void)setenv("DCPSEUDO", "y", 1);
+    heard self = {.used = 0};
+    dcps_process *process = start("env | grep ^DCPS | sort", &self);
+    ck_assert(await_end(process));
+    ck_assert_str_eq(self.text, "o:DCPSEUDO=y\no:DCPS_MODELS=/models\n");
+    dcps_process_destroy(&process);
+}
+END_TEST
+
 /* Whether a process is gone, or only waits to be reaped by init. */
 static bool is_gone(pid_t pid)
 {
@@ -212,6 +227,7 @@ int main(void)
                                   test_flood_does_not_hold_us,
                                   test_unknown_program,
                                   test_signals_are_default_in_the_child,
+                                  test_settings_are_not_inherited,
                                   test_destroy_kills_the_whole_group,
                                   test_nothing_survives_the_parent};
     return CHECK_MAIN("cli process", tests);

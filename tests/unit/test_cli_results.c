@@ -16,6 +16,7 @@ static dcps_result_run *add_run(dcps_results *results, const char *algorithm, ui
     (void)snprintf(run->algorithm, sizeof(run->algorithm), "%s", algorithm);
     run->workers = workers;
     run->seed = seed;
+    run->measured = true;
     run->epochs = 2;
     run->updates = 10;
     run->samples = 1200;
@@ -74,7 +75,6 @@ START_TEST(test_what_is_not_finite_is_null)
     run->samples_per_second = (double)NAN;
     run->staleness.mean = (double)NAN;
     add_point(run, 1.0, (double)NAN, (double)-INFINITY);
-    add_run(&results, "ssgd", 2, 1, 1.0)->failed = true;
     dcps_results_fill_speedups(&results);
     check_json(
         &results,
@@ -85,6 +85,34 @@ START_TEST(test_what_is_not_finite_is_null)
         "error\":null},"
         "\"staleness\":{\"mean\":null,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
         "{\"epoch\":1.0,\"seconds\":2.0,\"train_loss\":null,\"metrics\":{\"test_loss\":null,\"test_error\":null}}]}]}");
+    dcps_results_fini(&results);
+}
+END_TEST
+
+/* Of what never came to be, nothing is said. */
+START_TEST(test_failed_run_is_kept)
+{
+    dcps_results results = {.model = "m"};
+    dcps_result_run *run = add_run(&results, "asgd", 4, 7, 600.0);
+    add_point(run, 1.0, 0.5, 0.25);
+    run->failed = true;
+    (void)snprintf(run->failure, sizeof(run->failure), "the disk is full");
+    ck_assert_int_eq(dcps_results_add(&results, &run), DCPS_OK);
+    (void)snprintf(run->algorithm, sizeof(run->algorithm), "ssgd");
+    run->failed = true;
+    check_json(
+        &results,
+        "{\"schema\":\"dcps-results/1\",\"model\":\"m\",\"dataset\":null,\"virtual\":false,\"runs\":["
+        "{\"algorithm\":\"asgd\",\"workers\":4,\"seed\":7,\"epochs\":2,\"updates\":10,\"samples\":1200,\"seconds\":2.0,"
+        "\"samples_per_second\":600.0,\"speedup\":null,\"train_loss\":0.5,\"metrics\":{\"test_loss\":1.5,\"test_"
+        "error\":0.25},"
+        "\"staleness\":{\"mean\":1.5,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
+        "{\"epoch\":1.0,\"seconds\":2.0,\"train_loss\":0.5,\"metrics\":{\"test_loss\":1.5,\"test_error\":0.25}}],"
+        "\"failure\":\"the disk is full\"},"
+        "{\"algorithm\":\"ssgd\",\"workers\":0,\"seed\":0,\"epochs\":null,\"updates\":null,\"samples\":null,"
+        "\"seconds\":null,"
+        "\"samples_per_second\":null,\"speedup\":null,\"train_loss\":null,\"metrics\":{},"
+        "\"staleness\":{\"mean\":null,\"p50\":null,\"p99\":null,\"max\":null},\"curve\":[],\"failure\":\"\"}]}");
     dcps_results_fini(&results);
 }
 END_TEST
@@ -140,15 +168,42 @@ END_TEST
 START_TEST(test_table_with_failures)
 {
     dcps_results results = {.model = "mlp"};
-    add_run(&results, "sgd", 1, 1, 1000.0)->failed = true;
-    dcps_result_run *run = add_run(&results, "asgd", 4, 1, 5000.0);
+    dcps_result_run *run = add_run(&results, "sgd", 1, 1, 1000.0); /* as far as it came */
+    run->failed = true;
+    run->train_loss = 0.75;
+    (void)snprintf(run->failure, sizeof(run->failure), "the disk is full");
+    run = add_run(&results, "asgd", 4, 1, 5000.0);
     run->staleness = (dcps_staleness_summary){.mean = (double)NAN};
+    run = add_run(&results, "asgd", 4, 2, 1.0); /* does not count beside a good one */
+    run->failed = true;
+    (void)snprintf(run->failure, sizeof(run->failure), "a person asked for it");
     dcps_results_fill_speedups(&results);
     check_table(&results,
                 "algorithm  workers  train loss  seconds  samples/s  speed-up  staleness  p99  runs\n"
                 "───────────────────────────────────────────────────────────────────────────────────────────\n"
-                "sgd              1           –        –          –         –          –    –  1 of 1 failed\n"
-                "asgd             4           –      0.2      5,000         –          –    –  complete\n");
+                "sgd              1      0.7500      1.2      1,000         –       1.50    3  1 of 1 failed\n"
+                "asgd             4           –      0.2      5,000         –          –    –  1 of 2 failed\n"
+                "sgd@1 failed: the disk is full\n"
+                "asgd@4 seed 2 failed: a person asked for it\n");
+    dcps_results_fini(&results);
+}
+END_TEST
+
+START_TEST(test_table_with_divergence)
+{
+    dcps_results results = {.model = "mlp"};
+    add_point(add_run(&results, "sgd", 1, 1, 1000.0), 2.0, 3.0383e20, 0.125);
+    add_point(add_run(&results, "asgd", 4, 1, 5000.0), 2.0, (double)NAN, 0.9);
+    dcps_result_run *run = add_run(&results, "asgd", 4, 2, 5000.0);
+    run->loss_known = true; /* not evaluated */
+    run->train_loss = (double)INFINITY;
+    dcps_results_fill_speedups(&results);
+    check_table(&results, "algorithm  workers  test error  train loss  seconds  samples/s  speed-up  staleness  p99\n"
+                          "────────────────────────────────────────────────────────────────────────────────────────\n"
+                          "sgd              1     12.50 %    3.04e+20      1.2      1,000     1.00x       1.50    3\n"
+                          "asgd             4           –    diverged      0.2      5,000     5.00x       1.50    3\n"
+                          "asgd@4 seed 1 diverged: its training loss is not a number; try a smaller --learning-rate\n"
+                          "asgd@4 seed 2 diverged: its training loss is not a number; try a smaller --learning-rate\n");
     dcps_results_fini(&results);
 }
 END_TEST
@@ -175,7 +230,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_document, test_what_is_not_finite_is_null, test_speedups,
-                                  test_table,    test_table_with_failures,        test_file};
+    const TTest *const tests[] = {
+        test_document, test_what_is_not_finite_is_null, test_failed_run_is_kept,    test_speedups,
+        test_table,    test_table_with_failures,        test_table_with_divergence, test_file};
     return CHECK_MAIN("cli results", tests);
 }

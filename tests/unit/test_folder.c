@@ -44,8 +44,25 @@ START_TEST(test_failures_are_named)
 }
 END_TEST
 
+START_TEST(test_writable)
+{
+    char path[TEMP_PATH_BYTES];
+    temp_folder_create(&folder);
+    temp_path(&folder, "new/out", path);
+    ck_assert_int_eq(dcps_folder_make_writable(path), DCPS_OK);
+    ck_assert(is_folder(path));
+    ck_assert_int_eq(rmdir(path), 0); /* nothing is left in it */
+    temp_write(&folder, "file", "x", 1, false);
+    temp_path(&folder, "file", path);
+    ck_assert_int_eq(dcps_folder_make_writable(path), DCPS_IO);
+    ck_assert_int_eq(dcps_folder_make_writable("/proc"), DCPS_IO); /* a folder where nobody can make files */
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "/proc"));
+    temp_folder_delete(&folder);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {test_makes_what_lacks, test_failures_are_named};
+    const TTest *const tests[] = {test_makes_what_lacks, test_failures_are_named, test_writable};
     return CHECK_MAIN("folder", tests);
 }
