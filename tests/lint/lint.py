@@ -31,7 +31,8 @@ OUTSIDE = [
     (r"uv(/.*)?\.h", ("server", "worker"), ("server/engine",)),
     (r"(oneapi/dnnl/)?dnnl.*\.h|omp\.h", ("tensor/cpu", "tests"), ()),
     (r"cuda.*\.h|cublas.*\.h|cudnn.*\.h|nvml\.h|nvToolsExt\.h", ("cuda", "tests"), ()),
-    (r"zlib\.h|lzma\.h", ("worker/data", "tests"), ("server/checkpoint_sum.c",)),
+    (r"zlib\.h", ("server", "worker/data", "tests"), ("server/engine",)),
+    (r"lzma\.h", ("worker/data", "tests"), ()),
     (r"jansson\.h", ("server", "worker", "cli", "tests"), ("server/engine",)),
 ]
 

@@ -48,7 +48,7 @@ FAULTS = [
     ("includes", "tensor/bad.c", "#include <cublas_v2.h>\n", "known only to cuda"),
     ("includes", "server/engine/bad.c", "#include <jansson.h>\n", "known only to server"),
     ("includes", "base/bad.c", "#include <jansson.h>\n", "known only to server"),
-    ("includes", "worker/bad.c", "#include <zlib.h>\n", "known only to worker/data"),
+    ("includes", "worker/bad.c", "#include <zlib.h>\n", "known only to server, worker/data"),
     ("includes", "examples/mlp/bad.c", '#include "base/alloc.h"\n', "examples see <dcps/"),
     ("includes", "examples/mlp/bad.c", "#include <tensor/tape.h>\n", "examples see <dcps/"),
     ("includes", "server/engine/bad.c", "#include <pthread.h>\n", "a core has no clock"),
