@@ -29,6 +29,8 @@ typedef struct cache {
     dcps_primitive *buckets[BUCKETS];
 } cache;
 
+/* Held while oneDNN makes and destroys primitives: each thread has its own, but what they are made from is looked up in one place, and making is rare. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local cache *own;
 static pthread_key_t at_thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -44,10 +46,12 @@ static void primitive_destroy(dcps_primitive *primitive)
 {
     for (int i = 0; i < primitive->argument_count; i++)
         dnnl_memory_destroy(primitive->arguments[i].memory);
+    pthread_mutex_lock(&making);
     if (primitive->primitive != NULL)
         dnnl_primitive_destroy(primitive->primitive);
     if (primitive->desc != NULL)
         dnnl_primitive_desc_destroy(primitive->desc);
+    pthread_mutex_unlock(&making);
     dcps_free(primitive);
 }
 
@@ -129,9 +133,11 @@ static dcps_status primitive_create(const dcps_call *call, const dcps_primitive_
     if (self == NULL)
         return dcps_fail(DCPS_NO_MEMORY, "%s: no memory for a oneDNN primitive", dcps_op_name(call->op));
     self->key = *key;
+    pthread_mutex_lock(&making);
     dnnl_status_t result = key->make(key, own->engine, own->attr, &self->desc);
     if (result == dnnl_success)
         result = dnnl_primitive_create(&self->primitive, self->desc);
+    pthread_mutex_unlock(&making);
     if (result != dnnl_success) {
         primitive_destroy(self);
         return failed(call, "make a primitive of these shapes", result);

@@ -86,7 +86,8 @@ class EndToEndTest(cluster.ClusterTest):
     def test_run_and_compare(self):
         out = os.path.join(self.folder, "out")
         done = subprocess.run([os.path.join(cluster.BIN, "dcps"), "compare", "--model", "mlp", "--model-opt", "hidden=16", "--runs",
-                               "sgd@1,ssgd@2,asgd@2,dc-asgd-c@2,dc-asgd-a@2", "--epochs", "1", "--batch-size", str(BATCH), "--out", out],
+                               "sgd@1,ssgd@2,asgd@2,dc-asgd-c@2,dc-asgd-a@2", "--epochs", "1", "--batch-size", "128", "--learning-rate", "0.1",
+                               "--warmup-epochs", "0", "--out", out],
                               capture_output=True, text=True, timeout=400)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         with open(os.path.join(out, "results.json")) as file:
