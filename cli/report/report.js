@@ -125,11 +125,18 @@
     }
   }
 
+  /* Decimals that tell multiples of a step apart: 2 for 0.25. */
+  function digitsOf(step) {
+    let digits = 0;
+    while (digits < 9 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6) digits++;
+    return digits;
+  }
+
   function drawAxes(svg, plot) {
     for (const tick of plot.yTicks.ticks) {
       const y = plot.y(tick);
       shape('line', svg, { class: 'grid', x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y });
-      const digits = Math.max(0, -Math.floor(Math.log10(plot.yTicks.step * (plot.share ? 100 : 1)) + 1e-9));
+      const digits = digitsOf(plot.yTicks.step * (plot.share ? 100 : 1));
       shape('text', svg, { x: LEFT - 8, y: y + 4, 'text-anchor': 'end' },
         plot.share ? (100 * tick).toFixed(digits) + ' %' : tick.toFixed(digits));
     }

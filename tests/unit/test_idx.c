@@ -223,6 +223,22 @@ START_TEST(unusable_sets_are_refused)
 }
 END_TEST
 
+/* A set that the system has is no excuse for a folder that is none. */
+START_TEST(a_folder_that_is_named_must_be_one)
+{
+    char path[TEMP_PATH_BYTES];
+    dcps_images *images = NULL;
+    temp_path(&folder, "absent", path);
+    ck_assert_int_eq(dcps_images_open("fashion-mnist", path, &images), DCPS_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), path));
+    temp_write(&folder, "file", "x", 1, false);
+    temp_path(&folder, "file", path);
+    ck_assert_int_eq(dcps_images_open("fashion-mnist", path, &images), DCPS_INVALID);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "expected a folder"));
+    ck_assert_ptr_null(images);
+}
+END_TEST
+
 START_TEST(failed_allocations_are_survived)
 {
     write_set("", "train", 4, 4, CODED_GZIP);
@@ -276,6 +292,7 @@ int main(void)
     tcase_add_test(tests, other_heads_are_refused);
     tcase_add_test(tests, huge_claims_take_no_memory);
     tcase_add_test(tests, missing_files_and_folders_are_named);
+    tcase_add_test(tests, a_folder_that_is_named_must_be_one);
     tcase_add_loop_test(tests, images_open_in_folder_or_subfolder, 0, 2 * CODED_FORMS);
     tcase_add_test(tests, batches_are_gathered_and_scaled);
     tcase_add_test(tests, unusable_sets_are_refused);

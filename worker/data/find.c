@@ -1,7 +1,10 @@
 #include "worker/data/find.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -31,8 +34,20 @@ static dcps_status list_add(char *list, size_t capacity, size_t *length, const c
     return status;
 }
 
+/* A folder that a person names must be one; that it lacks the set is no reason not to look where the system keeps it. */
+static dcps_status check_folder(const char *dir)
+{
+    struct stat about;
+    if (stat(dir, &about) != 0)
+        return dcps_fail(errno == ENOENT ? DCPS_NOT_FOUND : DCPS_IO, "data folder %s: %s", dir, strerror(errno));
+    return S_ISDIR(about.st_mode) ? DCPS_OK : dcps_fail(DCPS_INVALID, "data folder %s: expected a folder", dir);
+}
+
 dcps_status dcps_data_find_folder(const dcps_data_place *place, const char *dir, char folder[PATH_MAX])
 {
+    dcps_status given = dir == NULL ? DCPS_OK : check_folder(dir);
+    if (given != DCPS_OK)
+        return given;
     char path[PATH_MAX], places[4 * PATH_MAX] = "";
     size_t length = 0;
     for (size_t i = 0; dir != NULL; i++) {
