@@ -23,12 +23,22 @@ static dcps_status slots_open(dcps_tape *tape, const dcps_call *call, dcps_gradi
     return DCPS_OK;
 }
 
-/* Tells the host that `parameter` is complete; zero if nothing contributed. */
+/* Where nothing contributed: a gradient of zero, or the average as it is. */
+static void parameter_untouched(dcps_tensor *parameter)
+{
+    size_t bytes = parameter->count * sizeof *parameter->gradient;
+    if (parameter->parameter->average_rate > 0.0f)
+        memcpy(parameter->gradient, parameter->values, bytes);
+    else
+        memset(parameter->gradient, 0, bytes);
+}
+
+/* Tells the host that `parameter` is complete. */
 static void parameter_final(dcps_tape *tape, dcps_tensor *parameter)
 {
     parameter->final = true;
     if (!parameter->gradient_begun)
-        memset(parameter->gradient, 0, parameter->count * sizeof *parameter->gradient);
+        parameter_untouched(parameter);
     if (tape->config.gradient_final == NULL)
         return;
     uint64_t padded =

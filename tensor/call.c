@@ -47,10 +47,24 @@ static bool inputs_present(dcps_tape *tape, dcps_op op, uint32_t input_count, dc
     return true;
 }
 
+/* Where a gradient would be pushed as if it were a value. */
+static bool averages_fit(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x)
+{
+    for (uint32_t i = 0; i < input_count && op != DCPS_OP_BATCH_NORM; i++)
+        if (x[i]->parameter != NULL && x[i]->parameter->average_rate > 0.0f) {
+            dcps_tape_fail(tape, dcps_fail(DCPS_INVALID,
+                                           "%s: input %u is %s, a tensor that is averaged and not trained: only "
+                                           "batch_norm takes one",
+                                           dcps_op_name(op), i, x[i]->parameter->name));
+            return false;
+        }
+    return true;
+}
+
 dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x)
 {
     assert(input_count <= DCPS_OP_MAX_INPUTS);
-    if (tape->status != DCPS_OK || !inputs_present(tape, op, input_count, x))
+    if (tape->status != DCPS_OK || !inputs_present(tape, op, input_count, x) || !averages_fit(tape, op, input_count, x))
         return NULL;
     const dcps_backend *backend = tape->config.backend;
     if (backend->kernels[op] == NULL) {

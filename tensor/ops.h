@@ -53,14 +53,21 @@ typedef struct dcps_conv2d_attributes {
     size_t stride, padding;
 } dcps_conv2d_attributes;
 
-/* DCPS_OP_BATCH_NORM: x[0] [batch, channels, height, width] or [batch, channels], x[1] scale [channels], x[2] shift [channels]. */
+/* DCPS_OP_BATCH_NORM: x[0] [batch, channels, height, width] or [batch, channels], then scale, shift and the running mean and variance, all [channels]. In
+ * training, backward writes to the slots of the last two what is pushed in the place of their gradients: mean and variance of this batch. */
 typedef struct dcps_batch_norm_attributes {
     size_t batch, channels, pixels; /* pixels: height · width, 1 for two dims */
-    float epsilon, momentum;
-    bool training;           /* normalise by the batch and move the running statistics; else by these */
-    float *running_mean;     /* [channels] */
-    float *running_variance; /* [channels] */
+    float epsilon;
+    bool training; /* normalise by the batch; else by the running statistics */
 } dcps_batch_norm_attributes;
+enum {
+    DCPS_BATCH_NORM_X,
+    DCPS_BATCH_NORM_SCALE,
+    DCPS_BATCH_NORM_SHIFT,
+    DCPS_BATCH_NORM_MEAN,
+    DCPS_BATCH_NORM_VARIANCE,
+    DCPS_BATCH_NORM_INPUTS
+};
 
 /* DCPS_OP_MAX_POOL, DCPS_OP_AVG_POOL */
 typedef struct dcps_pool_attributes {

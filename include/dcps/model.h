@@ -20,7 +20,7 @@
 #include "dcps/status.h"
 #include "dcps/tape.h"
 
-#define DCPS_MODEL_ABI 2u
+#define DCPS_MODEL_ABI 3u
 #define DCPS_MODEL_HEAD .abi = DCPS_MODEL_ABI, .struct_bytes = sizeof(dcps_model)
 #define DCPS_MODEL_SYMBOL "dcps_model_table"
 #define DCPS_MODEL_EXPORT __attribute__((visibility("default"))) const dcps_model dcps_model_table

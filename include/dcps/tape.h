@@ -25,7 +25,8 @@ DCPS_API size_t dcps_tensor_count(const dcps_tensor *tensor);
 /* The values, readable on the CPU, [count]. NULL for NULL. */
 DCPS_API const float *dcps_tensor_values(dcps_tape *tape, const dcps_tensor *tensor);
 
-/* Leaf: parameter `index` of the layout, in the order of dcps_layout_add. Differentiable; lives in the flat weight vector. */
+/* Leaf: tensor `index` of the layout, in the order of dcps_layout_add. Differentiable; lives in the flat weight vector. An averaged tensor is for
+ * dcps_tape_batch_norm only; where a step has no value for it, what was pulled is pushed. */
 DCPS_API dcps_tensor *dcps_tape_parameter(dcps_tape *tape, uint32_t index);
 /* Leaf: data, not differentiated. `values` [product of dims] are used in place and must stay unchanged until the step ends. */
 DCPS_API dcps_tensor *dcps_tape_input(dcps_tape *tape, const float *values, uint32_t dim_count, const size_t *dims);
@@ -81,18 +82,12 @@ DCPS_API dcps_tensor *dcps_tape_mean_over(dcps_tape *tape, dcps_tensor *x, uint3
  * [batch, filters, (height + 2 padding − kernel_height) / stride + 1, same of width]. stride ≥ 1; the padded image holds the kernel at least once. */
 DCPS_API dcps_tensor *dcps_tape_conv2d(dcps_tape *tape, dcps_tensor *x, dcps_tensor *w, size_t stride, size_t padding);
 
-/* What batch normalisation remembers from step to step: the caller's memory, not trained, and not part of the layout. */
-typedef struct dcps_batch_norm {
-    float *running_mean;     /* [channels] */
-    float *running_variance; /* [channels] */
-    float momentum;          /* share of a new batch in them, 0 … 1; 0.1 is usual */
-    float epsilon;           /* > 0; 1e-5 is usual */
-} dcps_batch_norm;
 /* scale [channels] · (x − mean) / √(variance + epsilon) + shift [channels] (Ioffe and Szegedy 2015), x [batch, channels, height, width] or
- * [batch, channels] → the same. A tape that trains takes mean and variance of each channel over this batch (at least two elements), differentiates
- * through them, and moves the running ones towards them (variance with the divisor n − 1); a tape that evaluates takes the running ones. */
+ * [batch, channels] → the same; epsilon > 0, 1e-5 is usual. A tape that trains takes mean and variance of each channel over this batch (at least two elements) and
+ * differentiates through them. A tape that evaluates takes `mean` and `variance` [channels]: averaged tensors of the layout (dcps_layout_add_average; a rate of 0.1 and
+ * a variance that starts at one are usual) for which a step pushes the mean of its batch and the variance with the divisor n − 1. Each of the two is one call's in a step. */
 DCPS_API dcps_tensor *dcps_tape_batch_norm(dcps_tape *tape, dcps_tensor *x, dcps_tensor *scale, dcps_tensor *shift,
-                                           const dcps_batch_norm *norm);
+                                           dcps_tensor *mean, dcps_tensor *variance, float epsilon);
 
 /* Maximum, or mean, over kernel × kernel windows at every stride-th place → sizes as of conv2d. 1 ≤ stride, padding < kernel. What lies outside the
  * image counts for nothing: the mean is of the elements inside. The gradient of a maximum goes to the first that is largest. */

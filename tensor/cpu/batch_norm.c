@@ -5,10 +5,10 @@
 #include "tensor/cpu/loops.h"
 #include "tensor/ops.h"
 
-/* saved [2, channels]: mean, 1 / √(variance + epsilon) */
+/* saved [3, channels]: mean, 1 / √(variance + epsilon), variance with the divisor n − 1 */
 static size_t saved_count(const dcps_call *call)
 {
-    return 2 * call->x[1]->count;
+    return 3 * call->x[DCPS_BATCH_NORM_SCALE]->count;
 }
 
 /* sums [channels] = Σ over rows of x */
@@ -43,20 +43,20 @@ DCPS_CPU_LOOP static void affine(size_t rows, size_t channels, const float *rest
             y[i * channels + c] = (x[i * channels + c] - mean[c]) * factor[c] + offset[c];
 }
 
-/* mean and inverse [channels] of the batch; the running statistics follow */
-static void measure(const dcps_call *call, double *sums, float *mean, float *inverse)
+/* What is saved of the batch. */
+static void measure(const dcps_call *call, double *sums)
 {
     const dcps_batch_norm_attributes *is = call->attributes;
     size_t rows = is->batch * is->pixels;
-    sum_rows(rows, is->channels, call->x[0]->values, sums);
-    for (size_t c = 0; c < is->channels; c++) {
+    float *mean = call->saved, *inverse = mean + is->channels, *variance = inverse + is->channels;
+    const float *x = call->x[DCPS_BATCH_NORM_X]->values;
+    sum_rows(rows, is->channels, x, sums);
+    for (size_t c = 0; c < is->channels; c++)
         mean[c] = (float)(sums[c] / (double)rows);
-        is->running_mean[c] += is->momentum * (mean[c] - is->running_mean[c]);
-    }
-    sum_squares(rows, is->channels, call->x[0]->values, mean, sums);
+    sum_squares(rows, is->channels, x, mean, sums);
     for (size_t c = 0; c < is->channels; c++) {
         inverse[c] = (float)(1.0 / sqrt(sums[c] / (double)rows + (double)is->epsilon));
-        is->running_variance[c] += is->momentum * ((float)(sums[c] / (double)(rows - 1)) - is->running_variance[c]);
+        variance[c] = (float)(sums[c] / (double)(rows - 1));
     }
 }
 
@@ -65,21 +65,20 @@ static dcps_status forward(const dcps_call *call, float *y)
     const dcps_batch_norm_attributes *is = call->attributes;
     size_t channels = is->channels;
     double *sums = dcps_call_scratch(call, channels, sizeof *sums);
-    float *scratch = dcps_call_scratch(call, 3 * channels, sizeof *scratch);
-    if (sums == NULL || scratch == NULL)
+    float *factor = dcps_call_scratch(call, channels, sizeof *factor);
+    if (sums == NULL || factor == NULL)
         return DCPS_NO_MEMORY;
-    float *mean = call->saved == NULL ? scratch : call->saved, *inverse = mean + channels;
-    float *factor = scratch + 2 * channels;
-    if (is->training)
-        measure(call, sums, mean, inverse);
-    for (size_t c = 0; c < channels; c++) {
-        if (!is->training) {
-            mean[c] = is->running_mean[c];
-            inverse[c] = 1.0f / sqrtf(is->running_variance[c] + is->epsilon);
-        }
-        factor[c] = call->x[1]->values[c] * inverse[c];
+    const float *scale = call->x[DCPS_BATCH_NORM_SCALE]->values, *mean = call->x[DCPS_BATCH_NORM_MEAN]->values;
+    if (is->training) {
+        measure(call, sums);
+        mean = call->saved;
     }
-    affine(is->batch * is->pixels, channels, call->x[0]->values, mean, factor, call->x[2]->values, y);
+    for (size_t c = 0; c < channels; c++)
+        factor[c] =
+            scale[c] * (is->training ? call->saved[channels + c]
+                                     : 1.0f / sqrtf(call->x[DCPS_BATCH_NORM_VARIANCE]->values[c] + is->epsilon));
+    affine(is->batch * is->pixels, channels, call->x[DCPS_BATCH_NORM_X]->values, mean, factor,
+           call->x[DCPS_BATCH_NORM_SHIFT]->values, y);
     return DCPS_OK;
 }
 
@@ -113,6 +112,19 @@ DCPS_CPU_LOOP static void apply_gradients(size_t rows, size_t channels, bool add
                 dx[i + c] = factor[c] * (dy[i + c] - offset[c] - (x[i + c] - mean[c]) * slope[c]);
 }
 
+/* What is summed in double over the rows, put [channels]. */
+static void put_sums(const dcps_gradient_slot *dx, size_t channels, const double *sums)
+{
+    for (size_t c = 0; dx->values != NULL && c < channels; c++)
+        dx->values[c] = (float)sums[c] + (dx->add ? dx->values[c] : 0.0f);
+}
+
+static void put_statistic(const dcps_gradient_slot *dx, size_t channels, const float *statistic)
+{
+    for (size_t c = 0; dx->values != NULL && c < channels; c++)
+        dx->values[c] = statistic[c] + (dx->add ? dx->values[c] : 0.0f);
+}
+
 /* The formula is ref's. */
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
@@ -123,20 +135,20 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     if (dscale == NULL || factor == NULL)
         return DCPS_NO_MEMORY;
     float *offset = factor + channels, *slope = offset + channels, *mean = call->saved, *inverse = mean + channels;
-    sum_gradients(rows, channels, call->x[0]->values, mean, inverse, dy, dscale, dshift);
+    const float *x = call->x[DCPS_BATCH_NORM_X]->values;
+    sum_gradients(rows, channels, x, mean, inverse, dy, dscale, dshift);
     for (size_t c = 0; c < channels; c++) {
-        factor[c] = call->x[1]->values[c] * inverse[c];
+        factor[c] = call->x[DCPS_BATCH_NORM_SCALE]->values[c] * inverse[c];
         offset[c] = (float)(dshift[c] / (double)rows);
         slope[c] = (float)(dscale[c] / (double)rows) * inverse[c];
     }
-    if (dx[0].values != NULL)
-        apply_gradients(rows, channels, dx[0].add, call->x[0]->values, mean, factor, offset, slope, dy, dx[0].values);
-    for (size_t c = 0; c < channels; c++) {
-        if (dx[1].values != NULL)
-            dx[1].values[c] = (float)dscale[c] + (dx[1].add ? dx[1].values[c] : 0.0f);
-        if (dx[2].values != NULL)
-            dx[2].values[c] = (float)dshift[c] + (dx[2].add ? dx[2].values[c] : 0.0f);
-    }
+    if (dx[DCPS_BATCH_NORM_X].values != NULL)
+        apply_gradients(rows, channels, dx[DCPS_BATCH_NORM_X].add, x, mean, factor, offset, slope, dy,
+                        dx[DCPS_BATCH_NORM_X].values);
+    put_sums(&dx[DCPS_BATCH_NORM_SCALE], channels, dscale);
+    put_sums(&dx[DCPS_BATCH_NORM_SHIFT], channels, dshift);
+    put_statistic(&dx[DCPS_BATCH_NORM_MEAN], channels, mean);
+    put_statistic(&dx[DCPS_BATCH_NORM_VARIANCE], channels, inverse + channels);
     return DCPS_OK;
 }
 

@@ -23,7 +23,8 @@ typedef struct parity_row {
     const char *name; /* in messages */
     /* Calls the op on x; constant data that it needs is made by the row and equal every time. */
     dcps_tensor *(*build)(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments);
-    const char *shapes; /* of x: "3,5;5,7" */
+    const char
+        *shapes; /* of x: "3,5;5,7"; ~ before one that is averaged: what backward gives for it is no derivative */
     size_t arguments[PARITY_MAX_ARGUMENTS];
     parity_domain domain;
     double forward_bound;  /* error of y against ref */

@@ -126,6 +126,8 @@ START_TEST(ref_backward_is_the_derivative)
     for (uint32_t i = 0; i < input_count; i++) {
         size_t count = bench_count(&self, i), stride = count / 40 + 1;
         double magnitude = 0.0;
+        if (dcps_layout_tensor_at(self.fixture.layout, i)->average_rate > 0.0f)
+            continue;
         for (size_t j = 0; j < count; j++)
             magnitude = fmax(magnitude, fabs((double)dx[i][j]));
         for (size_t j = 0; j < count; j += stride) {

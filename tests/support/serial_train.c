@@ -121,6 +121,19 @@ static dcps_status open_tapes(trainer *self)
     return status != DCPS_OK ? status : dcps_tape_create(&config, &self->evaluation);
 }
 
+/* w ← w − η g; an averaged tensor w ← w + rate · (v − w). */
+static void descend(trainer *self, float step_size)
+{
+    for (uint32_t t = 0; t < dcps_layout_tensor_count(self->layout); t++) {
+        const dcps_layout_tensor *tensor = dcps_layout_tensor_at(self->layout, t);
+        float *weights = self->weights + tensor->offset_params;
+        const float *pushed = self->gradient + tensor->offset_params;
+        for (uint64_t i = 0; i < tensor->count_params; i++)
+            weights[i] -=
+                tensor->average_rate > 0.0f ? tensor->average_rate * (weights[i] - pushed[i]) : step_size * pushed[i];
+    }
+}
+
 static dcps_status step(trainer *self, const dcps_batch *batch, float step_size, double *loss_sum)
 {
     dcps_status status = self->model->load(self->state, batch);
@@ -132,8 +145,7 @@ static dcps_status step(trainer *self, const dcps_batch *batch, float step_size,
     if (status != DCPS_OK)
         return status;
     *loss_sum += (double)dcps_tensor_values(self->training, loss)[0] * batch->count;
-    for (uint64_t i = 0; i < self->params; i++)
-        self->weights[i] -= step_size * self->gradient[i];
+    descend(self, step_size);
     return DCPS_OK;
 }
 

@@ -33,13 +33,17 @@ static void add_tensors(dcps_layout *layout, const char *shapes)
         size_t dims[DCPS_LAYOUT_MAX_DIMS];
         uint32_t dim_count = 0;
         char name[16], *end;
+        bool averaged = *shapes == '~';
+        shapes += averaged;
         while (*shapes != '\0' && *shapes != ';') {
             dims[dim_count++] = strtoul(shapes, &end, 10);
             shapes = *end == ',' ? end + 1 : end;
         }
         shapes += *shapes == ';';
         snprintf(name, sizeof name, "t%d", number);
-        ck_assert_int_eq(dcps_layout_add(layout, name, DCPS_INIT_ZERO, dim_count, dims, NULL), DCPS_OK);
+        ck_assert_int_eq(averaged ? dcps_layout_add_average(layout, name, DCPS_INIT_ZERO, 0.1f, dim_count, dims, NULL)
+                                  : dcps_layout_add(layout, name, DCPS_INIT_ZERO, dim_count, dims, NULL),
+                         DCPS_OK);
     }
 }
 

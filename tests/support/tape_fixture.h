@@ -19,7 +19,7 @@ typedef struct tape_fixture {
     float *at_final; /* copy of each range when it was reported */
 } tape_fixture;
 
-/* Shapes as "3,4;4;4,2": tensors t0, t1, …. The gradient starts as NaN throughout. */
+/* Shapes as "3,4;4;~4": tensors t0, t1, …, one after a ~ being averaged and not trained. The gradient starts as NaN throughout. */
 void tape_fixture_init(tape_fixture *fixture, const char *shapes, const dcps_backend *backend);
 void tape_fixture_fini(tape_fixture *fixture);
 

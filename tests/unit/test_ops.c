@@ -104,12 +104,12 @@ END_TEST
 START_TEST(wrong_images_are_refused)
 {
     const char *backend = _i == 0 ? "backend ref" : "backend cpu";
-    float mean[3] = {0}, variance[3] = {0};
     tape_fixture fixture;
-    tape_fixture_init(&fixture, "2,3,5,5;4,3,3,3;4,2,3,3;3;1,3", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
+    tape_fixture_init(&fixture, "2,3,5,5;4,3,3,3;4,2,3,3;3;1,3;~3;~3;~2",
+                      _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
     dcps_tape *tape = fixture.tape;
-    dcps_tensor *p[5];
-    for (uint32_t i = 0; i < 5; i++)
+    dcps_tensor *p[8];
+    for (uint32_t i = 0; i < 8; i++)
         p[i] = dcps_tape_parameter(tape, i);
     REFUSED(dcps_tape_conv2d(tape, p[0], p[2], 1, 1), "conv2d", "[2, 3, 5, 5] and [4, 2, 3, 3]", backend);
     REFUSED(dcps_tape_conv2d(tape, p[3], p[1], 1, 1), "conv2d", "x [batch, channels, height, width]");
@@ -121,13 +121,21 @@ START_TEST(wrong_images_are_refused)
     REFUSED(dcps_tape_avg_pool(tape, p[0], 0, 1, 0), "avg_pool");
     REFUSED(dcps_tape_avg_pool(tape, p[3], 1, 1, 0), "avg_pool", "[3]");
     REFUSED(dcps_tape_global_avg_pool(tape, p[4]), "global_avg_pool", "[1, 3]", backend);
-    dcps_batch_norm norm = {.running_mean = mean, .running_variance = variance, .momentum = 0.1f, .epsilon = 1e-5f};
-    REFUSED(dcps_tape_batch_norm(tape, p[3], p[3], p[3], &norm), "batch_norm", "[3] and [3] and [3]", backend);
-    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[4], &norm), "batch_norm", "shift [channels]");
-    REFUSED(dcps_tape_batch_norm(tape, p[4], p[3], p[3], &norm), "batch_norm", "two elements");
-    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[3], NULL), "batch_norm", "running statistics");
-    norm.epsilon = 0.0f;
-    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[3], &norm), "batch_norm", "epsilon");
+    REFUSED(dcps_tape_batch_norm(tape, p[3], p[3], p[3], p[5], p[6], 1e-5f), "batch_norm", "[3] and [3] and [3]",
+            backend);
+    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[4], p[5], p[6], 1e-5f), "batch_norm", "variance [channels]");
+    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[3], p[5], p[7], 1e-5f), "batch_norm", "variance [channels]");
+    REFUSED(dcps_tape_batch_norm(tape, p[4], p[3], p[3], p[5], p[6], 1e-5f), "batch_norm", "two elements");
+    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[3], p[3], p[6], 1e-5f), "batch_norm", "averaged tensors");
+    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[3], p[5], p[5], 1e-5f), "batch_norm", "nowhere else");
+    REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[3], p[5], p[6], 0.0f), "batch_norm", "epsilon");
+    REFUSED(dcps_tape_bias(tape, p[4], p[5]), "bias", "input 1 is t5", "only batch_norm");
+    dcps_tape_reset(tape);
+    dcps_tensor *once = dcps_tape_batch_norm(tape, p[0], p[3], p[3], p[5], p[6], 1e-5f);
+    ck_assert_ptr_nonnull(once);
+    ck_assert_ptr_null(dcps_tape_batch_norm(tape, once, p[3], p[3], p[5], p[6], 1e-5f)); /* p[5] and p[6] once more */
+    ck_assert_int_eq(dcps_tape_status(tape), DCPS_INVALID);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "nowhere else in the step"));
     tape_fixture_fini(&fixture);
 }
 END_TEST
@@ -296,27 +304,32 @@ START_TEST(wrong_lstms_are_refused)
 }
 END_TEST
 
-/* Two batches move the running statistics; an evaluation takes them, and leaves them alone. */
-START_TEST(batch_norm_remembers)
+/* A batch is normalised by itself and its statistics are what is pushed; an evaluation takes those of the layout. */
+START_TEST(batch_norm_statistics)
 {
-    float mean[1] = {1.0f}, variance[1] = {2.0f};
-    dcps_batch_norm norm = {.running_mean = mean, .running_variance = variance, .momentum = 0.25f, .epsilon = 1.0f};
     tape_fixture fixture;
-    tape_fixture_init(&fixture, "1;1", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
-    fixture.weights[0] = 3.0f;
-    fixture.weights[16] = 5.0f;
+    tape_fixture_init(&fixture, "1;1;~1;~1;~1", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
+    const float weights[5] = {3.0f, 5.0f, 2.0f, 7.0f, 11.0f}; /* scale, shift, mean, variance, one that is not used */
+    for (int i = 0; i < 5; i++)
+        fixture.weights[16 * i] = weights[i];
     const float x[4] = {2, 4, 6, 8}; /* mean 5, variance 5, with divisor n − 1 20 / 3 */
     for (int round = 0; round < 2; round++) {
         dcps_tape *tape = round == 0 ? fixture.tape : fixture.evaluation;
-        dcps_tensor *y = dcps_tape_batch_norm(tape, dcps_tape_input(tape, x, 4, (size_t[]){1, 1, 2, 2}),
-                                              dcps_tape_parameter(tape, 0), dcps_tape_parameter(tape, 1), &norm);
-        double used_mean = round == 0 ? 5.0 : 2.0, used_variance = round == 0 ? 5.0 : 1.5 + 5.0 / 3.0;
+        dcps_tensor *p[4];
+        for (uint32_t i = 0; i < 4; i++)
+            p[i] = dcps_tape_parameter(tape, i);
+        dcps_tensor *y = dcps_tape_batch_norm(tape, dcps_tape_input(tape, x, 4, (size_t[]){1, 1, 2, 2}), p[0], p[1],
+                                              p[2], p[3], 1.0f);
+        double used_mean = round == 0 ? 5.0 : 2.0, used_variance = round == 0 ? 5.0 : 7.0;
         for (int i = 0; i < 4; i++)
             ck_assert_double_eq_tol((double)dcps_tensor_values(tape, y)[i],
                                     3.0 * ((double)x[i] - used_mean) / sqrt(used_variance + 1.0) + 5.0, 1e-5);
-        ck_assert_double_eq_tol((double)mean[0], 2.0, 1e-6);
-        ck_assert_double_eq_tol((double)variance[0], 1.5 + 5.0 / 3.0, 1e-6);
+        if (round == 0)
+            ck_assert_int_eq(dcps_tape_backward(tape, dcps_tape_sum(tape, y)), DCPS_OK);
     }
+    const double pushed[5] = {0.0, 4.0, 5.0, 20.0 / 3.0, 11.0};
+    for (int i = 0; i < 5; i++)
+        ck_assert_double_eq_tol((double)fixture.gradient[16 * i], pushed[i], 1e-5);
     tape_fixture_fini(&fixture);
 }
 END_TEST
@@ -324,18 +337,18 @@ END_TEST
 /* A small residual net: its images change order in many places, and are used more than once. Its loss, and in the fixture its gradients. */
 static double image_net(tape_fixture *fixture, const dcps_backend *backend)
 {
-    static float x[4 * 3 * 9 * 9], mean[6], variance[6];
+    static float x[4 * 3 * 9 * 9];
     fill_random(x, sizeof x / sizeof x[0], 5);
-    tape_fixture_init(fixture, "6,3,3,3;6;6;6,6,3,3;6,5;54,5", backend);
+    tape_fixture_init(fixture, "6,3,3,3;6;6;6,6,3,3;6,5;54,5;~6;~6", backend);
     dcps_tape *tape = fixture->tape;
-    dcps_batch_norm norm = {.running_mean = mean, .running_variance = variance, .momentum = 0.1f, .epsilon = 1e-5f};
     double loss = 0.0;
     for (int round = 0; round < 3; round++) {
         dcps_tape_reset(tape);
         fixture->finals = 0;
         dcps_tensor *input = dcps_tape_input(tape, x, 4, (size_t[]){4, 3, 9, 9});
         dcps_tensor *h = dcps_tape_conv2d(tape, input, dcps_tape_parameter(tape, 0), 2, 1);
-        h = dcps_tape_batch_norm(tape, h, dcps_tape_parameter(tape, 1), dcps_tape_parameter(tape, 2), &norm);
+        h = dcps_tape_batch_norm(tape, h, dcps_tape_parameter(tape, 1), dcps_tape_parameter(tape, 2),
+                                 dcps_tape_parameter(tape, 6), dcps_tape_parameter(tape, 7), 1e-5f);
         dcps_tensor *shortcut = dcps_tape_relu(tape, h);
         h = dcps_tape_conv2d(tape, shortcut, dcps_tape_parameter(tape, 3), 1, 1);
         h = dcps_tape_add(tape, h, shortcut);
@@ -358,8 +371,8 @@ START_TEST(image_nets_agree)
 {
     tape_fixture ref, cpu;
     ck_assert_double_eq_tol(image_net(&ref, dcps_ref_backend()), image_net(&cpu, dcps_cpu_backend()), 1e-5);
-    ck_assert_uint_eq(ref.finals, 6);
-    ck_assert_uint_eq(cpu.finals, 6);
+    ck_assert_uint_eq(ref.finals, 8);
+    ck_assert_uint_eq(cpu.finals, 8);
     double largest = 0.0;
     for (uint64_t i = 0; i < ref.params; i++) {
         largest = fmax(largest, fabs((double)ref.gradient[i]));
@@ -395,7 +408,7 @@ int main(void)
     const TTest *on_both[] = {
         known_results,         not_a_number_stays_visible, wrong_shapes_are_refused, wrong_images_are_refused,
         wrong_data_is_refused, wrong_lstms_are_refused,    lstm_states_carry_on,     dropout_masks,
-        batch_norm_remembers,  reshape_shares_values};
+        batch_norm_statistics, reshape_shares_values};
     for (size_t i = 0; i < sizeof on_both / sizeof on_both[0]; i++)
         tcase_add_loop_test(tests, on_both[i], 0, 2);
     tcase_add_test(tests, philox_known_answers);
