@@ -73,8 +73,7 @@ static uint64_t round_up(uint64_t params)
     return (params + DCPS_LAYOUT_ALIGN_PARAMS - 1) / DCPS_LAYOUT_ALIGN_PARAMS * DCPS_LAYOUT_ALIGN_PARAMS;
 }
 
-/* Appends a copy of `tensor`, of which name, dims, init and average_rate count. */
-static dcps_status append(dcps_layout *layout, const dcps_layout_tensor *tensor, uint32_t *index)
+dcps_status dcps_layout_append(dcps_layout *layout, const dcps_layout_tensor *tensor, uint32_t *index)
 {
     dcps_layout_tensor copy = *tensor;
     dcps_status status = dcps_layout_check_tensor(tensor, &copy.count_params);
@@ -119,7 +118,15 @@ dcps_status dcps_layout_add(dcps_layout *layout, const char *name, dcps_init ini
                             const size_t *dims, uint32_t *index)
 {
     dcps_layout_tensor tensor = describe(name, init, dim_count, dims);
-    return append(layout, &tensor, index);
+    return dcps_layout_append(layout, &tensor, index);
+}
+
+dcps_status dcps_layout_add_uniform(dcps_layout *layout, const char *name, float bound, uint32_t dim_count,
+                                    const size_t *dims, uint32_t *index)
+{
+    dcps_layout_tensor tensor = describe(name, DCPS_INIT_UNIFORM, dim_count, dims);
+    tensor.init_bound = bound;
+    return dcps_layout_append(layout, &tensor, index);
 }
 
 dcps_status dcps_layout_add_average(dcps_layout *layout, const char *name, dcps_init init, float rate,
@@ -127,7 +134,7 @@ dcps_status dcps_layout_add_average(dcps_layout *layout, const char *name, dcps_
 {
     dcps_layout_tensor tensor = describe(name, init, dim_count, dims);
     tensor.average_rate = rate == 0.0F ? -1.0F : rate; /* 0 would mean trained */
-    return append(layout, &tensor, index);
+    return dcps_layout_append(layout, &tensor, index);
 }
 
 uint32_t dcps_layout_tensor_count(const dcps_layout *layout)
@@ -156,7 +163,7 @@ dcps_status dcps_layout_from_tensors(const dcps_layout_tensor *tensors, uint32_t
     dcps_layout *made = NULL;
     dcps_status status = dcps_layout_create(&made);
     for (uint32_t i = 0; i < count && status == DCPS_OK; i++) {
-        status = append(made, &tensors[i], NULL);
+        status = dcps_layout_append(made, &tensors[i], NULL);
     }
     if (status != DCPS_OK) {
         dcps_layout_destroy(&made);

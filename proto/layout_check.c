@@ -1,4 +1,5 @@
 /* What makes a tensor valid, where it lies, and how two layouts differ. */
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,10 @@ static const char *init_name(dcps_init init)
         return "he-normal";
     case DCPS_INIT_GLOROT_UNIFORM:
         return "glorot-uniform";
+    case DCPS_INIT_HE_NORMAL_FILTERS:
+        return "he-normal-filters";
+    case DCPS_INIT_UNIFORM:
+        return "uniform";
     }
     return NULL;
 }
@@ -52,6 +57,12 @@ static dcps_status count_dims(const dcps_layout_tensor *tensor, uint64_t *count_
     return DCPS_OK;
 }
 
+static bool bound_is_valid(const dcps_layout_tensor *tensor)
+{
+    return tensor->init == DCPS_INIT_UNIFORM ? tensor->init_bound > 0.0F && isfinite(tensor->init_bound)
+                                             : tensor->init_bound == 0.0F;
+}
+
 dcps_status dcps_layout_check_tensor(const dcps_layout_tensor *tensor, uint64_t *count_params)
 {
     const char *name = tensor->name;
@@ -66,6 +77,13 @@ dcps_status dcps_layout_check_tensor(const dcps_layout_tensor *tensor, uint64_t 
     if (!(tensor->average_rate >= 0.0F && tensor->average_rate <= 1.0F)) {
         return dcps_fail(DCPS_INVALID, "tensor %s: an averaged tensor's rate is above 0 and at most 1, not %g", name,
                          (double)tensor->average_rate);
+    }
+    if (!bound_is_valid(tensor)) {
+        return dcps_fail(
+            DCPS_INVALID,
+            "tensor %s: a bound of %g, expected a finite one above 0 for uniform initial values, and 0 for "
+            "all others (dcps_layout_add_uniform takes one)",
+            name, (double)tensor->init_bound);
     }
     return count_dims(tensor, count_params);
 }
@@ -118,10 +136,10 @@ dcps_status dcps_layout_place_tensors(dcps_layout_tensor *tensors, uint32_t coun
     return check_unique(tensors, count);
 }
 
-/* Room for a name, eight dims of 20 digits, the init, and the rate. */
+/* Room for a name, eight dims of 20 digits, the init with its bound, and the rate. */
 #define SHOWN_BYTES 384
 
-/* "fc2.weight [256, 256] he-normal", "bn1.mean [16] zero averaged at 0.1" */
+/* "fc2.weight [256, 256] he-normal", "bn1.mean [16] zero averaged at 0.1", "table [10000, 200] uniform ±0.1" */
 static void show(const dcps_layout_tensor *tensor, char out[SHOWN_BYTES])
 {
     int used = snprintf(out, SHOWN_BYTES, "%s [", tensor->name);
@@ -129,6 +147,9 @@ static void show(const dcps_layout_tensor *tensor, char out[SHOWN_BYTES])
         used += snprintf(out + used, SHOWN_BYTES - (size_t)used, d == 0 ? "%zu" : ", %zu", tensor->dims[d]);
     }
     used += snprintf(out + used, SHOWN_BYTES - (size_t)used, "] %s", init_name(tensor->init));
+    if (tensor->init_bound > 0.0F) {
+        used += snprintf(out + used, SHOWN_BYTES - (size_t)used, " ±%g", (double)tensor->init_bound);
+    }
     if (tensor->average_rate > 0.0F) {
         (void)snprintf(out + used, SHOWN_BYTES - (size_t)used, " averaged at %g", (double)tensor->average_rate);
     }
@@ -137,7 +158,7 @@ static void show(const dcps_layout_tensor *tensor, char out[SHOWN_BYTES])
 static bool tensors_equal(const dcps_layout_tensor *here, const dcps_layout_tensor *there)
 {
     return strcmp(here->name, there->name) == 0 && here->init == there->init && here->dim_count == there->dim_count &&
-           here->average_rate == there->average_rate &&
+           here->average_rate == there->average_rate && here->init_bound == there->init_bound &&
            memcmp(here->dims, there->dims, here->dim_count * sizeof here->dims[0]) == 0;
 }
 

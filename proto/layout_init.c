@@ -13,10 +13,8 @@ static void fill_he_normal(const dcps_layout_tensor *tensor, double fan_in, dcps
     }
 }
 
-static void fill_glorot_uniform(const dcps_layout_tensor *tensor, double fan_in, double fan_out, dcps_rng *rng,
-                                float *out)
+static void fill_uniform(const dcps_layout_tensor *tensor, double bound, dcps_rng *rng, float *out)
 {
-    double bound = sqrt(6.0 / (fan_in + fan_out));
     for (uint64_t i = 0; i < tensor->count_params; i++) {
         out[i] = (float)(bound * (2.0 * dcps_rng_uniform(rng) - 1.0));
     }
@@ -24,8 +22,9 @@ static void fill_glorot_uniform(const dcps_layout_tensor *tensor, double fan_in,
 
 static void initialise_tensor(const dcps_layout_tensor *tensor, uint64_t seed, float *out)
 {
-    double fan_out = tensor->dim_count == 0 ? 1.0 : (double)tensor->dims[tensor->dim_count - 1];
-    double fan_in = (double)tensor->count_params / fan_out;
+    double count = (double)tensor->count_params;
+    double first = tensor->dim_count == 0 ? 1.0 : (double)tensor->dims[0];
+    double last = tensor->dim_count == 0 ? 1.0 : (double)tensor->dims[tensor->dim_count - 1];
     dcps_rng rng;
     dcps_rng_seed_stream(&rng, seed, tensor->name, 0);
     switch (tensor->init) {
@@ -37,10 +36,16 @@ static void initialise_tensor(const dcps_layout_tensor *tensor, uint64_t seed, f
         }
         return;
     case DCPS_INIT_HE_NORMAL:
-        fill_he_normal(tensor, fan_in, &rng, out);
+        fill_he_normal(tensor, count / last, &rng, out);
+        return;
+    case DCPS_INIT_HE_NORMAL_FILTERS:
+        fill_he_normal(tensor, count / first, &rng, out);
         return;
     case DCPS_INIT_GLOROT_UNIFORM:
-        fill_glorot_uniform(tensor, fan_in, fan_out, &rng, out);
+        fill_uniform(tensor, sqrt(6.0 / (count / last + last)), &rng, out);
+        return;
+    case DCPS_INIT_UNIFORM:
+        fill_uniform(tensor, (double)tensor->init_bound, &rng, out);
         return;
     }
 }

@@ -8,7 +8,10 @@
 #include "dcps/layout.h"
 #include "dcps/status.h"
 
-/* Checks name, dims, init and average_rate of one tensor; *count_params is the product of dims. Errors: DCPS_INVALID, DCPS_LIMIT. */
+/* Appends a copy of `tensor`, of which name, dims, init, init_bound and average_rate count; *index as in dcps_layout_add, and so are the errors. */
+DCPS_MUST_CHECK dcps_status dcps_layout_append(dcps_layout *layout, const dcps_layout_tensor *tensor, uint32_t *index);
+
+/* Checks name, dims, init, init_bound and average_rate of one tensor; *count_params is the product of dims. Errors: DCPS_INVALID, DCPS_LIMIT. */
 DCPS_MUST_CHECK dcps_status dcps_layout_check_tensor(const dcps_layout_tensor *tensor, uint64_t *count_params);
 
 /* Checks `count` tensors and fills offset_params and count_params of each from the dims. Names must be unique. Errors: DCPS_INVALID, DCPS_LIMIT. */

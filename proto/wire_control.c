@@ -93,7 +93,8 @@ static dcps_status take_tensor(const Dcps__Tensor *from, dcps_layout_tensor *ten
     *tensor = (dcps_layout_tensor){.name = from->name,
                                    .dim_count = (uint32_t)from->n_dims,
                                    .init = (dcps_init)from->init,
-                                   .average_rate = from->average_rate};
+                                   .average_rate = from->average_rate,
+                                   .init_bound = from->init_bound};
     for (size_t d = 0; d < from->n_dims; d++) {
         tensor->dims[d] = from->dims[d];
     }

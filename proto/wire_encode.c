@@ -110,6 +110,7 @@ static dcps_status put_tensors(encoding *to, Dcps__Layout *layout, const dcps_la
         tensors[i].dims = (uint64_t *)tensor->dims;
         tensors[i].init = (Dcps__Init)tensor->init;
         tensors[i].average_rate = tensor->average_rate;
+        tensors[i].init_bound = tensor->init_bound;
         layout->tensors[i] = &tensors[i];
     }
     return DCPS_OK;

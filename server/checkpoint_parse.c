@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "proto/layout_util.h"
 #include "server/checkpoint_parts.h"
 
 static dcps_status bad(const char *field)
@@ -68,12 +69,14 @@ static dcps_status field_name(const json_t *value, const char *field, char out[D
 
 static dcps_status parse_tensor(const json_t *json, dcps_layout *layout)
 {
-    const char *name = json_string_value(json_object_get(json, "name"));
     const json_t *list = json_object_get(json, "dims");
-    size_t dims[DCPS_LAYOUT_MAX_DIMS] = {0};
     size_t dim_count = json_array_size(list);
+    dcps_layout_tensor tensor = {.name = json_string_value(json_object_get(json, "name")),
+                                 .dim_count = (uint32_t)dim_count,
+                                 .average_rate = (float)json_number_value(json_object_get(json, "average_rate")),
+                                 .init_bound = (float)json_number_value(json_object_get(json, "init_bound"))};
     uint32_t init;
-    if (name == NULL || !json_is_array(list) || dim_count > DCPS_LAYOUT_MAX_DIMS) {
+    if (tensor.name == NULL || !json_is_array(list) || dim_count > DCPS_LAYOUT_MAX_DIMS) {
         return bad("layout");
     }
     for (size_t i = 0; i < dim_count; i++) {
@@ -81,16 +84,14 @@ static dcps_status parse_tensor(const json_t *json, dcps_layout *layout)
         if (!get_number(json_array_get(list, i), DCPS_MAX_PARAMS, &dim)) {
             return bad("layout");
         }
-        dims[i] = (size_t)dim;
+        tensor.dims[i] = (size_t)dim;
     }
-    dcps_status status = field_u32(json, "init", DCPS_INIT_ZERO, DCPS_INIT_GLOROT_UNIFORM, &init);
+    dcps_status status = field_u32(json, "init", DCPS_INIT_ZERO, DCPS_INIT_UNIFORM, &init);
     if (status != DCPS_OK) {
         return status;
     }
-    double rate = json_number_value(json_object_get(json, "average_rate"));
-    return rate == 0.0
-               ? dcps_layout_add(layout, name, (dcps_init)init, (uint32_t)dim_count, dims, NULL)
-               : dcps_layout_add_average(layout, name, (dcps_init)init, (float)rate, (uint32_t)dim_count, dims, NULL);
+    tensor.init = (dcps_init)init;
+    return dcps_layout_append(layout, &tensor, NULL);
 }
 
 static dcps_status parse_layout(const json_t *root, dcps_control_image *control)

@@ -42,8 +42,8 @@ static json_t *encode_layout(const dcps_layout *layout, bool *complete)
             append(dims, number(tensor->dims[k]), complete);
         }
         append(tensors,
-               json_pack("{s:s, s:o, s:i, s:f}", "name", tensor->name, "dims", dims, "init", (int)tensor->init,
-                         "average_rate", (double)tensor->average_rate),
+               json_pack("{s:s, s:o, s:i, s:f, s:f}", "name", tensor->name, "dims", dims, "init", (int)tensor->init,
+                         "average_rate", (double)tensor->average_rate, "init_bound", (double)tensor->init_bound),
                complete);
     }
     return tensors;

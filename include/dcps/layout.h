@@ -18,7 +18,9 @@ typedef enum dcps_init {
     DCPS_INIT_ZERO = 1,
     DCPS_INIT_ONE,
     DCPS_INIT_HE_NORMAL, /* normal, variance 2 / fan_in (He et al. 2015); fan_in is the product of all dims but the last */
-    DCPS_INIT_GLOROT_UNIFORM /* uniform in ±√(6 / (fan_in + fan_out)) (Glorot and Bengio 2010); fan_out is the last dim */
+    DCPS_INIT_GLOROT_UNIFORM, /* uniform in ±√(6 / (fan_in + fan_out)) (Glorot and Bengio 2010); fan_out is the last dim */
+    DCPS_INIT_HE_NORMAL_FILTERS, /* as HE_NORMAL for [filters, channels, height, width]: fan_in is the product of all dims but the first */
+    DCPS_INIT_UNIFORM /* uniform in ±bound; see dcps_layout_add_uniform */
 } dcps_init;
 
 typedef struct dcps_layout dcps_layout;
@@ -32,6 +34,7 @@ typedef struct dcps_layout_tensor {
     uint64_t offset_params; /* of the first element in the flat vector */
     uint64_t count_params;  /* product of dims */
     float average_rate;     /* 0: trained; else averaged at this rate, see dcps_layout_add_average */
+    float init_bound;       /* of DCPS_INIT_UNIFORM; 0 with every other */
 } dcps_layout_tensor;
 
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_layout_create(dcps_layout **layout);
@@ -41,6 +44,10 @@ DCPS_API void dcps_layout_destroy(dcps_layout **layout);
  * dims, each at least 1. Errors: DCPS_INVALID, DCPS_LIMIT, DCPS_NO_MEMORY. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_layout_add(dcps_layout *layout, const char *name, dcps_init init,
                                                      uint32_t dim_count, const size_t *dims, uint32_t *index);
+
+/* Appends a tensor whose initial values are uniform in ±bound, which is finite and above 0; else as dcps_layout_add. */
+DCPS_API DCPS_MUST_CHECK dcps_status dcps_layout_add_uniform(dcps_layout *layout, const char *name, float bound,
+                                                             uint32_t dim_count, const size_t *dims, uint32_t *index);
 
 /* Appends a tensor that is not trained but averaged, such as the running statistics of batch norm: what a worker pushes in the place of its gradient are values v
  * (say of its own mini-batch), and the server sets w ← w + rate·(v − w) at its current w; in a synchronous round v is the mean of all workers' values. No learning

@@ -13,8 +13,7 @@ dcps_layout *fixture_layout(void)
     ck_assert_int_eq(dcps_layout_add(layout, "fc1.weight", DCPS_INIT_HE_NORMAL, 2, (size_t[]){40, 7}, NULL), DCPS_OK);
     ck_assert_int_eq(dcps_layout_add(layout, "fc1.bias", DCPS_INIT_ZERO, 1, (size_t[]){7}, NULL), DCPS_OK);
     ck_assert_int_eq(dcps_layout_add_average(layout, "../scale", DCPS_INIT_ONE, 0.1F, 0, NULL, NULL), DCPS_OK);
-    ck_assert_int_eq(dcps_layout_add(layout, "fc2/weight", DCPS_INIT_GLOROT_UNIFORM, 1, (size_t[]){300}, NULL),
-                     DCPS_OK);
+    ck_assert_int_eq(dcps_layout_add_uniform(layout, "fc2/weight", 0.1F, 1, (size_t[]){300}, NULL), DCPS_OK);
     ck_assert_uint_eq(dcps_layout_total_params(layout), FIXTURE_TOTAL_PARAMS);
     return layout;
 }

@@ -70,6 +70,7 @@ static void same_layout(const dcps_layout_message *left, const dcps_layout_messa
         SAME(offset_params);
         SAME(count_params);
         ck_assert(a->average_rate == b->average_rate);
+        ck_assert(a->init_bound == b->init_bound);
         ck_assert_mem_eq(a->dims, b->dims, sizeof a->dims);
     }
 }

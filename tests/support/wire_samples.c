@@ -29,6 +29,13 @@ static const dcps_layout_tensor tensors[] = {
      .init = DCPS_INIT_GLOROT_UNIFORM,
      .offset_params = 64,
      .count_params = 16},
+    {.name = "u",
+     .dims = {2},
+     .dim_count = 1,
+     .init = DCPS_INIT_UNIFORM,
+     .offset_params = 80,
+     .count_params = 2,
+     .init_bound = 0.1F},
 };
 
 static const uint64_t staleness[] = {5, 0, UINT64_MAX};

@@ -76,7 +76,7 @@ START_TEST(test_bad_tensors_are_refused)
     ck_assert_int_eq(dcps_layout_add(layout, long_name, DCPS_INIT_ZERO, DIMS(1), NULL), DCPS_INVALID);
     ck_assert_int_eq(dcps_layout_add(layout, "taken", DCPS_INIT_ZERO, DIMS(1), NULL), DCPS_INVALID);
     ck_assert_int_eq(dcps_layout_add(layout, "x", (dcps_init)0, DIMS(1), NULL), DCPS_INVALID);
-    ck_assert_int_eq(dcps_layout_add(layout, "x", (dcps_init)5, DIMS(1), NULL), DCPS_INVALID);
+    ck_assert_int_eq(dcps_layout_add(layout, "x", (dcps_init)7, DIMS(1), NULL), DCPS_INVALID);
     ck_assert_int_eq(dcps_layout_add(layout, "x", DCPS_INIT_ZERO, DIMS(4, 0), NULL), DCPS_INVALID);
     ck_assert_int_eq(dcps_layout_add(layout, "x", DCPS_INIT_ZERO, 9, nine, NULL), DCPS_LIMIT);
     ck_assert_int_eq(dcps_layout_add(layout, "x", DCPS_INIT_ZERO, 2, huge, NULL), DCPS_LIMIT);
@@ -140,31 +140,59 @@ START_TEST(test_initial_values)
 END_TEST
 
 /* The stated distributions: moments within five standard errors of 40,000 draws. */
+static void check_distribution(const char *name, const float *values, size_t count, double variance, double bound)
+{
+    double sum = 0.0, squares = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        double value = (double)values[i];
+        sum += value;
+        squares += value * value;
+        ck_assert_msg(fabs(value) <= bound, "%s: %g", name, value);
+    }
+    double n = (double)count, spread = isinf(bound) ? 2.0 : 0.8; /* (μ₄ − σ⁴) / σ⁴ of normal and uniform values */
+    ck_assert_double_eq_tol(sum / n, 0.0, 5.0 * sqrt(variance / n));
+    ck_assert_double_eq_tol(squares / n, variance, 5.0 * variance * sqrt(spread / n));
+}
+
 START_TEST(test_distributions)
 {
     enum { ROWS = 100, COLUMNS = 400, COUNT = ROWS * COLUMNS };
-    float *weights = dcps_alloc(2 * COUNT, sizeof *weights);
+    float *weights = dcps_alloc(4 * COUNT, sizeof *weights);
     dcps_layout *layout = make();
+    const double glorot_bound = sqrt(6.0 / (ROWS + COLUMNS));
     add(layout, "he", DCPS_INIT_HE_NORMAL, DIMS(4, 25, COLUMNS));
     add(layout, "glorot", DCPS_INIT_GLOROT_UNIFORM, DIMS(ROWS, COLUMNS));
+    add(layout, "filters", DCPS_INIT_HE_NORMAL_FILTERS, DIMS(COLUMNS, 4, 5, 5));
+    ck_assert_int_eq(dcps_layout_add_uniform(layout, "uniform", 0.1F, DIMS(ROWS, COLUMNS), NULL), DCPS_OK);
     dcps_layout_initialise(layout, 1, weights);
-    const double he_variance = 2.0 / ROWS; /* fan_in 4 · 25 */
-    const double glorot_bound = sqrt(6.0 / (ROWS + COLUMNS));
-    double sum[2] = {0, 0};
-    double squares[2] = {0, 0};
-    for (int i = 0; i < 2 * COUNT; i++) {
-        double value = (double)weights[i];
-        sum[i / COUNT] += value;
-        squares[i / COUNT] += value * value;
-        ck_assert(i < COUNT || fabs(value) <= glorot_bound);
-    }
-    const double glorot_variance = glorot_bound * glorot_bound / 3.0;
-    ck_assert_double_eq_tol(sum[0] / COUNT, 0.0, 5.0 * sqrt(he_variance / COUNT));
-    ck_assert_double_eq_tol(sum[1] / COUNT, 0.0, 5.0 * sqrt(glorot_variance / COUNT));
-    ck_assert_double_eq_tol(squares[0] / COUNT, he_variance, 5.0 * he_variance * sqrt(2.0 / COUNT));
-    ck_assert_double_eq_tol(squares[1] / COUNT, glorot_variance, 5.0 * glorot_variance * sqrt(0.8 / COUNT));
+    check_distribution("he", weights, COUNT, 2.0 / ROWS, (double)INFINITY); /* fan_in 4 · 25 */
+    check_distribution("glorot", weights + COUNT, COUNT, glorot_bound * glorot_bound / 3.0, glorot_bound);
+    check_distribution("filters", weights + 2 * COUNT, COUNT, 2.0 / 100, (double)INFINITY); /* fan_in 4 · 5 · 5 */
+    check_distribution("uniform", weights + 3 * COUNT, COUNT, 0.01 / 3.0, 0.1000001);
     dcps_layout_destroy(&layout);
     dcps_free(weights);
+}
+END_TEST
+
+START_TEST(test_bounds_of_uniform_values)
+{
+    dcps_layout *here = make();
+    dcps_layout *there = make();
+    const float bad[] = {0.0F, -0.5F, INFINITY, NAN};
+    ck_assert_int_eq(dcps_layout_add_uniform(here, "w", 0.1F, DIMS(3), NULL), DCPS_OK);
+    ck_assert_int_eq(dcps_layout_add_uniform(there, "w", 0.05F, DIMS(3), NULL), DCPS_OK);
+    ck_assert_int_eq(dcps_layout_compare(here, there), DCPS_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "here w [3] uniform ±0.1, there w [3] uniform ±0.05"));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(dcps_layout_add_uniform(here, "x", bad[i], DIMS(3), NULL), DCPS_INVALID);
+        ck_assert_ptr_nonnull(strstr(dcps_error_message(), "above 0 for uniform initial values"));
+    }
+    ck_assert_int_eq(dcps_layout_add(here, "x", DCPS_INIT_UNIFORM, DIMS(3), NULL), DCPS_INVALID);
+    const dcps_layout_tensor unused = {.name = "x", .init = DCPS_INIT_ONE, .init_bound = 0.1F};
+    ck_assert_int_eq(dcps_layout_append(here, &unused, NULL), DCPS_INVALID);
+    ck_assert_uint_eq(dcps_layout_tensor_count(here), 1);
+    dcps_layout_destroy(&here);
+    dcps_layout_destroy(&there);
 }
 END_TEST
 
@@ -283,6 +311,7 @@ int main(void)
         test_number_of_tensors_is_limited,
         test_initial_values,
         test_distributions,
+        test_bounds_of_uniform_values,
         test_differences_are_named,
         test_copies,
         test_averaged_tensors,

@@ -226,7 +226,9 @@ START_TEST(test_tensors_are_checked)
     tensor_refused((dcps_layout_tensor){.name = "\xff", .init = DCPS_INIT_ONE}, DCPS_PROTOCOL);
     tensor_refused((dcps_layout_tensor){.name = name, .init = DCPS_INIT_ONE}, DCPS_PROTOCOL);
     tensor_refused((dcps_layout_tensor){.name = "x", .init = (dcps_init)0}, DCPS_PROTOCOL);
-    tensor_refused((dcps_layout_tensor){.name = "x", .init = (dcps_init)5}, DCPS_PROTOCOL);
+    tensor_refused((dcps_layout_tensor){.name = "x", .init = (dcps_init)7}, DCPS_PROTOCOL);
+    tensor_refused((dcps_layout_tensor){.name = "x", .init = DCPS_INIT_UNIFORM}, DCPS_PROTOCOL);
+    tensor_refused((dcps_layout_tensor){.name = "x", .init = DCPS_INIT_ONE, .init_bound = 0.1F}, DCPS_PROTOCOL);
     tensor_refused((dcps_layout_tensor){.name = "x", .dims = {0}, .dim_count = 1, .init = DCPS_INIT_ONE},
                    DCPS_PROTOCOL);
     tensor_refused((dcps_layout_tensor){.name = "x", .dims = {SIZE_MAX, 2}, .dim_count = 2, .init = DCPS_INIT_ONE},
