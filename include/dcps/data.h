@@ -33,6 +33,9 @@ typedef struct dcps_images {
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_images_open(const char *name, const char *dir, dcps_images **images);
 DCPS_API void dcps_images_close(dcps_images **images);
 
+/* Keeps the first `count` images of each set, for quick trials: of the training set before any are held out. 0, or as many as there are: all. */
+DCPS_API void dcps_images_limit(dcps_images *images, uint32_t count);
+
 /* What is usually held out of the 50,000 or 60,000 training images of these sets. */
 #define DCPS_HOLD_OUT_SAMPLES 5000u
 

@@ -216,6 +216,20 @@ START_TEST(mean_and_deviation_are_those_of_the_pixels)
 }
 END_TEST
 
+START_TEST(the_first_images_are_kept)
+{
+    dcps_images images = {.train = set, .test = set, .classes = 10};
+    images.test.count = 3;
+    const uint32_t limits[] = {0, COUNT + 1, 4, 2}, train[] = {COUNT, COUNT, 4, 2}, test[] = {3, 3, 3, 2};
+    for (int i = 0; i < 4; i++) {
+        dcps_images_limit(&images, limits[i]);
+        ck_assert_uint_eq(images.train.count, train[i]);
+        ck_assert_uint_eq(images.test.count, test[i]);
+        ck_assert_ptr_eq(images.train.pixels, pixels);
+    }
+}
+END_TEST
+
 START_TEST(the_last_images_are_held_out)
 {
     dcps_images images = {.train = set, .test = set, .classes = 10};
@@ -252,6 +266,7 @@ int main(void)
     tcase_add_test(tests, changes_depend_on_seed_number_and_position_alone);
     tcase_add_test(tests, unusable_changes_are_refused);
     tcase_add_test(tests, mean_and_deviation_are_those_of_the_pixels);
+    tcase_add_test(tests, the_first_images_are_kept);
     tcase_add_test(tests, the_last_images_are_held_out);
     suite_add_tcase(suite, tests);
     return check_run(suite);

@@ -82,6 +82,14 @@ dcps_status dcps_images_open(const char *name, const char *dir, dcps_images **im
     return DCPS_OK;
 }
 
+void dcps_images_limit(dcps_images *images, uint32_t count)
+{
+    if (count == 0)
+        return;
+    images->train.count = images->train.count < count ? images->train.count : count;
+    images->test.count = images->test.count < count ? images->test.count : count;
+}
+
 dcps_status dcps_images_hold_out(dcps_images *images, uint32_t count)
 {
     dcps_image_set *train = &images->train, *validation = &images->validation;
