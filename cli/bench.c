@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cli/bench_model.h"
 #include "cli/bench_push_pull.h"
 #include "cli/bench_update.h"
 #include "cli/commands.h"
@@ -13,6 +14,7 @@ static const struct {
     const char *summary;
     int (*run)(int argc, char **argv);
 } benchmarks[] = {
+    {"model", "training steps of a model, without servers", dcps_bench_model},
     {"push-pull", "whole push-pulls between workers and a real server process", dcps_bench_push_pull},
     {"update", "the update pipeline alone, in memory", dcps_bench_update},
 };

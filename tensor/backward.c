@@ -57,21 +57,13 @@ static void inputs_close(dcps_tape *tape, const dcps_call *call)
     }
 }
 
-static dcps_status kernel_backward(dcps_tape *tape, const dcps_call *call, const dcps_gradient_slot *slots)
-{
-    dcps_step_mark mark = dcps_step_memory_mark(&tape->memory);
-    dcps_status status = tape->config.backend->kernels[call->op]->backward(call, call->y->gradient, slots);
-    dcps_step_memory_release(&tape->memory, mark);
-    return status;
-}
-
 static dcps_status call_backward(dcps_tape *tape, const dcps_call *call)
 {
     if (call->y->gradient_begun) { /* else the loss does not depend on this call */
         dcps_gradient_slot slots[DCPS_OP_MAX_INPUTS];
         dcps_status status = slots_open(tape, call, slots);
         if (status == DCPS_OK)
-            status = kernel_backward(tape, call, slots);
+            status = dcps_kernel_backward(tape, call, call->y->gradient, slots);
         if (status != DCPS_OK)
             return status;
     }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tensor/shape.h"
 #include "tensor/tape_state.h"
 
@@ -115,6 +116,40 @@ static dcps_tensor *tensor_create(dcps_tape *tape, const dcps_call *call, uint32
     return y;
 }
 
+typedef struct running {
+    dcps_step_mark mark;
+    uint64_t began_ns; /* 0: nobody watches */
+} running;
+
+static running run_begin(const dcps_tape *tape)
+{
+    return (running){.mark = dcps_step_memory_mark(&tape->memory),
+                     .began_ns = tape->watch == NULL ? 0 : dcps_clock_ns()};
+}
+
+static void run_end(dcps_tape *tape, const dcps_call *call, dcps_pass pass, running run)
+{
+    dcps_step_memory_release(&tape->memory, run.mark);
+    if (tape->watch != NULL)
+        tape->watch(tape->watch_context, call, pass, dcps_clock_ns() - run.began_ns);
+}
+
+dcps_status dcps_kernel_forward(dcps_tape *tape, const dcps_call *call, float *y)
+{
+    running run = run_begin(tape);
+    dcps_status status = tape->config.backend->kernels[call->op]->forward(call, y);
+    run_end(tape, call, DCPS_PASS_FORWARD, run);
+    return status;
+}
+
+dcps_status dcps_kernel_backward(dcps_tape *tape, const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
+{
+    running run = run_begin(tape);
+    dcps_status status = tape->config.backend->kernels[call->op]->backward(call, dy, dx);
+    run_end(tape, call, DCPS_PASS_BACKWARD, run);
+    return status;
+}
+
 /* Runs the kernel, with memory for what backward will want to know. */
 static dcps_status forward(dcps_tape *tape, dcps_call *call, float *values)
 {
@@ -124,10 +159,7 @@ static dcps_status forward(dcps_tape *tape, dcps_call *call, float *values)
         if (call->saved == NULL)
             return tape->status;
     }
-    dcps_step_mark mark = dcps_step_memory_mark(&tape->memory);
-    dcps_status status = kernel->forward(call, values);
-    dcps_step_memory_release(&tape->memory, mark);
-    return status;
+    return dcps_kernel_forward(tape, call, values);
 }
 
 /* Puts the call where the walk back will find it. */

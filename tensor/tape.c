@@ -71,6 +71,18 @@ void dcps_tape_reset(dcps_tape *tape)
     tape->status = DCPS_OK;
 }
 
+void dcps_tape_watch(dcps_tape *tape, dcps_tape_watch_fn watch, void *context)
+{
+    tape->watch = watch;
+    tape->watch_context = context;
+}
+
+size_t dcps_tape_step_bytes(const dcps_tape *tape)
+{
+    return tape->memory.peak_bytes > tape->memory.arena.capacity_bytes ? tape->memory.peak_bytes
+                                                                       : tape->memory.arena.capacity_bytes;
+}
+
 bool dcps_tape_is_training(const dcps_tape *tape)
 {
     return tape->config.gradient != NULL;

@@ -9,6 +9,7 @@
 #include "dcps/layout.h"
 #include "dcps/tape.h"
 #include "tensor/backend.h"
+#include "tensor/flops.h"
 
 /* The gradient of parameters [first_param, first_param + count) will not change any more in this step. */
 typedef void (*dcps_gradient_final_fn)(void *context, uint64_t first_param, uint64_t count);
@@ -28,6 +29,13 @@ typedef struct dcps_tape_config {
 /* Zeroes the padding of `gradient`; nothing else of it is touched before dcps_tape_backward. Errors: DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_tape_create(const dcps_tape_config *config, dcps_tape **tape);
 void dcps_tape_destroy(dcps_tape **tape);
+
+/* Told of every kernel that has run, and how long it took: for profiles. */
+typedef void (*dcps_tape_watch_fn)(void *context, const dcps_call *call, dcps_pass pass, uint64_t duration_ns);
+/* From now on, `watch` is told; NULL: nobody, and no clock is read. */
+void dcps_tape_watch(dcps_tape *tape, dcps_tape_watch_fn watch, void *context);
+/* Memory that a step takes beside weights and gradient, as far as steps have shown it. */
+size_t dcps_tape_step_bytes(const dcps_tape *tape);
 
 /* Sets the flat gradient vector to ∂loss/∂weights, or for averaged tensors to the values of this step; `loss` is what the forward pass returned (NULL: the tape's failure is returned). Once a
  * step. Errors: the tape's own failure; DCPS_INVALID (loss is no scalar, an evaluation tape, a second call); DCPS_NO_MEMORY; what the kernels

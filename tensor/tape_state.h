@@ -13,6 +13,8 @@ struct dcps_tape {
     dcps_call *last;   /* newest call of the step */
     uint32_t dropouts; /* dropout calls of the step */
     bool walked;       /* backward has run in this step */
+    dcps_tape_watch_fn watch;
+    void *watch_context;
     dcps_status status;
 };
 
@@ -33,6 +35,11 @@ dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count,
 
 /* The same for a result that shares the values of input 0, from element `first` on: nothing is computed. */
 dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, size_t first, uint32_t dim_count, const size_t *dims);
+
+/* Runs one pass of the kernel of `call` (dy and dx for backward, y for forward) with scratch memory that ends with it, under the eyes of the tape's watch. */
+DCPS_MUST_CHECK dcps_status dcps_kernel_forward(dcps_tape *tape, const dcps_call *call, float *y);
+DCPS_MUST_CHECK dcps_status dcps_kernel_backward(dcps_tape *tape, const dcps_call *call, const float *dy,
+                                                 const dcps_gradient_slot *dx);
 
 /* x in `order`: x itself, or its twin, made where there is none. NULL, with the tape failed, otherwise. */
 dcps_tensor *dcps_tape_order(dcps_tape *tape, dcps_tensor *x, dcps_order order);

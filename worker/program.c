@@ -71,7 +71,7 @@ static dcps_status work(const dcps_worker_settings *settings, bool *usage)
         return status;
     }
     dcps_cpu_set_threads(settings->threads);
-    status = dcps_loaded_model_open(settings->model, settings->model_options, settings->model_option_count,
+    status = dcps_loaded_model_open(settings->model, settings->model_options.texts, settings->model_options.count,
                                     settings->data_dir, &run.loaded);
     *usage = status == DCPS_INVALID;
     if (status == DCPS_OK) {

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "dcps/model.h"
+#include "worker/assignments.h"
 
 typedef enum dcps_worker_task {
     DCPS_TASK_TRAIN = 1,
@@ -13,17 +14,13 @@ typedef enum dcps_worker_task {
     DCPS_TASK_HELP_MODEL,
 } dcps_worker_task;
 
-#define DCPS_MAX_MODEL_OPTIONS 64u
-
-/* What the command line asks for. Texts belong to `options`, the model options to `model_option_texts`. */
+/* What the command line asks for. Texts belong to `options`. */
 typedef struct dcps_worker_settings {
     dcps_options *options;
     dcps_worker_task task;
     const char *servers;
     const char *model;
-    const char *model_options[DCPS_MAX_MODEL_OPTIONS];
-    size_t model_option_count;
-    char *model_option_texts;
+    dcps_assignments model_options;
     const char *data_dir;
     const char *name;
     uint32_t threads;

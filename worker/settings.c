@@ -1,7 +1,6 @@
 /* Flags of dcps-worker. */
 #include <string.h>
 
-#include "base/alloc.h"
 #include "worker/program.h"
 
 static const dcps_option worker_options[] = {
@@ -93,27 +92,6 @@ static dcps_split split_of(const char *text)
     return text[1] == 'e' ? DCPS_SPLIT_TEST : text[0] == 't' ? DCPS_SPLIT_TRAIN : DCPS_SPLIT_VALIDATION;
 }
 
-/* A repeatable option arrives as lines. */
-static dcps_status split_model_options(dcps_worker_settings *settings)
-{
-    const char *lines = dcps_options_text(settings->options, "model-opt");
-    if (lines == NULL) {
-        return DCPS_OK;
-    }
-    settings->model_option_texts = dcps_strdup(lines);
-    if (settings->model_option_texts == NULL) {
-        return dcps_fail(DCPS_NO_MEMORY, "no memory for the model's options");
-    }
-    char *rest = settings->model_option_texts;
-    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
-        if (settings->model_option_count == DCPS_MAX_MODEL_OPTIONS) {
-            return dcps_fail(DCPS_INVALID, "--model-opt is given more than %u times", DCPS_MAX_MODEL_OPTIONS);
-        }
-        settings->model_options[settings->model_option_count++] = line;
-    }
-    return DCPS_OK;
-}
-
 static dcps_worker_task task_of(const dcps_options *options)
 {
     if (dcps_options_flag(options, "list-models")) {
@@ -155,7 +133,8 @@ static dcps_status take_options(dcps_worker_settings *settings)
     settings->log_level = log_level_of(dcps_options_text(options, "log-level"));
     settings->log_json = strcmp(dcps_options_text(options, "log-format"), "json") == 0;
     dcps_status status = check(settings);
-    return status == DCPS_OK ? split_model_options(settings) : status;
+    return status == DCPS_OK ? dcps_assignments_init(dcps_options_text(options, "model-opt"), &settings->model_options)
+                             : status;
 }
 
 dcps_status dcps_worker_settings_parse(int argc, char **argv, dcps_worker_settings *settings,
@@ -177,7 +156,7 @@ dcps_status dcps_worker_settings_parse(int argc, char **argv, dcps_worker_settin
 
 void dcps_worker_settings_fini(dcps_worker_settings *settings)
 {
-    dcps_free(settings->model_option_texts);
+    dcps_assignments_fini(&settings->model_options);
     dcps_options_destroy(&settings->options);
     *settings = (dcps_worker_settings){.options = NULL};
 }

@@ -37,9 +37,11 @@ dcps_status dcps_trainer_step(const dcps_model *model, void *state, dcps_tape *t
 {
     dcps_tape_reset(tape);
     dcps_status status = model->load(state, batch);
-    if (status != DCPS_OK) {
-        return status;
-    }
+    return status == DCPS_OK ? dcps_trainer_compute(model, state, tape, loss) : status;
+}
+
+dcps_status dcps_trainer_compute(const dcps_model *model, void *state, dcps_tape *tape, float *loss)
+{
     dcps_tensor *scalar = model->loss(state, tape);
     const float *values = dcps_tensor_values(tape, scalar);
     if (values != NULL) {

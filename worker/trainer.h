@@ -14,6 +14,9 @@
 DCPS_MUST_CHECK dcps_status dcps_trainer_step(const dcps_model *model, void *state, dcps_tape *tape,
                                               const dcps_batch *batch, float *loss);
 
+/* The part of a step that comes after dcps_tape_reset and load. */
+DCPS_MUST_CHECK dcps_status dcps_trainer_compute(const dcps_model *model, void *state, dcps_tape *tape, float *loss);
+
 typedef struct dcps_trainer_config {
     const dcps_loaded_model *loaded;
     const dcps_backend *backend;

@@ -1,7 +1,8 @@
-# Models call the public functions; the program offers them its own, as dcps-worker does.
+# Models call the public functions; the program offers them its own, as dcps does.
 add_executable(serial_train ${CMAKE_SOURCE_DIR}/tests/support/serial_train.c)
 target_link_libraries(serial_train PRIVATE dcps_warnings dcps_worker dcps_tensor dcps_proto dcps_base)
-set_target_properties(serial_train PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests ENABLE_EXPORTS ON)
+set_target_properties(serial_train PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+dcps_offer_api(serial_train)
 
 if(TARGET model_mlp)
   add_dependencies(serial_train model_mlp)

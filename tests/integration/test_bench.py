@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs dcps bench as a user would: the JSON contract, algorithms and transports, and what is said when the server goes missing."""
+"""Runs dcps bench as a user would: the JSON contract, algorithms and transports, models, and what is said when the server goes missing."""
 
 import json
 import math
@@ -158,6 +158,71 @@ class Update(unittest.TestCase):
         done = run("update", "--params", "3", "--threads", "8", "--steps", "2")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("share of limit", done.stdout)
+
+
+class Model(unittest.TestCase):
+    # Loading a batch takes 30 ms; everything else next to nothing. An epoch ends with a batch of 40 samples, which no step may take.
+    paced = ["model", "--model", os.path.join(BIN, "..", "tests", "models", "paced.so"), "--model-opt", "step-ms=30",
+             "--model-opt", "samples=232", "--batch-size", "64"]
+
+    def test_contract(self):
+        done = run(*self.paced, "--steps", "4", "--repeats", "2", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        result = json.loads(done.stdout)
+        for name, value in dict(schema="dcps-bench/1", benchmark="model", model="paced", model_options=["step-ms=30", "samples=232"],
+                                dataset="made up", device="cpu", threads=1, batch_size=64, steps=4, repeats=2, parameters=5120).items():
+            self.assertEqual(result[name], value, name)
+        seconds = result["seconds"]
+        self.assertGreaterEqual(seconds["load"], 0.03)
+        self.assertGreaterEqual(seconds["median"], 0.03)
+        self.assertGreaterEqual(seconds["p99"], seconds["median"])
+        self.assertGreaterEqual(seconds["mean"], seconds["load"])
+        self.assertEqual(result["flops_per_step"], 2 * 2 * 64 * 512 * 10)  # the product, and the gradient of its right-hand side
+        self.assertTrue(math.isclose(result["samples_per_second"], 64 / seconds["median"], rel_tol=1e-9))
+        self.assertTrue(math.isclose(result["flops_per_second"], result["flops_per_step"] / seconds["median"], rel_tol=1e-9))
+        limits = result["limits"]
+        self.assertLessEqual(limits["matmul_flops_per_second"], limits["matmul_flops_per_second_best"])
+        share = result["flops_per_second"] / limits["matmul_flops_per_second"]
+        self.assertTrue(math.isclose(result["share_of_limit"], share, rel_tol=1e-9))
+        self.assertEqual(result["allocations_per_step"], 0)
+        memory = result["memory"]
+        self.assertEqual((memory["weights_bytes"], memory["gradient_bytes"]), (20480, 20480))
+        self.assertGreater(memory["step_bytes"], 64 * 10 * 4)
+        self.assertGreater(memory["process_peak_bytes"], memory["step_bytes"])
+        self.assertTrue(math.isfinite(result["loss"]))
+        self.assertNotIn("profile", result)
+
+    def test_profile(self):
+        done = run(*self.paced, "--steps", "2", "--repeats", "2", "--threads", "2", "--profile", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        result = json.loads(done.stdout)
+        self.assertEqual(result["threads"], 2)
+        rows = {(row["op"], row["pass"]): row for row in result["profile"]}
+        self.assertEqual(set(rows), {(op, way) for op in ("matmul", "cross_entropy") for way in ("forward", "backward")})
+        for row in rows.values():
+            self.assertEqual(row["calls"], 1)
+            self.assertTrue(math.isclose(row["share"], row["seconds"] / result["seconds"]["mean"], rel_tol=1e-9))
+        self.assertEqual(rows["cross_entropy", "forward"]["flops_per_second"], 0)
+        self.assertLess(sum(row["seconds"] for row in rows.values()) + result["seconds"]["load"], result["seconds"]["mean"] * 1.0001)
+        times = [row["seconds"] for row in result["profile"]]
+        self.assertEqual(times, sorted(times, reverse=True))
+        done = run(*self.paced, "--steps", "1", "--repeats", "1", "--profile")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for words in ("5,120 parameters", "samples/s", "share of limit", "cross_entropy", "(load)", "allocations      0.00 a step"):
+            self.assertIn(words, done.stdout)
+
+    def test_what_is_refused(self):
+        cases = [(["model", "--model", "nonsense"], 1, "nonsense.so"), (["model", "--model", "/no/such.so"], 1, "/no/such.so"),
+                 ([*self.paced, "--device", "abacus"], 2, "abacus"), ([*self.paced, "--batch-size", "233"], 2, "232 training samples"),
+                 ([*self.paced, "--batch-size", "65"], 1, "at most 64"), ([*self.paced, "--model-opt", "colour=red"], 2, "colour"),
+                 ([*self.paced, "--steps", "0"], 2, "--steps"), ([*self.paced, "--threads", "0"], 2, "--threads"),
+                 ([*self.paced, "--repeats", "x"], 2, "--repeats"), ([*self.paced, "surplus"], 2, "surplus")]
+        for args, code, words in cases:
+            with self.subTest(args=args):
+                done = run(*args)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertIn(words, done.stderr)
+                self.assertEqual(done.stdout, "")
 
 
 if __name__ == "__main__":
