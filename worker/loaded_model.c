@@ -1,6 +1,7 @@
 #include "worker/loaded_model.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/options.h"
@@ -23,6 +24,10 @@ static dcps_status open_data(dcps_loaded_model *loaded, const char *data_dir)
     if (status == DCPS_OK && (loaded->info.train_samples == 0 || loaded->info.train_samples > UINT32_MAX)) {
         status = dcps_fail(DCPS_INVALID, "model %s: describes %" PRIu64 " training samples, expected 1 to %u",
                            loaded->model->name, loaded->info.train_samples, UINT32_MAX);
+    }
+    if (status == DCPS_OK && !(loaded->info.clip_norm >= 0 && isfinite(loaded->info.clip_norm))) {
+        status = dcps_fail(DCPS_INVALID, "model %s: describes a clip_norm of %g, expected a finite one of at least 0",
+                           loaded->model->name, loaded->info.clip_norm);
     }
     return status;
 }

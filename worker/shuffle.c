@@ -94,6 +94,9 @@ dcps_batch dcps_shuffle_batch(dcps_shuffle *shuffle, uint64_t number)
         .seed = shuffle->seed,
         .samples = order_of(shuffle, epoch) + first,
         .count = left < shuffle->batch_size ? (uint32_t)left : shuffle->batch_size,
+        .size = shuffle->batch_size,
+        .workers = 1,
+        .turn = number,
     };
 }
 

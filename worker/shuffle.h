@@ -14,7 +14,7 @@ DCPS_MUST_CHECK dcps_status dcps_shuffle_create(uint64_t samples, uint32_t batch
                                                 dcps_shuffle **shuffle);
 void dcps_shuffle_destroy(dcps_shuffle **shuffle);
 
-/* Batch `number` of the run: a slice of the permutation drawn from (seed, epoch). Its samples stay valid while no batches of two other epochs are asked for. Allocates nothing;
+/* Batch `number` of the run: a slice of the permutation drawn from (seed, epoch), as a single worker gets it. Its samples stay valid while no batches of two other epochs are asked for. Allocates nothing;
  * the orders of two epochs are kept, since batches handed out around the end of an epoch come from both. */
 dcps_batch dcps_shuffle_batch(dcps_shuffle *shuffle, uint64_t number);
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "worker/client.h"
+#include "worker/clip.h"
 #include "worker/json.h"
 #include "worker/shuffle.h"
 
@@ -24,6 +25,7 @@ typedef struct trainer {
     dcps_tape *tape;
     dcps_shuffle *shuffle;
     dcps_batch batch;
+    bool begun; /* a batch was loaded before */
     float loss;
     dcps_status push_status; /* first failure to push in this step */
     bool diverged;
@@ -58,6 +60,26 @@ static void gradient_final(void *context, uint64_t first_param, uint64_t count)
     }
 }
 
+/* The batch of a ticket, and this worker's place among the others. A worker that comes into a run begins where the others are likely to be. */
+static void take_batch(trainer *self, uint64_t number)
+{
+    const dcps_run_info *run = dcps_client_run_info(self->client);
+    uint64_t turn = self->batch.turn + 1;
+    self->batch = dcps_shuffle_batch(self->shuffle, number);
+    self->batch.workers = run->workers;
+    self->batch.worker = run->worker % run->workers;
+    self->batch.turn = self->begun && run->workers > 1 ? turn : number / run->workers;
+    self->begun = true;
+}
+
+/* A gradient that is to be clipped leaves when all of it is known. */
+static dcps_status push_clipped(trainer *self)
+{
+    const dcps_loaded_model *loaded = self->config->loaded;
+    (void)dcps_clip_gradient(loaded->layout, loaded->info.clip_norm, self->gradient);
+    return dcps_client_push(self->client, 0, dcps_layout_total_params(loaded->layout), self->batch.count, self->loss);
+}
+
 static dcps_status prepare(trainer *self)
 {
     const dcps_loaded_model *loaded = self->config->loaded;
@@ -74,7 +96,7 @@ static dcps_status prepare(trainer *self)
         .weights = self->weights,
         .gradient = self->gradient,
         .backend = self->config->backend,
-        .gradient_final = gradient_final,
+        .gradient_final = loaded->info.clip_norm > 0 ? NULL : gradient_final,
         .context = self,
     };
     dcps_status status = dcps_tape_create(&tape, &self->tape);
@@ -118,13 +140,13 @@ static dcps_status train_batch(trainer *self, dcps_work *work)
 {
     const dcps_loaded_model *loaded = self->config->loaded;
     uint64_t compute_ns = dcps_clock_ns();
-    self->batch = dcps_shuffle_batch(self->shuffle, work->batch);
+    take_batch(self, work->batch);
     self->push_status = DCPS_OK;
     dcps_status status = dcps_trainer_step(loaded->model, loaded->state, self->tape, &self->batch, &self->loss);
-    self->report->compute_seconds += seconds_since(compute_ns);
     if (status == DCPS_OK) {
-        status = self->push_status;
+        status = loaded->info.clip_norm > 0 ? push_clipped(self) : self->push_status;
     }
+    self->report->compute_seconds += seconds_since(compute_ns);
     if (status != DCPS_OK) {
         return status;
     }

@@ -30,6 +30,9 @@ typedef struct dcps_corpus {
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_corpus_open(const char *name, const char *dir, dcps_corpus **corpus);
 DCPS_API void dcps_corpus_close(dcps_corpus **corpus);
 
+/* Part `index` of `count` equal, contiguous ones: parts overlap by the word that one predicts last and the next begins with. Of a text too short for that, a part may have no words. */
+DCPS_API dcps_tokens dcps_tokens_part(const dcps_tokens *tokens, uint32_t index, uint32_t count);
+
 /* A batch of text in memory of its own that grows to the largest batch seen. Starts zeroed: dcps_token_batch batch = {0}. */
 typedef struct dcps_token_batch {
     int32_t *inputs;   /* [steps, streams] */

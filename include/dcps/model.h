@@ -29,15 +29,24 @@
 typedef struct dcps_model_info {
     uint64_t train_samples; /* samples in an epoch, > 0 */
     const char *dataset;    /* "fashion-mnist" */
+    /* > 0: a gradient whose Euclidean norm over all trained tensors is larger is scaled to this one before it is pushed (Pascanu et al. 2013); 0: as it is */
+    double clip_norm;
 } dcps_model_info;
 
-/* One mini-batch to load: `samples` [count] are indices 0 … train_samples − 1, a slice of the epoch's permutation. */
+/* One mini-batch to load: `samples` [count] are indices 0 … train_samples − 1, a slice of the epoch's permutation.
+ *
+ * A model that carries state from batch to batch reads its data in order instead, each worker a part of its own: `turn` says where it stands. The batch is then of `size`
+ * streams, and `count` only says that it weighs as much as so many samples. With one worker `turn` is `number`. */
 typedef struct dcps_batch {
     uint64_t number; /* of the batch over the whole run; seeds any randomness of the model */
     uint64_t epoch;
     uint64_t seed; /* of the run */
     const uint32_t *samples;
-    uint32_t count;
+    uint32_t count;   /* fewer than `size` at the end of an epoch */
+    uint32_t size;    /* of a full batch */
+    uint32_t worker;  /* who loads it, 0 … workers − 1 */
+    uint32_t workers; /* among whom the data are to be divided */
+    uint64_t turn;    /* batches that this worker has had before; grows by one from batch to batch */
 } dcps_batch;
 
 typedef enum dcps_split { DCPS_SPLIT_TRAIN = 1, DCPS_SPLIT_VALIDATION, DCPS_SPLIT_TEST } dcps_split;

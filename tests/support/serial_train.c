@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "tensor/cpu/cpu.h"
 #include "tensor/tape.h"
+#include "worker/clip.h"
 #include "worker/metrics.h"
 #include "worker/plugin.h"
 
@@ -82,6 +83,7 @@ typedef struct trainer {
     dcps_layout *layout;
     uint64_t params;
     uint64_t samples;
+    double clip_norm;
     float *weights;
     float *gradient;
     uint32_t *order;
@@ -102,6 +104,7 @@ static dcps_status open_model(trainer *self, const dcps_options *model_options)
     if (status != DCPS_OK)
         return status;
     self->samples = info.train_samples;
+    self->clip_norm = info.clip_norm;
     self->params = dcps_layout_total_params(self->layout);
     self->weights = dcps_alloc_aligned(self->params, sizeof *self->weights);
     self->gradient = dcps_alloc_aligned(self->params, sizeof *self->gradient);
@@ -145,6 +148,8 @@ static dcps_status step(trainer *self, const dcps_batch *batch, float step_size,
     if (status != DCPS_OK)
         return status;
     *loss_sum += (double)dcps_tensor_values(self->training, loss)[0] * batch->count;
+    if (self->clip_norm > 0)
+        (void)dcps_clip_gradient(self->layout, self->clip_norm, self->gradient);
     descend(self, step_size);
     return DCPS_OK;
 }
@@ -175,7 +180,10 @@ static dcps_status epoch_run(trainer *self, uint64_t epoch, double *loss)
                             .epoch = epoch,
                             .seed = seed,
                             .samples = self->order + b * batch_size,
-                            .count = left < batch_size ? (uint32_t)left : batch_size};
+                            .count = left < batch_size ? (uint32_t)left : batch_size,
+                            .size = batch_size,
+                            .workers = 1,
+                            .turn = epoch * batches + b};
         dcps_status status = step(self, &batch, step_size_at(self->options, (int64_t)epoch), loss);
         if (status != DCPS_OK)
             return status;

@@ -1,6 +1,12 @@
 #include "base/alloc.h"
 #include "dcps/corpus.h"
 
+dcps_tokens dcps_tokens_part(const dcps_tokens *tokens, uint32_t index, uint32_t count)
+{
+    size_t inputs = tokens->count < 2 || count == 0 || index >= count ? 0 : (tokens->count - 1) / count;
+    return (dcps_tokens){.words = tokens->words + index * inputs, .count = inputs == 0 ? 0 : inputs + 1};
+}
+
 /* Inputs of each stream. */
 static size_t stream_words(const dcps_tokens *tokens, uint32_t streams)
 {
