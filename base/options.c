@@ -35,6 +35,7 @@ void dcps_options_destroy(dcps_options **options)
     }
     dcps_free(going->values);
     dcps_free(going->config_path);
+    dcps_free(going->recommender);
     dcps_free(going);
 }
 
@@ -100,6 +101,24 @@ const double *dcps_options_reals(const dcps_options *options, const char *name, 
     const dcps_option_value *value = typed_value_of(options, name, DCPS_OPTION_REALS);
     *count = value->list_count;
     return value->list;
+}
+
+const char *dcps_options_given(const dcps_options *options, const char *name)
+{
+    const dcps_option_value *value = value_of(options, name);
+    return value->text != NULL ? value->text : options->table[value - options->values].default_text;
+}
+
+dcps_status dcps_options_recommend(dcps_options *options, const char *source, const char *name, const char *text)
+{
+    size_t index = dcps_options_find(options, name, strlen(name));
+    if (index == options->count)
+        return dcps_fail(DCPS_INVALID, "%s recommends %s = %s: there is no such option", source, name, text);
+    if (options->recommender == NULL)
+        options->recommender = dcps_strdup(source);
+    if (options->recommender == NULL)
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for what %s recommends", source);
+    return dcps_options_offer(options, index, DCPS_ORIGIN_RECOMMENDED, 0, text);
 }
 
 static dcps_status fail_unknown(const dcps_options *options, const char *name, size_t length)

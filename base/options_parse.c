@@ -211,6 +211,8 @@ static dcps_status parse(command_line *line, int argc, char **argv, int *positio
     status = read_environment(line->options);
     if (status == DCPS_OK && config_path != NULL)
         status = read_config(line->options, config_path);
+    if (status == DCPS_OK && line->program->recommend != NULL)
+        status = line->program->recommend(line->options);
     if (status == DCPS_OK)
         status = dcps_options_resolve(line->options);
     if (status == DCPS_OK && line->print_config) {

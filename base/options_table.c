@@ -63,6 +63,9 @@ void dcps_options_origin_text(const dcps_options *options, size_t index, char *o
     case DCPS_ORIGIN_FILE:
         (void)snprintf(out, bytes, "file %.200s:%u", options->config_path, value->line);
         break;
+    case DCPS_ORIGIN_RECOMMENDED:
+        (void)snprintf(out, bytes, "%.200s", options->recommender);
+        break;
     case DCPS_ORIGIN_DEFAULT:
         (void)snprintf(out, bytes, "default");
         break;

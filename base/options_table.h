@@ -8,6 +8,7 @@
 typedef enum dcps_option_origin {
     DCPS_ORIGIN_NONE,
     DCPS_ORIGIN_DEFAULT,
+    DCPS_ORIGIN_RECOMMENDED,
     DCPS_ORIGIN_FILE,
     DCPS_ORIGIN_ENVIRONMENT,
     DCPS_ORIGIN_FLAG /* or assignment */
@@ -30,6 +31,7 @@ struct dcps_options {
     dcps_option_value *values; /* [count] */
     const char *owner;         /* of the table, for errors; NULL: a program's flags. Not owned */
     char *config_path;         /* NULL: none */
+    char *recommender;         /* source of what is recommended; NULL: nothing is */
 };
 
 #define DCPS_OPTIONS_MAX_ENTRIES 64u     /* of a list */

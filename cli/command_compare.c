@@ -11,8 +11,11 @@
 
 static const dcps_program program = {
     .name = "dcps compare",
-    .summary = "Trains one model with several algorithms, one after another, and compares error, speed and staleness.",
-    .options = dcps_compare_options};
+    .summary = "Trains one model with several algorithms, one after another, and compares error, speed and staleness.\n"
+               "Training settings that are not given are those that suit the model (dcps-worker --model NAME "
+               "--help-model), else the servers' defaults.",
+    .options = dcps_compare_options,
+    .recommend = dcps_run_recommend};
 
 /* The whole comparison. */
 typedef struct dcps_comparison {

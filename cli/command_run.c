@@ -7,8 +7,11 @@
 
 static const dcps_program program = {
     .name = "dcps run",
-    .summary = "Starts servers and workers on this machine, trains a model, evaluates it and ends with a summary.",
-    .options = dcps_run_options};
+    .summary = "Starts servers and workers on this machine, trains a model, evaluates it and ends with a summary.\n"
+               "Training settings that are not given are those that suit the model (dcps-worker --model NAME "
+               "--help-model), else the servers' defaults.",
+    .options = dcps_run_options,
+    .recommend = dcps_run_recommend};
 
 /* The algorithm and the number of workers, checked as a run of a comparison is. */
 static dcps_status read_spec(const dcps_options *options, dcps_run_spec *spec)

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "proto/limits.h"
+#include "worker/plugin.h"
 
 /* An option that goes to servers as it was typed: they say what it may be. */
 #define DCPS_SERVER_OPTION(option_name, value, text)                                                                   \
@@ -83,33 +85,30 @@ const char *const dcps_worker_pass_through[] = {"model", "data", "device", "log-
 /* Options of `dcps run` alone that servers take. */
 static const char *const checkpoint_names[] = {"checkpoint-dir", "checkpoint-every", "resume", NULL};
 
-/* Settings that suit a model, for those who give none. */
-static const struct {
-    const char *model;
-    const char *name;
-    const char *value;
-} suited[] = {
-    {"mlp", "epochs", "10"},       {"mlp", "batch-size", "128"},   {"mlp", "learning-rate", "0.15"},
-    {"mlp", "warmup-epochs", "1"}, {"mlp", "decay-epochs", "7,9"}, {"mlp", "decay-factor", "0.3"},
-};
-
-const char *dcps_run_setting(const dcps_options *options, const char *name)
+dcps_status dcps_run_recommend(dcps_options *options)
 {
-    const char *model = dcps_options_text(options, "model");
-    if (dcps_options_is_set(options, name)) {
-        return dcps_options_text(options, name);
+    const char *name = dcps_options_given(options, "model");
+    dcps_plugin *plugin = NULL;
+    char source[DCPS_RUN_NAME_BYTES + 16];
+    dcps_status status = dcps_plugin_open(name, &plugin);
+    if (status != DCPS_OK) {
+        return status;
     }
-    for (size_t i = 0; i < sizeof(suited) / sizeof(suited[0]); i++) {
-        if (strcmp(suited[i].model, model) == 0 && strcmp(suited[i].name, name) == 0) {
-            return suited[i].value;
+    const dcps_model *model = dcps_plugin_model(plugin);
+    (void)snprintf(source, sizeof(source), "model %.*s", (int)DCPS_RUN_NAME_BYTES, model->name);
+    for (const dcps_setting *setting = model->settings; setting != NULL && setting->name != NULL; setting++) {
+        status = dcps_options_recommend(options, source, setting->name, setting->value);
+        if (status != DCPS_OK) {
+            break;
         }
     }
-    return NULL;
+    dcps_plugin_close(&plugin);
+    return status;
 }
 
 static void add_if_set(dcps_args *args, const dcps_options *options, const char *name)
 {
-    const char *value = dcps_run_setting(options, name);
+    const char *value = dcps_options_text(options, name);
     if (value != NULL) {
         dcps_args_add_flag(args, name, value);
     }
@@ -178,7 +177,7 @@ json_t *dcps_run_settings_json(const dcps_options *options)
     for (size_t i = 0; dcps_server_pass_through[i] != NULL; i++) {
         const char *name = dcps_server_pass_through[i];
         if (strcmp(name, "log-level") != 0) { /* says nothing of the training */
-            add_pair(array, name, dcps_run_setting(options, name));
+            add_pair(array, name, dcps_options_text(options, name));
         }
     }
     return array;

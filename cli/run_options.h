@@ -19,8 +19,8 @@ extern const dcps_option dcps_compare_options[]; /* of dcps compare */
 extern const char *const dcps_server_pass_through[];
 extern const char *const dcps_worker_pass_through[];
 
-/* The value of a training option: the user's, else the one that suits the model, else NULL (the server's default holds). */
-const char *dcps_run_setting(const dcps_options *options, const char *name);
+/* For dcps_program.recommend: the settings that suit the model. Errors: those of dcps_plugin_open and dcps_options_recommend. */
+DCPS_MUST_CHECK dcps_status dcps_run_recommend(dcps_options *options);
 
 /* Appends the flags of every server of one run, without those of addresses. `options` is of either table; `checkpoints` needs that of dcps run. */
 void dcps_server_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint64_t seed,

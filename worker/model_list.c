@@ -142,6 +142,17 @@ dcps_status dcps_model_list_print(FILE *out)
     return list.status;
 }
 
+static void print_settings(const dcps_setting *settings, FILE *out)
+{
+    if (settings == NULL || settings[0].name == NULL) {
+        return;
+    }
+    (void)fputs("Settings that suit it, which dcps run and dcps compare take where none are given:\n", out);
+    for (; settings->name != NULL; settings++) {
+        (void)fprintf(out, "  --%s=%s\n", settings->name, settings->value);
+    }
+}
+
 dcps_status dcps_model_help_print(const char *model, FILE *out)
 {
     dcps_plugin *plugin = NULL;
@@ -157,6 +168,7 @@ dcps_status dcps_model_help_print(const char *model, FILE *out)
         (void)fputs("Options, given as --model-opt NAME=VALUE:\n", out);
         dcps_options_print_help(table->options, out);
     }
+    print_settings(table->settings, out);
     dcps_plugin_close(&plugin);
     return DCPS_OK;
 }

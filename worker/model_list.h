@@ -10,7 +10,7 @@
  * places looked at), DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_model_list_print(FILE *out);
 
-/* Name, summary and options of one model. Errors: those of dcps_plugin_open. */
+/* Name, summary, options and settings of one model. Errors: those of dcps_plugin_open. */
 DCPS_MUST_CHECK dcps_status dcps_model_help_print(const char *model, FILE *out);
 
 #endif

@@ -91,11 +91,46 @@ static dcps_status defaults_check(const char *path, const dcps_model *model)
     return DCPS_OK;
 }
 
+static const char *const setting_names[] = {"epochs",        "batch-size",   "learning-rate",
+                                            "warmup-epochs", "decay-epochs", "decay-factor",
+                                            "optimizer",     "momentum",     "weight-decay"};
+#define SETTING_COUNT (sizeof setting_names / sizeof setting_names[0])
+
+static bool is_setting(const char *name)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        if (strcmp(setting_names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static dcps_status settings_check(const char *path, const dcps_setting *settings)
+{
+    for (uint32_t i = 0; settings != NULL && settings[i].name != NULL; i++) {
+        if (i == SETTING_COUNT)
+            return dcps_fail(
+                DCPS_INVALID,
+                "model %s: expected each setting once and then an entry whose name is NULL, seen more than "
+                "%zu",
+                path, SETTING_COUNT);
+        if (!is_setting(settings[i].name))
+            return dcps_fail(DCPS_INVALID,
+                             "model %s: setting %u: expected epochs, batch-size, learning-rate, warmup-epochs, "
+                             "decay-epochs, decay-factor, optimizer, momentum or weight-decay, seen %.64s",
+                             path, i, settings[i].name);
+        if (settings[i].value == NULL)
+            return dcps_fail(DCPS_INVALID, "model %s: setting %s: expected a value, seen NULL", path, settings[i].name);
+    }
+    return DCPS_OK;
+}
+
 dcps_status dcps_plugin_check(const char *path, const dcps_model *model)
 {
     dcps_status status = head_check(path, model);
     if (status == DCPS_OK)
         status = functions_check(path, model);
+    if (status == DCPS_OK)
+        status = settings_check(path, model->settings);
     if (status != DCPS_OK || model->options == NULL)
         return status;
     for (uint32_t i = 0; model->options[i].name != NULL; i++) {

@@ -327,9 +327,22 @@ static dcps_status lstm_evaluate(void *state, dcps_tape *tape, dcps_split split,
     return DCPS_OK;
 }
 
+static const dcps_setting lstm_settings[] = {
+    {"epochs", "13"},        {"batch-size", "20"}, {"learning-rate", "1"}, {"decay-epochs", "4,5,6,7,8,9,10,11,12"},
+    {"decay-factor", "0.5"}, {NULL, NULL},
+};
+
 DCPS_MODEL_EXPORT = {
-    DCPS_MODEL_HEAD,           .name = "lstm",      .summary = "Word-level LSTM language model for the Penn Treebank.",
-    .options = lstm_options,   .open = lstm_open,   .describe = lstm_describe,
-    .declare = lstm_declare,   .load = lstm_load,   .loss = lstm_loss,
-    .evaluate = lstm_evaluate, .close = lstm_close,
+    DCPS_MODEL_HEAD,
+    .name = "lstm",
+    .summary = "Word-level LSTM language model for the Penn Treebank.",
+    .options = lstm_options,
+    .settings = lstm_settings,
+    .open = lstm_open,
+    .describe = lstm_describe,
+    .declare = lstm_declare,
+    .load = lstm_load,
+    .loss = lstm_loss,
+    .evaluate = lstm_evaluate,
+    .close = lstm_close,
 };

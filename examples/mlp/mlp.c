@@ -128,11 +128,18 @@ static void mlp_close(void *state)
     free(self);
 }
 
+static const dcps_setting mlp_settings[] = {
+    {"epochs", "10"},       {"batch-size", "128"},   {"learning-rate", "0.15"},
+    {"warmup-epochs", "1"}, {"decay-epochs", "7,9"}, {"decay-factor", "0.3"},
+    {NULL, NULL},
+};
+
 DCPS_MODEL_EXPORT = {
     DCPS_MODEL_HEAD,
     .name = "mlp",
     .summary = "Multi-layer perceptron with ReLU and softmax cross-entropy, for Fashion-MNIST or MNIST.",
     .options = mlp_options,
+    .settings = mlp_settings,
     .open = mlp_open,
     .describe = mlp_describe,
     .declare = mlp_declare,

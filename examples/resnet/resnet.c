@@ -217,11 +217,17 @@ static dcps_status resnet_evaluate(void *state, dcps_tape *tape, dcps_split spli
     return dcps_evaluate_image_classifier(tape, self->images, split, &self->norm, resnet_logits, self, metrics);
 }
 
+static const dcps_setting resnet_settings[] = {
+    {"epochs", "160"},          {"batch-size", "128"},   {"learning-rate", "0.5"}, {"warmup-epochs", "1"},
+    {"decay-epochs", "80,120"}, {"decay-factor", "0.1"}, {"weight-decay", "1e-4"}, {NULL, NULL},
+};
+
 DCPS_MODEL_EXPORT = {
     DCPS_MODEL_HEAD,
     .name = "resnet",
     .summary = "Residual nets of He et al. (2015) for CIFAR-10, 20 layers unless told otherwise.",
     .options = resnet_options,
+    .settings = resnet_settings,
     .open = resnet_open,
     .describe = resnet_describe,
     .declare = resnet_declare,

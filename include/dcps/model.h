@@ -55,12 +55,21 @@ typedef enum dcps_split { DCPS_SPLIT_TRAIN = 1, DCPS_SPLIT_VALIDATION, DCPS_SPLI
 typedef struct dcps_metrics dcps_metrics;
 DCPS_API void dcps_metrics_set(dcps_metrics *metrics, const char *name, double value);
 
+/* A training setting that suits a model: an option of `dcps run` without its dashes and a value for it, as typed. Texts are static. */
+typedef struct dcps_setting {
+    const char *
+        name; /* epochs, batch-size, learning-rate, warmup-epochs, decay-epochs, decay-factor, optimizer, momentum or weight-decay */
+    const char *value;
+} dcps_setting;
+
 typedef struct dcps_model {
     uint32_t abi;          /* DCPS_MODEL_ABI */
     uint32_t struct_bytes; /* sizeof(dcps_model) */
     const char *name;
     const char *summary;        /* one sentence */
     const dcps_option *options; /* ended by a NULL name; NULL: none */
+    const dcps_setting *
+        settings; /* what dcps run and dcps compare take where the user gives nothing; ended by a NULL name; NULL: none */
 
     /* Opens data and makes the model's own state. `data_dir` may be NULL. Options and data_dir live until close. On failure nothing is kept. */
     dcps_status (*open)(const dcps_options *options, const char *data_dir, void **state);

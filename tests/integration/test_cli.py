@@ -44,7 +44,7 @@ class CliTest(cluster.ClusterTest):
 
     def test_flags_that_servers_and_workers_refuse(self):
         self.check(["run", *SMALL, "--epochs", "-1"], 2, "epochs")
-        self.check(["run", "--model", "no-such-model"], 1, "no-such-model")
+        self.check(["run", "--model", "no-such-model"], 2, "no-such-model")
         self.check(["run", "--model", "mlp", "--model-opt", "no-such-option=1"], 2, "no-such-option")
 
     def test_every_flag_of_a_run_is_known_to_servers(self):

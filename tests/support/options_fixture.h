@@ -36,7 +36,8 @@ typedef struct fixture_result {
 /* Parses `line`, words separated by single blanks, of a program that takes positional arguments if `arguments` names them. */
 static inline void fixture_parse(fixture_result *result, const char *arguments, const char *line)
 {
-    const dcps_program program = {"prog", "Does things.", arguments, fixture_table};
+    const dcps_program program = {
+        .name = "prog", .summary = "Does things.", .arguments = arguments, .options = fixture_table};
     memset(result, 0, sizeof *result);
     result->positional_index = -1;
     strncpy(result->text, line, sizeof result->text - 1);

@@ -2,3 +2,6 @@ foreach(module args evaluation process quote report results run_options run_spec
   dcps_test(test_cli_${module} LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_${module}.c LINKS dcps_cli m)
 endforeach()
 dcps_test(test_profile LABELS unit SOURCES unit/test_profile.c support/tape_fixture.c LINKS dcps_cli)
+if(TARGET model_mlp)
+  add_dependencies(test_cli_run_options model_mlp)
+endif()

@@ -6,9 +6,10 @@
 #include "cli/run_options.h"
 #include "support/check_main.h"
 
-static dcps_options *parse(const dcps_option *table, int argc, char **argv)
+static dcps_options *parse(const dcps_option *table, bool recommend, int argc, char **argv)
 {
-    const dcps_program program = {.name = "test", .summary = "s", .options = table};
+    const dcps_program program = {
+        .name = "test", .summary = "s", .options = table, .recommend = recommend ? dcps_run_recommend : NULL};
     dcps_options *options = NULL;
     int positional = 0;
     dcps_parse_outcome outcome;
@@ -32,7 +33,7 @@ static void check_args(dcps_args *args, const char *expected)
 START_TEST(test_defaults_suit_the_model)
 {
     char *argv[] = {"compare"};
-    dcps_options *options = parse(dcps_compare_options, 1, argv);
+    dcps_options *options = parse(dcps_compare_options, true, 1, argv);
     const dcps_run_spec spec = {.algorithm = "dc-asgd-a", .workers = 4};
     dcps_args args = {0};
     dcps_server_args_add(&args, options, &spec, 9, false);
@@ -50,7 +51,7 @@ START_TEST(test_what_is_set_is_passed_on)
     char *argv[] = {"run", "--model",  "./my.so", "--model-opt",      "a=1", "--model-opt", "b=x y", "--lambda",
                     "2.5", "--epochs", "3",       "--checkpoint-dir", "/ck", "--resume",    "auto",  "--decay-epochs",
                     "1,2", "--data",   "/d",      "--shards=3"};
-    dcps_options *options = parse(dcps_run_options, (int)(sizeof(argv) / sizeof(argv[0])), argv);
+    dcps_options *options = parse(dcps_run_options, false, (int)(sizeof(argv) / sizeof(argv[0])), argv);
     const dcps_run_spec spec = {.algorithm = "asgd", .workers = 1};
     dcps_args args = {0};
     dcps_server_args_add(&args, options, &spec, 1, true);
@@ -74,11 +75,11 @@ START_TEST(test_every_name_is_in_both_tables)
     const dcps_option *const tables[] = {dcps_run_options, dcps_compare_options};
     for (size_t t = 0; t < 2; t++) {
         char *argv[] = {"test"};
-        dcps_options *options = parse(tables[t], 1, argv);
+        dcps_options *options = parse(tables[t], false, 1, argv);
         for (size_t i = 0; dcps_server_pass_through[i] != NULL; i++)
-            (void)dcps_run_setting(options, dcps_server_pass_through[i]);
+            (void)dcps_options_text(options, dcps_server_pass_through[i]);
         for (size_t i = 0; dcps_worker_pass_through[i] != NULL; i++)
-            (void)dcps_run_setting(options, dcps_worker_pass_through[i]);
+            (void)dcps_options_text(options, dcps_worker_pass_through[i]);
         dcps_options_destroy(&options);
     }
 }

@@ -157,7 +157,7 @@ END_TEST
 
 START_TEST(no_arguments_at_all_are_refused)
 {
-    const dcps_program program = {"prog", "Does things.", NULL, fixture_table};
+    const dcps_program program = {.name = "prog", .summary = "Does things.", .options = fixture_table};
     char *argv[] = {NULL};
     dcps_options *options = NULL;
     int positional = -1;

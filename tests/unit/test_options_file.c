@@ -87,6 +87,47 @@ START_TEST(flags_beat_the_environment_which_beats_the_file_which_beats_defaults)
 }
 END_TEST
 
+static const char *recommended_rate;
+
+/* Sees what was given, and recommends three values. */
+static dcps_status recommend(dcps_options *options)
+{
+    ck_assert_str_eq(dcps_options_given(options, "batch-size"), "512");
+    ck_assert_str_eq(dcps_options_given(options, "learning-rate"), "0.1");
+    ck_assert_ptr_null(dcps_options_given(options, "seed"));
+    ck_assert_int_eq(dcps_options_recommend(options, "model m", "batch-size", "8"), DCPS_OK);
+    ck_assert_int_eq(dcps_options_recommend(options, "model m", "seed", "9"), DCPS_OK);
+    ck_assert_int_eq(dcps_options_recommend(options, "model m", "colour", "red"), DCPS_INVALID);
+    ck_assert_str_eq(dcps_error_message(), "model m recommends colour = red: there is no such option");
+    return dcps_options_recommend(options, "model m", "learning-rate", recommended_rate);
+}
+
+static dcps_status parse_with_recommendation(const char *rate, dcps_options **options)
+{
+    const dcps_program program = {
+        .name = "prog", .summary = "Does things.", .options = fixture_table, .recommend = recommend};
+    char *argv[] = {(char[]){"prog"}, (char[]){"--config"}, path};
+    int positional = 0;
+    dcps_parse_outcome outcome;
+    recommended_rate = rate;
+    return dcps_options_parse(&program, 3, argv, options, &positional, &outcome);
+}
+
+START_TEST(recommendations_beat_defaults_only)
+{
+    dcps_options *options = NULL;
+    write_config("batch-size = 512\n");
+    ck_assert_msg(parse_with_recommendation("0.5", &options) == DCPS_OK, "%s", dcps_error_message());
+    ck_assert_int_eq(dcps_options_integer(options, "batch-size"), 512);
+    ck_assert_int_eq(dcps_options_integer(options, "seed"), 9);
+    ck_assert(dcps_options_real(options, "learning-rate") == 0.5);
+    dcps_options_destroy(&options);
+    ck_assert_int_eq(parse_with_recommendation("none", &options), DCPS_INVALID);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "--learning-rate: expected a decimal number"));
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "got \"none\" (model m)"));
+}
+END_TEST
+
 START_TEST(the_environment_may_name_the_file)
 {
     write_config("seed = 11\n");
@@ -212,6 +253,7 @@ int main(void)
 {
     const TTest *const tests[] = {a_file_sets_values,
                                   flags_beat_the_environment_which_beats_the_file_which_beats_defaults,
+                                  recommendations_beat_defaults_only,
                                   the_environment_may_name_the_file,
                                   errors_name_their_source,
                                   broken_files_are_refused_with_their_line,

@@ -225,6 +225,25 @@ START_TEST(unusable_option_tables_are_refused)
 }
 END_TEST
 
+START_TEST(unusable_settings_are_refused)
+{
+    dcps_model model = table_of(NULL);
+    dcps_setting settings[12] = {{"epochs", "3"}, {"momentum", "0.9"}, {NULL, NULL}};
+    model.settings = settings;
+    ck_assert_int_eq(dcps_plugin_check("p.so", &model), DCPS_OK);
+    settings[1].name = "lambda"; /* not every algorithm has it */
+    ck_assert_int_eq(dcps_plugin_check("p.so", &model), DCPS_INVALID);
+    assert_says((const char *[]){"p.so", "setting 1", "lambda", NULL});
+    settings[1] = (dcps_setting){"momentum", NULL};
+    ck_assert_int_eq(dcps_plugin_check("p.so", &model), DCPS_INVALID);
+    assert_says((const char *[]){"p.so", "momentum", "NULL", NULL});
+    for (int i = 0; i < 12; i++)
+        settings[i] = (dcps_setting){"epochs", "3"};
+    ck_assert_int_eq(dcps_plugin_check("p.so", &model), DCPS_INVALID);
+    assert_says((const char *[]){"p.so", "name is NULL", NULL});
+}
+END_TEST
+
 START_TEST(endless_option_tables_are_refused)
 {
     static dcps_option options[70];
@@ -264,6 +283,7 @@ int main(void)
     tcase_add_test(tests, cut_plugins_are_refused);
     tcase_add_test(tests, each_missing_field_is_named);
     tcase_add_test(tests, unusable_option_tables_are_refused);
+    tcase_add_test(tests, unusable_settings_are_refused);
     tcase_add_test(tests, endless_option_tables_are_refused);
     tcase_add_test(tests, failed_allocations_are_survived);
     suite_add_tcase(suite, tests);
