@@ -11,6 +11,10 @@ enum { WEIGHT, BIAS };
 static dcps_status toy_load(void *state, const dcps_batch *batch)
 {
     toy_model *self = state;
+    self->gaps += self->loads > 0 && batch->turn != self->latest.turn + 1;
+    self->latest = *batch;
+    self->latest.samples = NULL;
+    self->first = self->loads == 0 ? self->latest : self->first;
     self->loads++;
     if (self->loads == self->fail_at) {
         return dcps_fail(DCPS_IO, "the toy is broken");

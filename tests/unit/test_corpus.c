@@ -255,6 +255,24 @@ START_TEST(batches_cover_the_text)
 }
 END_TEST
 
+/* Parts are equal, follow each other, and share the word at which one ends and the next begins. */
+START_TEST(texts_are_divided)
+{
+    static const int32_t words[30] = {0};
+    for (size_t count = 0; count <= 30; count++)
+        for (uint32_t parts = 1; parts <= 31; parts++) {
+            dcps_tokens tokens = {.words = words, .count = count};
+            size_t inputs = count == 0 ? 0 : (count - 1) / parts;
+            for (uint32_t i = 0; i < parts; i++) {
+                dcps_tokens part = dcps_tokens_part(&tokens, i, parts);
+                ck_assert_uint_eq(part.count, inputs == 0 ? 0 : inputs + 1);
+                ck_assert_ptr_eq(part.words, words + i * inputs);
+            }
+            ck_assert_uint_eq(dcps_tokens_part(&tokens, parts, parts).count, 0);
+        }
+}
+END_TEST
+
 START_TEST(batches_that_cannot_be_had_are_refused)
 {
     static const int32_t words[10] = {0};
@@ -314,6 +332,7 @@ int main(void)
     tcase_add_loop_test(tests, cut_texts_are_refused, 0, 2);
     tcase_add_test(tests, failed_allocations_are_survived);
     tcase_add_test(tests, batches_cover_the_text);
+    tcase_add_test(tests, texts_are_divided);
     tcase_add_test(tests, batches_that_cannot_be_had_are_refused);
     tcase_add_test(tests, batches_reuse_their_memory);
     suite_add_tcase(suite, tests);

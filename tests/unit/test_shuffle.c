@@ -30,6 +30,9 @@ START_TEST(each_sample_once_an_epoch)
                 ck_assert_uint_eq(batch.number, epoch * batches[i] + b);
                 ck_assert_uint_eq(batch.epoch, epoch);
                 ck_assert_uint_eq(batch.seed, 42);
+                ck_assert_uint_eq(batch.size, sizes[i]);
+                ck_assert_uint_eq(batch.turn, batch.number);
+                ck_assert(batch.worker == 0 && batch.workers == 1);
                 ck_assert(batch.count == sizes[i] || (b == batches[i] - 1 && batch.count < sizes[i]));
                 for (uint32_t k = 0; k < batch.count; k++) {
                     ck_assert_uint_lt(batch.samples[k], samples[i]);

@@ -14,6 +14,7 @@
 #include "support/loopback_server.h"
 #include "support/toy_model.h"
 #include "tensor/ref/ref.h"
+#include "worker/clip.h"
 #include "worker/shuffle.h"
 #include "worker/trainer.h"
 
@@ -55,6 +56,9 @@ static float train_serially(const dcps_loaded_model *loaded, float *weights)
     for (uint64_t number = 0; number < EPOCHS * dcps_shuffle_batches_per_epoch(shuffle); number++) {
         dcps_batch batch = dcps_shuffle_batch(shuffle, number);
         ck_assert_int_eq(dcps_trainer_step(loaded->model, loaded->state, tape, &batch, &loss), DCPS_OK);
+        if (loaded->info.clip_norm > 0) {
+            (void)dcps_clip_gradient(loaded->layout, loaded->info.clip_norm, gradient);
+        }
         for (uint64_t i = 0; i < params; i++) {
             float step = (float)RATE * gradient[i];
             weights[i] -= step;
@@ -90,6 +94,7 @@ static loopback_config toy_config(void)
                              .snapshot_every_samples = TOY_SAMPLES};
 }
 
+/* Second round: with a clipped gradient, as the norms here are above the limit at first and below it in the end. */
 START_TEST(one_worker_is_serial_sgd_to_the_bit)
 {
     static const char *const algorithms[] = {"sgd", "asgd", "ssgd", "dc-asgd-c", "dc-asgd-a"};
@@ -97,6 +102,7 @@ START_TEST(one_worker_is_serial_sgd_to_the_bit)
     dcps_loaded_model loaded;
     dcps_trainer_report report;
     toy_model_open(&toy, &loaded);
+    loaded.info.clip_norm = _i == 0 ? 0 : 0.4;
     uint64_t params = dcps_layout_total_params(loaded.layout);
     float *serial = dcps_alloc_aligned(params, sizeof(float));
     float *parallel = dcps_alloc_aligned(params, sizeof(float));
@@ -110,6 +116,9 @@ START_TEST(one_worker_is_serial_sgd_to_the_bit)
         ck_assert_uint_eq(report.samples, EPOCHS * TOY_SAMPLES);
         ck_assert_uint_eq(report.worker, 0);
         ck_assert(!report.stopped);
+        ck_assert_uint_eq(toy.latest.turn, toy.latest.number);
+        ck_assert_uint_eq(toy.latest.turn, EPOCHS * 7 - 1);
+        ck_assert_uint_eq(toy.latest.size, TOY_BATCH);
         ck_assert(report.final_loss == (double)loss);
         ck_assert(report.seconds > 0 && report.compute_seconds > 0 && report.wait_seconds > 0);
         ck_assert(report.compute_seconds + report.wait_seconds <= report.seconds);
@@ -121,6 +130,52 @@ START_TEST(one_worker_is_serial_sgd_to_the_bit)
     dcps_free(serial);
     dcps_free(parallel);
     toy_model_close(&loaded);
+}
+END_TEST
+
+/* One of two workers, on a thread of its own. */
+typedef struct one_of_two {
+    const loopback_server *server;
+    toy_model toy;
+} one_of_two;
+
+static void *train_beside(void *context)
+{
+    one_of_two *self = context;
+    dcps_loaded_model loaded;
+    dcps_trainer_report report;
+    toy_model_open(&self->toy, &loaded);
+    ck_assert_int_eq(train(self->server, &loaded, NULL, &report), DCPS_OK);
+    toy_model_close(&loaded);
+    return NULL;
+}
+
+/* Tickets go to whoever asks first, but every worker counts its own batches one by one. */
+START_TEST(each_worker_takes_turns_of_its_own)
+{
+    loopback_config config = toy_config();
+    config.workers = 2;
+    config.algorithm = "ssgd";
+    loopback_server *server = loopback_start(&config);
+    one_of_two workers[2] = {{.server = server}, {.server = server}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, train_beside, &workers[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    }
+    ck_assert_uint_eq(workers[0].toy.loads + workers[1].toy.loads, EPOCHS * 7);
+    ck_assert_uint_eq(workers[0].toy.first.worker + workers[1].toy.first.worker, 1);
+    for (int i = 0; i < 2; i++) {
+        const toy_model *toy = &workers[i].toy;
+        ck_assert_uint_gt(toy->loads, 1);
+        ck_assert_uint_eq(toy->latest.workers, 2);
+        ck_assert_uint_eq(toy->first.turn, 0);
+        ck_assert_uint_eq(toy->latest.turn, toy->loads - 1);
+        ck_assert_uint_eq(toy->gaps, 0);
+    }
+    loopback_kill(&server);
 }
 END_TEST
 
@@ -272,7 +327,8 @@ int main(void)
     Suite *suite = suite_create("trainer");
     TCase *group = tcase_create("trainer");
     tcase_set_timeout(group, 60);
-    tcase_add_test(group, one_worker_is_serial_sgd_to_the_bit);
+    tcase_add_loop_test(group, one_worker_is_serial_sgd_to_the_bit, 0, 2);
+    tcase_add_test(group, each_worker_takes_turns_of_its_own);
     tcase_add_test(group, a_step_allocates_nothing_in_the_end);
     tcase_add_test(group, goes_on_when_diverged);
     tcase_add_test(group, says_goodbye_when_the_model_fails);
