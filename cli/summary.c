@@ -119,6 +119,12 @@ static bool is_share(const char *metric)
     return length > 6 && strcmp(metric + length - 6, "_error") == 0;
 }
 
+/* As many digits as tell two good runs apart: 0.3412, 114.83. */
+static int digits_of(double value)
+{
+    return fabs(value) < 100.0 ? 4 : 2;
+}
+
 static void cell_number(dcps_table *table, double value, double spread, size_t count, int digits, const char *unit)
 {
     if (!isfinite(value)) {
@@ -140,13 +146,14 @@ static void add_quality(dcps_table *table, const dcps_results *results, uint32_t
     if (metric != NULL) {
         double mean = mean_of(results, first, value_metric, metric, &spread, scratch, &count);
         double scale = is_share(metric) ? 100.0 : 1.0;
-        cell_number(table, mean * scale, spread * scale, count, is_share(metric) ? 2 : 4, is_share(metric) ? " %" : "");
+        cell_number(table, mean * scale, spread * scale, count, is_share(metric) ? 2 : digits_of(mean),
+                    is_share(metric) ? " %" : "");
     }
     double loss = mean_of(results, first, value_loss, metric, &spread, scratch, &count);
     if (!isfinite(loss) && any_diverged(results, first)) {
         dcps_table_cell(table, "diverged");
     } else {
-        cell_number(table, loss, spread, 1, 4, "");
+        cell_number(table, loss, spread, 1, digits_of(loss), "");
     }
 }
 

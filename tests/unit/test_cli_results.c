@@ -208,6 +208,30 @@ START_TEST(test_table_with_divergence)
 }
 END_TEST
 
+/* What a model measures is what is shown, be it no share. */
+START_TEST(test_table_of_perplexities)
+{
+    dcps_results results = {.model = "lstm"};
+    const dcps_curve_point point = {.epoch = 13.0,
+                                    .train_loss = 91.53,
+                                    .metric_count = 2,
+                                    .metrics = {{"test_perplexity", 114.8257}, {"test_loss", 4.74}}};
+    const dcps_curve_point other = {.epoch = 13.0,
+                                    .train_loss = 188.125,
+                                    .metric_count = 2,
+                                    .metrics = {{"test_perplexity", 98.25}, {"test_loss", 4.6}}};
+    ck_assert_int_eq(dcps_result_add_point(add_run(&results, "sgd", 1, 1, 1000.0), &point), DCPS_OK);
+    ck_assert_int_eq(dcps_result_add_point(add_run(&results, "asgd", 4, 1, 5000.0), &other), DCPS_OK);
+    ck_assert_str_eq(dcps_results_main_metric(&results), "test_perplexity");
+    check_table(&results,
+                "algorithm  workers  test perplexity  train loss  seconds  samples/s  speed-up  staleness  p99\n"
+                "─────────────────────────────────────────────────────────────────────────────────────────────\n"
+                "sgd              1           114.83     91.5300      1.2      1,000         –       1.50    3\n"
+                "asgd             4          98.2500      188.12      0.2      5,000         –       1.50    3\n");
+    dcps_results_fini(&results);
+}
+END_TEST
+
 START_TEST(test_file)
 {
     char path[] = "/tmp/dcps-results-XXXXXX";
@@ -232,6 +256,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         test_document, test_what_is_not_finite_is_null, test_failed_run_is_kept,    test_speedups,
-        test_table,    test_table_with_failures,        test_table_with_divergence, test_file};
+        test_table,    test_table_with_failures,        test_table_with_divergence, test_table_of_perplexities,
+        test_file};
     return CHECK_MAIN("cli results", tests);
 }
