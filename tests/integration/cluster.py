@@ -1,6 +1,7 @@
 """Real processes for the integration tests: starts servers and workers, watches them, and never leaves one behind."""
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -17,19 +18,24 @@ PATIENCE = float(os.environ.get("DCPS_TEST_PATIENCE", "1"))
 SANITIZED = PATIENCE > 1
 
 
-def paced(step_ms, samples):
-    """A model that takes this long for each step, so that a test knows how long a run lasts."""
+def paced(step_ms, samples, pace_file=""):
+    """A model that takes this long for each step, or only as long as `pace_file` exists, so that a test knows how long a run lasts."""
     path = os.path.join(BIN, "..", "tests", "models", "paced.so")
-    return ["--model", path, "--model-opt", "step-ms=%g" % step_ms, "--model-opt", "samples=%d" % samples]
+    return ["--model", path, "--model-opt", "step-ms=%g" % step_ms, "--model-opt", "samples=%d" % samples, "--model-opt", "pace-file=" + pace_file]
 
 
 def free_ports(count):
-    held = [socket.socket() for _ in range(count)]
-    for s in held:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
+    """Ports at which nobody listens, below those that the system gives to whoever asks for any."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
     return ports
 
 
@@ -80,6 +86,16 @@ class ClusterTest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="dcps-test-")
         self.processes = []
+
+    def train_slowly(self, step_ms, samples):
+        """From here on workers take their time for each step, until the test calls train_fast: so it sees the middle of a run on any machine, and need not wait for its end."""
+        self.pace_file = os.path.join(self.folder, "pace")
+        with open(self.pace_file, "w"):
+            pass
+        self.model = paced(step_ms * PATIENCE, samples, self.pace_file)
+
+    def train_fast(self):
+        os.unlink(self.pace_file)
 
     def tearDown(self):
         for process in self.processes:

@@ -77,9 +77,9 @@ def share(count, parts, item):
     return extra + (item - split) // each, (item - split) % each, each
 
 
-def connect(address, timeout=10):
+def connect(address):
     """Frames leave one by one: without TCP_NODELAY each message would wait for an acknowledgement."""
-    peer = zmtp.Peer(address, timeout).shake_hands()
+    peer = zmtp.Peer(address).shake_hands()
     peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return peer
 

@@ -66,7 +66,7 @@ static void trial_init(trial *self, const char *server_mode, const char *worker_
                                          .limits = dcps_cluster_default_limits,
                                          .supervisor = self->supervisor,
                                          .screen = &self->screen};
-    self->config.limits.stop_ms = 500;
+    self->config.limits.stop_ms = strcmp(worker_mode, "deaf") == 0 || strcmp(server_mode, "deaf") == 0 ? 1000 : 10000;
     self->config.limits.backoff_ms = 50;
 }
 

@@ -60,18 +60,19 @@ class EndToEndTest(cluster.ClusterTest):
 
     def test_resume_on_other_shards(self):
         folder = os.path.join(self.folder, "kept")
-        self.model = cluster.paced(4, 16000)  # 2,000 steps of 4 ms: stopped long before their end
+        self.train_slowly(40, 16000)
         flags = ["--algorithm", "dc-asgd-a", "--optimizer", "momentum", "--momentum", 0.5, "--epochs", 2, "--batch-size", 16, "--workers", 2,
                  "--learning-rate", 0.02, "--block-params", 1024, "--checkpoint-dir", folder]
         server = self.start_server("--shards", 2, *flags)
         workers = [self.start_worker(server.address) for _ in range(2)]
-        self.wait_samples(server.address, 4000)
+        self.wait_samples(server.address, 800)
         server.signal(signal.SIGTERM)
         self.wait_exit(server, 20)
         for worker in workers:
             self.wait_exit(worker, 20)
         path = os.path.join(folder, "dcps-0-of-1.safetensors")
         kept = read_safetensors(path)
+        self.train_fast()
         self.assertTrue(any(name.startswith("momentum/") for name in kept), sorted(kept))
         self.assertTrue(any(name.startswith("mean_square/") for name in kept), sorted(kept))
         resumed = self.start_server("--shards", 5, "--resume", "yes", *flags, name="resumed")
@@ -80,7 +81,7 @@ class EndToEndTest(cluster.ClusterTest):
             self.wait_exit(worker, 120)
         status = self.wait_all_samples(resumed.address, 32000)[0]
         self.assertGreater(status["pushes_applied"], 0)
-        self.assertLessEqual(status["pushes_applied"], (32000 - 4000) / 16 * 5)  # of five blocks; it did not begin anew
+        self.assertLessEqual(status["pushes_applied"], (32000 - 800) / 16 * 5)  # of five blocks; it did not begin anew
         self.stop(resumed)
 
     def test_run_and_compare(self):
@@ -88,7 +89,7 @@ class EndToEndTest(cluster.ClusterTest):
         done = subprocess.run([os.path.join(cluster.BIN, "dcps"), "compare", "--model", "mlp", "--model-opt", "hidden=16", "--runs",
                                "sgd@1,ssgd@2,asgd@2,dc-asgd-c@2,dc-asgd-a@2", "--epochs", "1", "--batch-size", "128", "--learning-rate", "0.1",
                                "--warmup-epochs", "0", "--out", out],
-                              capture_output=True, text=True, timeout=400)
+                              capture_output=True, text=True, timeout=300 * cluster.PATIENCE)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         with open(os.path.join(out, "results.json")) as file:
             results = json.load(file)
@@ -112,7 +113,7 @@ class EndToEndTest(cluster.ClusterTest):
         """Workers that take 4 ms for each of 1,000 steps are there together on any machine."""
         out = os.path.join(self.folder, "out")
         done = subprocess.run([os.path.join(cluster.BIN, "dcps"), "compare", *cluster.paced(4, 16000), "--runs", "ssgd@2,asgd@2", "--epochs", "1",
-                               "--batch-size", "16", "--out", out], capture_output=True, text=True, timeout=400)
+                               "--batch-size", "16", "--out", out], capture_output=True, text=True, timeout=300 * cluster.PATIENCE)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         with open(os.path.join(out, "results.json")) as file:
             synchronous, asynchronous = json.load(file)["runs"]

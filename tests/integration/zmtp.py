@@ -1,8 +1,12 @@
 """A ZeroMQ peer made of bytes (ZMTP 3.0, NULL security), so that tests can send frames no library would."""
+import os
 import socket
 import struct
 
 GREETING = b"\xff" + b"\0" * 8 + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + b"\0" + b"\0" * 31
+
+
+PATIENCE = float(os.environ.get("DCPS_TEST_PATIENCE", "1"))
 
 
 def varint(value):
@@ -26,10 +30,9 @@ def header(number, body, version=1):
 
 
 class Peer:
-    def __init__(self, address, timeout=5):
+    def __init__(self, address, seconds=10):
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=timeout)
-        self.socket.settimeout(timeout)
+        self.socket = socket.create_connection((host, int(port)), timeout=seconds * PATIENCE)
 
     def shake_hands(self, socket_type=b"DEALER"):
         self.socket.sendall(GREETING)

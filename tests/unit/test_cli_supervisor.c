@@ -78,10 +78,10 @@ START_TEST(test_hung_child_is_killed_at_the_deadline)
     await_lines(supervisor, &lines, 3);
     stop(stopped);
     uint64_t start_ns = dcps_clock_ns();
-    ck_assert_uint_eq(dcps_supervisor_stop_all(supervisor, 500), 2);
+    ck_assert_uint_eq(dcps_supervisor_stop_all(supervisor, 2000), 2);
     uint64_t took_ns = dcps_clock_ns() - start_ns;
-    ck_assert_uint_ge(took_ns, 500 * DCPS_NS_PER_MS);
-    ck_assert_uint_lt(took_ns, 5 * DCPS_NS_PER_S);
+    ck_assert_uint_ge(took_ns, 2 * DCPS_NS_PER_S);
+    ck_assert_uint_lt(took_ns, 20 * DCPS_NS_PER_S);
     ck_assert_int_eq(WTERMSIG(dcps_process_exit_status(deaf)), SIGKILL);
     ck_assert_int_eq(WTERMSIG(dcps_process_exit_status(stopped)), SIGKILL);
     ck_assert_int_eq(dcps_process_exit_status(polite), 0);

@@ -278,7 +278,7 @@ START_TEST(a_signal_stops_it)
     ck_assert_int_eq(pthread_create(&thread, NULL, send_signal, &number), 0);
     uint64_t began_ns = dcps_clock_ns();
     ck_assert_int_eq(train(server, &loaded, stop, &report), DCPS_OK);
-    ck_assert_double_lt((double)(dcps_clock_ns() - began_ns) / 1e9, 5.0);
+    ck_assert_double_lt((double)(dcps_clock_ns() - began_ns) / 1e9, 20.0);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert(dcps_stop_requested(stop));
     ck_assert(report.stopped);

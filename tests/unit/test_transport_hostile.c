@@ -14,7 +14,7 @@
 #include "support/check_main.h"
 #include "unit/zmtp_peer.h"
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 30000
 
 static dcps_transport *transport;
 static dcps_socket *server;
