@@ -1,6 +1,7 @@
 #include "base/streams.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 void dcps_open_standard_streams(void)
@@ -12,4 +13,10 @@ void dcps_open_standard_streams(void)
     if (descriptor > STDERR_FILENO) {
         close(descriptor);
     }
+}
+
+void dcps_ignore_write_signals(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
 }

@@ -1,4 +1,5 @@
 /* The dcps program: everything a person types. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,16 @@ static const struct {
     {"bench", "measure speeds beside the machine's limits", dcps_command_bench},
 };
 
+/* Nothing is good whose output got lost. */
+static int flushed(int code)
+{
+    if (fflush(stdout) != 0 && code == DCPS_EXIT_GOOD) {
+        dcps_error("cannot write to standard output: %s", strerror(errno));
+        return DCPS_EXIT_FAILED;
+    }
+    return code;
+}
+
 static void print_help(FILE *out)
 {
     (void)fputs("Usage: dcps COMMAND [OPTION…]\n\nTrains models on parameter servers.\n\nCommands:\n", out);
@@ -32,6 +43,7 @@ static void print_help(FILE *out)
 int main(int argc, char **argv)
 {
     dcps_open_standard_streams();
+    dcps_ignore_write_signals();
     dcps_log_setup("dcps", DCPS_LOG_INFO, false);
     if (argc < 2) {
         print_help(stderr);
@@ -39,15 +51,15 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         print_help(stdout);
-        return DCPS_EXIT_GOOD;
+        return flushed(DCPS_EXIT_GOOD);
     }
     if (strcmp(argv[1], "--version") == 0) {
         (void)printf("dcps %s\n", DCPS_VERSION);
-        return DCPS_EXIT_GOOD;
+        return flushed(DCPS_EXIT_GOOD);
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
-            return commands[i].run(argc - 1, argv + 1);
+            return flushed(commands[i].run(argc - 1, argv + 1));
         }
     }
     dcps_error("unknown command '%.100s': dcps --help lists them", argv[1]);

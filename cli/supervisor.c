@@ -21,7 +21,6 @@ struct dcps_supervisor {
     int epoll_fd;
     int signal_fd;
     sigset_t old_mask;
-    struct sigaction old_pipe;
     uint32_t interrupts;
 };
 
@@ -46,8 +45,6 @@ static dcps_status open_descriptors(dcps_supervisor *supervisor)
         return dcps_fail(DCPS_SYSTEM, "cannot watch for signals: %s", strerror(errno));
     }
     (void)sigprocmask(SIG_BLOCK, &taken, &supervisor->old_mask);
-    const struct sigaction ignore = {.sa_handler = SIG_IGN};
-    (void)sigaction(SIGPIPE, &ignore, &supervisor->old_pipe);
     watch(supervisor, supervisor->signal_fd);
     return DCPS_OK;
 }
@@ -98,7 +95,6 @@ void dcps_supervisor_destroy(dcps_supervisor **supervisor)
     dcps_free(gone->children);
     take_signals(gone);
     close_descriptors(gone);
-    (void)sigaction(SIGPIPE, &gone->old_pipe, NULL);
     (void)sigprocmask(SIG_SETMASK, &gone->old_mask, NULL);
     dcps_free(gone);
     *supervisor = NULL;

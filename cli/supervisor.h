@@ -9,7 +9,7 @@
 
 typedef struct dcps_supervisor dcps_supervisor;
 
-/* Blocks SIGINT, SIGTERM, SIGHUP and SIGCHLD for this thread and those it creates later, and ignores SIGPIPE, until destroyed. */
+/* Blocks SIGINT, SIGTERM, SIGHUP and SIGCHLD for this thread and those it creates later, until destroyed. */
 DCPS_MUST_CHECK dcps_status dcps_supervisor_create(dcps_supervisor **supervisor);
 /* Kills and reaps whatever is left. Accepts NULL inside. */
 void dcps_supervisor_destroy(dcps_supervisor **supervisor);

@@ -1,5 +1,4 @@
 /* dcps-server. */
-#include <signal.h>
 #include <stdio.h>
 
 #include "base/streams.h"
@@ -47,7 +46,7 @@ int main(int argc, char **argv)
     int first;
     dcps_parse_outcome outcome;
     dcps_open_standard_streams();
-    (void)signal(SIGPIPE, SIG_IGN);
+    dcps_ignore_write_signals();
     dcps_status status = dcps_options_parse(&dcps_server_program, argc, argv, &options, &first, &outcome);
     if (status != DCPS_OK) {
         return complain(status);

@@ -119,6 +119,7 @@ int dcps_worker_main(int argc, char **argv)
     dcps_parse_outcome outcome = DCPS_PARSE_RUN;
     bool usage = false;
     dcps_open_standard_streams();
+    dcps_ignore_write_signals();
     dcps_log_setup("dcps-worker", DCPS_LOG_INFO, false);
     dcps_status status = dcps_worker_settings_parse(argc, argv, &settings, &outcome);
     if (status != DCPS_OK) {

@@ -84,6 +84,22 @@ class CliTest(cluster.ClusterTest):
         self.assertNotIn("http://", page.replace("http://www.w3.org/2000/svg", ""))
         self.assertEqual(sorted(os.listdir(out)), ["report.html", "results.json"])
 
+    def test_files_that_may_not_grow(self):
+        """A checkpoint beyond the limit of a user is an error of that server, not its death."""
+        command = 'ulimit -f 40; exec "$@"'
+        done = subprocess.run(["sh", "-c", command, "sh", os.path.join(cluster.BIN, "dcps"), "run", *SMALL, "--workers", "1", "--epochs", "1",
+                               "--checkpoint-dir", os.path.join(self.folder, "checkpoints")], capture_output=True, text=True, timeout=120 * cluster.PATIENCE)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertRegex(done.stdout + done.stderr, r"checkpoint failed.*File too large")
+        self.assertNotIn("killed by signal", done.stdout + done.stderr)
+
+    def test_output_that_cannot_be_written(self):
+        for arguments in (["--help"], ["--version"], ["run", "--help"], ["run", "--print-config"], ["doctor"]):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                done = subprocess.run([os.path.join(cluster.BIN, "dcps"), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20 * cluster.PATIENCE)
+            self.assertNotEqual(done.returncode, 0, arguments)
+            self.assertIn("No space left on device", done.stderr, arguments)
+
     def test_out_is_looked_at_before_training(self):
         taken = os.path.join(self.folder, "taken")
         with open(taken, "w", encoding="utf-8"):

@@ -1,6 +1,7 @@
 """What happens when processes die, stall and come back: nothing hangs, messages are clear and quick, every batch is applied once."""
 import os
 import signal
+import subprocess
 import time
 
 import cluster
@@ -179,6 +180,19 @@ class KillTest(cluster.ClusterTest):
         fresh = [self.start_worker(server.address, name="worker-fresh%d" % i) for i in range(2)]
         self.finish(*fresh)
         self.check_complete(server, 2)
+        self.stop(server)
+
+    def test_worker_that_nobody_listens_to(self):
+        """What it logs goes into a pipe without a reader."""
+        server = self.start_server("--workers", 1, "--algorithm", "asgd", "--epochs", EPOCHS, "--batch-size", BATCH)
+        self.train_fast()
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run([os.path.join(cluster.BIN, "dcps-worker"), "--servers", server.address, *self.model], stdout=subprocess.PIPE, stderr=write,
+                              timeout=120 * cluster.PATIENCE)
+        os.close(write)
+        self.assertEqual(done.returncode, 0)
+        self.wait_all_samples(server.address, EPOCHS * EPOCH_SAMPLES)
         self.stop(server)
 
     def test_terminate_server_drains(self):
