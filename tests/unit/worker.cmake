@@ -20,3 +20,11 @@ set_target_properties(toy_plugin PROPERTIES
 dcps_test(test_worker_program LABELS unit SOURCES unit/test_worker_program.c LINKS dcps_shared dcps_test_loopback)
 target_compile_definitions(test_worker_program PRIVATE TEST_MODELS_DIR="${CMAKE_BINARY_DIR}/tests/models")
 add_dependencies(test_worker_program toy_plugin variant_good variant_old_abi)
+
+# The models themselves, on data made up in the form of the published sets. The program offers them the public functions, as dcps does.
+if(TARGET model_mlp)
+  dcps_test(test_models LABELS unit SOURCES unit/test_models.c support/data_fixture.c support/coded_file.c support/temp_folder.c
+    LINKS dcps_worker dcps_dep_zlib dcps_dep_lzma m)
+  dcps_offer_api(test_models)
+  add_dependencies(test_models model_cnn model_lstm model_resnet)
+endif()
