@@ -69,7 +69,7 @@ static dcps_status run_one(dcps_comparison *comparison, const dcps_run_spec *spe
     return status;
 }
 
-/* A failed run does not end the comparison, a person's wish and unusable flags do. */
+/* A failed run does not end the comparison. A person's wish and unusable flags do, and a first run that leaves nothing: what it lacked, the others lack, too. */
 static dcps_status run_all(dcps_comparison *comparison)
 {
     comparison->total = (uint32_t)comparison->spec_count * comparison->seeds;
@@ -77,7 +77,8 @@ static dcps_status run_all(dcps_comparison *comparison)
     for (size_t i = 0; i < comparison->spec_count; i++) {
         for (uint32_t repeat = 0; repeat < comparison->seeds; repeat++) {
             dcps_status status = run_one(comparison, &comparison->specs[i], repeat);
-            if (status == DCPS_CANCELLED || status == DCPS_INVALID || status == DCPS_NO_MEMORY) {
+            bool hopeless = status == DCPS_CANCELLED || status == DCPS_INVALID || status == DCPS_NO_MEMORY;
+            if (hopeless || (status != DCPS_OK && !dcps_job_has_results(&comparison->job))) {
                 return status;
             }
         }

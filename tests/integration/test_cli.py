@@ -47,6 +47,13 @@ class CliTest(cluster.ClusterTest):
         self.check(["run", "--model", "no-such-model"], 2, "no-such-model")
         self.check(["run", "--model", "mlp", "--model-opt", "no-such-option=1"], 2, "no-such-option")
 
+    def test_comparison_that_cannot_begin(self):
+        """What the first run lacks, the others lack, too."""
+        done = self.dcps("compare", "--model", "no-such-model", "--runs", "sgd@1,asgd@2")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("[1/2] sgd@1 failed", done.stdout + done.stderr)
+        self.assertNotIn("asgd@2", done.stdout + done.stderr)
+
     def test_every_flag_of_a_run_is_known_to_servers(self):
         ours = {"model", "model-opt", "data", "device", "threads", "max-restarts", "stall-timeout", "evaluate", "out", "config",
                 "print-config", "help", "version"}
