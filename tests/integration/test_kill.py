@@ -7,11 +7,11 @@ import time
 import cluster
 
 EPOCHS = 2
-EPOCH_SAMPLES = 16000
+EPOCH_SAMPLES = 4000
 BATCH = 16
 STEPS = EPOCHS * EPOCH_SAMPLES // BATCH
-STEP_MS = 40  # slowly, a run of two workers lasts 40 s at least
-SOME = 20 * BATCH  # samples that show that training goes on
+STEP_MS = 100  # slowly, a run of two workers lasts 25 s at least
+SOME = 8 * BATCH  # samples that show that training goes on
 LEASE_MS = int(1000 * (1 + cluster.PATIENCE))
 
 
