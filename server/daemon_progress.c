@@ -59,6 +59,7 @@ void dcps_daemon_tell_progress(dcps_daemon *daemon, uint64_t now_ns)
     if (status.state == DCPS_RUN_DONE) {
         if (!progress->done_told && daemon->phase == DCPS_PHASE_SERVING) {
             tell_done(&status);
+            dcps_daemon_save_run(daemon);
         }
         progress->done_told = true;
     } else if (status.state == DCPS_RUN_WAITING) {

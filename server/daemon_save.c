@@ -149,6 +149,13 @@ void dcps_daemon_save(dcps_daemon *daemon, const dcps_peer *peer)
     }
 }
 
+void dcps_daemon_save_run(dcps_daemon *daemon)
+{
+    if (daemon->config->checkpoint_dir != NULL) {
+        dcps_daemon_save(daemon, NULL);
+    }
+}
+
 void dcps_daemon_save_first(dcps_daemon *daemon)
 {
     const dcps_save *save = &daemon->save;

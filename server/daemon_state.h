@@ -115,6 +115,8 @@ void dcps_daemon_status(dcps_daemon *daemon, dcps_status_reply *reply);
 void dcps_daemon_save(dcps_daemon *daemon, const dcps_peer *peer);
 /* The first checkpoint, as soon as every block has values: from then on a restart finds one. Cheap: call often. */
 void dcps_daemon_save_first(dcps_daemon *daemon);
+/* The one of a run that is complete, where checkpoints are kept: from then on nobody is left to train again what a crash would lose. */
+void dcps_daemon_save_run(dcps_daemon *daemon);
 /* A shard's answer; takes over the image. */
 void dcps_daemon_take_export(dcps_daemon *daemon, dcps_shard_report *report);
 /* Frees what an unfinished checkpoint holds. */

@@ -201,6 +201,18 @@ class CheckpointTest(ServerTest):
         first = os.stat(self.file).st_mtime_ns
         self.wait("the next checkpoint", lambda: os.stat(self.file).st_mtime_ns != first, 20)
 
+    def test_finished_run_is_kept_at_once(self):
+        server = self.serve("--checkpoint-every", 0)
+        self.train_some(server, 1)
+        worker = self.peers[-1]
+        for _ in range(3 * SAMPLES // 10 - 1):
+            worker.train(0.25, samples=10)
+        self.wait_text(server, r"run complete", 20)
+        self.wait_text(server, r"(?s)run complete.*checkpoint written", 20)
+        server.kill()
+        restarted = self.serve("--resume", "yes", name="restarted")
+        self.wait_text(restarted, r"resumed from .*: 300 samples \(epoch 3\.00 of 3\)", 20)
+
     def test_settings_that_cannot_change(self):
         server = self.serve()
         worker = self.train_some(server, 1)
