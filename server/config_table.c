@@ -165,7 +165,8 @@ static const dcps_option flags[] = {
      .value_name = "SECONDS",
      .minimum = 0,
      .maximum = 1e6,
-     .help = "Seconds from one checkpoint to the next; 0: only on request, when the run is complete and when the server stops"},
+     .help = "Seconds from one checkpoint to the next; 0: only on request, when the run is complete and when the "
+             "server stops"},
     {.name = "resume",
      .type = DCPS_OPTION_TEXT,
      .default_text = "no",
