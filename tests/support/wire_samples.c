@@ -70,7 +70,7 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
                  .body.layout = {.session = SESSION,
                                  .nonce = 11,
                                  .samples_per_epoch = 60000,
-                                 .tensor_count = 4,
+                                 .tensor_count = sizeof(tensors) / sizeof(tensors[0]),
                                  .tensors = tensors}}},
     {.message = {.type = DCPS_MESSAGE_LAYOUT_REPLY,
                  .body.layout_reply = {.nonce = 12,

@@ -98,6 +98,13 @@ START_TEST(lstms_have_the_published_sizes)
 }
 END_TEST
 
+START_TEST(cnn_has_the_stated_size)
+{
+    check_counts("cnn", "samples=10", NULL, 215418, 96);
+    check_counts("cnn", "samples=10 filters=8,8,8,8 hidden=3", NULL, 5131, 64);
+}
+END_TEST
+
 static void check_refused(const char *model, const char *options, const char *data, dcps_status status,
                           const char *words)
 {
@@ -222,6 +229,7 @@ int main(void)
     tcase_add_checked_fixture(tests, folders_up, folders_down);
     tcase_add_test(tests, resnets_have_the_published_sizes);
     tcase_add_test(tests, lstms_have_the_published_sizes);
+    tcase_add_test(tests, cnn_has_the_stated_size);
     tcase_add_test(tests, what_cannot_be_is_refused);
     tcase_add_test(tests, state_is_carried_from_batch_to_batch);
     tcase_add_test(tests, evaluations_carry_state_and_repeat);
