@@ -40,6 +40,7 @@
     X(REORDER, "reorder")                                                                                              \
     X(CONV2D, "conv2d")                                                                                                \
     X(BATCH_NORM, "batch_norm")                                                                                        \
+    X(BATCH_NORM_RELU, "batch_norm_relu")                                                                              \
     X(MAX_POOL, "max_pool")                                                                                            \
     X(AVG_POOL, "avg_pool")                                                                                            \
     X(GLOBAL_AVG_POOL, "global_avg_pool")                                                                              \
@@ -55,14 +56,16 @@ typedef enum dcps_op {
 #define DCPS_OP_MAX_INPUTS 64u
 
 /* How the values of a tensor lie in memory. A backend may keep images [batch, channels, height, width] channels last: as the row-major values of
- * [batch, height, width, channels]. Everything else is row-major. Gradients lie as values do. */
-typedef enum dcps_order { DCPS_ROW_MAJOR = 0, DCPS_CHANNELS_LAST } dcps_order;
+ * [batch, height, width, channels]; or in blocks of some channels: as those of [batch, channels / block, height, width, block]. Everything else is
+ * row-major. Gradients lie as values do. */
+typedef enum dcps_order { DCPS_ROW_MAJOR = 0, DCPS_CHANNELS_LAST, DCPS_CHANNELS_BLOCKED } dcps_order;
 
 /* Which orders a kernel understands. The tape hands it nothing else: where need be it puts a REORDER before the call. */
 typedef enum dcps_takes {
     DCPS_TAKES_ROW_MAJOR = 0,
     DCPS_TAKES_CHANNELS_LAST, /* of input 0 when it has four dims, and gives the same; all others row-major */
-    DCPS_TAKES_EITHER         /* all inputs and the result alike: channels last as soon as one input is */
+    DCPS_TAKES_EITHER,        /* all inputs and the result alike: as the first input that is not row-major */
+    DCPS_TAKES_CHOSEN         /* what the kernel's `choose` says */
 } dcps_takes;
 
 /* A tensor of the current step. Values are contiguous. */
@@ -80,7 +83,7 @@ struct dcps_tensor {
     uint32_t open_uses;                         /* calls that use the tensor and have not been walked backward */
     float *gradient;                            /* [count]; NULL until needed */
     const struct dcps_layout_tensor *parameter; /* NULL: not a leaf of the layout */
-    struct dcps_tensor *twin;                   /* the same values in the other order; NULL: nobody needed them */
+    struct dcps_tensor *twin; /* the same values in another order, in a ring of all of them; NULL: nobody needed them */
 };
 
 /* One op applied to its inputs. Shapes are checked before a kernel sees it. */
@@ -103,6 +106,9 @@ typedef struct dcps_gradient_slot {
 
 typedef struct dcps_kernel {
     dcps_takes takes;
+    /* For DCPS_TAKES_CHOSEN: the order of input `input`, or of the result y [y_dims] when `input` is input_count; matters for four dims only. Inputs are as
+     * they came. */
+    dcps_order (*choose)(const dcps_call *call, const size_t *y_dims, uint32_t input);
     /* How many floats of `saved` the call needs, its shapes and attributes being set. NULL: none. */
     size_t (*saved_count)(const dcps_call *call);
     /* Writes all of y [y->count] and `saved`. NULL: the result is a view of the input. Errors: DCPS_SYSTEM (library), DCPS_NO_MEMORY. */
@@ -113,6 +119,7 @@ typedef struct dcps_kernel {
 
 typedef struct dcps_backend {
     const char *name;
+    size_t (*channel_block)(void);             /* of DCPS_CHANNELS_BLOCKED; NULL: the backend has no such order */
     const dcps_kernel *kernels[DCPS_OP_COUNT]; /* NULL: op not supported */
 } dcps_backend;
 

@@ -51,7 +51,9 @@ static bool inputs_present(dcps_tape *tape, dcps_op op, uint32_t input_count, dc
 /* Where a gradient would be pushed as if it were a value. */
 static bool averages_fit(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x)
 {
-    for (uint32_t i = 0; i < input_count && op != DCPS_OP_BATCH_NORM; i++)
+    if (op == DCPS_OP_BATCH_NORM || op == DCPS_OP_BATCH_NORM_RELU)
+        return true;
+    for (uint32_t i = 0; i < input_count; i++)
         if (x[i]->parameter != NULL && x[i]->parameter->average_rate > 0.0f) {
             dcps_tape_fail(tape, dcps_fail(DCPS_INVALID,
                                            "%s: input %u is %s, a tensor that is averaged and not trained: only "
@@ -193,7 +195,7 @@ bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, 
 dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, size_t first, uint32_t dim_count, const size_t *dims)
 {
     dcps_order order;
-    if (!dcps_call_order(tape, call, dim_count, &order))
+    if (!dcps_call_order(tape, call, dim_count, dims, &order))
         return NULL;
     dcps_tensor *y = tensor_create(tape, call, dim_count, dims);
     if (y == NULL)
@@ -211,7 +213,7 @@ dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, size_t first, uint
 dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims)
 {
     dcps_order order;
-    if (!dcps_call_order(tape, call, dim_count, &order))
+    if (!dcps_call_order(tape, call, dim_count, dims, &order))
         return NULL;
     dcps_tensor *y = tensor_create(tape, call, dim_count, dims);
     if (y == NULL)

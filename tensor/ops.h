@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tensor/backend.h"
+
 /* DCPS_OP_CROSS_ENTROPY: x[0] logits [rows, classes]; saved: probabilities [rows, classes]. */
 typedef struct dcps_cross_entropy_attributes {
     const int32_t *labels; /* [rows], each in 0 … classes − 1 or ignored */
@@ -20,6 +22,12 @@ typedef struct dcps_matmul_attributes {
     size_t batch, m, n, k;
     bool transpose_a, transpose_b;
 } dcps_matmul_attributes;
+
+/* DCPS_OP_REORDER */
+typedef struct dcps_reorder_attributes {
+    dcps_order to;
+    size_t channel_block; /* of the backend */
+} dcps_reorder_attributes;
 
 /* DCPS_OP_SCALE */
 typedef struct dcps_scale_attributes {
@@ -53,7 +61,7 @@ typedef struct dcps_conv2d_attributes {
     size_t stride, padding;
 } dcps_conv2d_attributes;
 
-/* DCPS_OP_BATCH_NORM: x[0] [batch, channels, height, width] or [batch, channels], then scale, shift and the running mean and variance, all [channels]. In
+/* DCPS_OP_BATCH_NORM, and DCPS_OP_BATCH_NORM_RELU with what is added before ReLU as one more input, or none: x[0] [batch, channels, height, width] or [batch, channels], then scale, shift and the running mean and variance, all [channels]. In
  * training, backward writes to the slots of the last two what is pushed in the place of their gradients: mean and variance of this batch. */
 typedef struct dcps_batch_norm_attributes {
     size_t batch, channels, pixels; /* pixels: height · width, 1 for two dims */
@@ -66,7 +74,8 @@ enum {
     DCPS_BATCH_NORM_SHIFT,
     DCPS_BATCH_NORM_MEAN,
     DCPS_BATCH_NORM_VARIANCE,
-    DCPS_BATCH_NORM_INPUTS
+    DCPS_BATCH_NORM_INPUTS,
+    DCPS_BATCH_NORM_RESIDUAL = DCPS_BATCH_NORM_INPUTS /* shaped like x[0] */
 };
 
 /* DCPS_OP_MAX_POOL, DCPS_OP_AVG_POOL */

@@ -43,7 +43,7 @@ DCPS_MUST_CHECK dcps_status dcps_kernel_backward(dcps_tape *tape, const dcps_cal
 
 /* x in `order`: x itself, or its twin, made where there is none. NULL, with the tape failed, otherwise. */
 dcps_tensor *dcps_tape_order(dcps_tape *tape, dcps_tensor *x, dcps_order order);
-/* Puts the inputs of `call` into orders that its kernel takes, and says in which the result will be. False, with the tape failed, otherwise. */
-bool dcps_call_order(dcps_tape *tape, dcps_call *call, uint32_t dim_count, dcps_order *order);
+/* Puts the inputs of `call` into orders that its kernel takes, and says in which the result, of shape dims, will be. False, with the tape failed, otherwise. */
+bool dcps_call_order(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims, dcps_order *order);
 
 #endif

@@ -165,12 +165,15 @@ static dcps_status resnet_load(void *state, const dcps_batch *batch)
                                            &self->norm, self->augment ? &augment : NULL);
 }
 
-/* x [batch, channels, height, width] → [batch, filters, height / stride, width / stride]; its tensors are those from `first` on. */
-static dcps_tensor *conv_norm(dcps_tape *tape, dcps_tensor *x, uint32_t first, size_t stride)
+/* x [batch, channels, height, width] → [batch, filters, height / stride, width / stride]; its tensors are those from `first` on. Before ReLU, `residual` is
+ * added, if any. */
+static dcps_tensor *conv_norm_relu(dcps_tape *tape, dcps_tensor *x, uint32_t first, size_t stride,
+                                   dcps_tensor *residual)
 {
     x = dcps_tape_conv2d(tape, x, dcps_tape_parameter(tape, first), stride, 1);
-    return dcps_tape_batch_norm(tape, x, dcps_tape_parameter(tape, first + 1), dcps_tape_parameter(tape, first + 2),
-                                dcps_tape_parameter(tape, first + 3), dcps_tape_parameter(tape, first + 4), EPSILON);
+    return dcps_tape_batch_norm_relu(tape, x, dcps_tape_parameter(tape, first + 1),
+                                     dcps_tape_parameter(tape, first + 2), dcps_tape_parameter(tape, first + 3),
+                                     dcps_tape_parameter(tape, first + 4), EPSILON, residual);
 }
 
 /* Option A: every second pixel of every second row, and as many channels of zeros again. */
@@ -184,9 +187,8 @@ static dcps_tensor *shortcut(dcps_tape *tape, dcps_tensor *x)
 /* y = relu(x + F(x)), F two convolutions; where the stage begins, F halves height and width. */
 static dcps_tensor *block(dcps_tape *tape, dcps_tensor *x, uint32_t first, bool halve)
 {
-    dcps_tensor *y = dcps_tape_relu(tape, conv_norm(tape, x, first, halve ? 2 : 1));
-    y = conv_norm(tape, y, first + TENSORS_A_CONV, 1);
-    return dcps_tape_relu(tape, dcps_tape_add(tape, y, halve ? shortcut(tape, x) : x));
+    dcps_tensor *y = conv_norm_relu(tape, x, first, halve ? 2 : 1, NULL);
+    return conv_norm_relu(tape, y, first + TENSORS_A_CONV, 1, halve ? shortcut(tape, x) : x);
 }
 
 /* x [batch, 3, 32, 32] → [batch, classes] */
@@ -194,7 +196,7 @@ static dcps_tensor *resnet_logits(void *state, dcps_tape *tape, dcps_tensor *x)
 {
     const resnet *self = state;
     uint32_t next = TENSORS_A_CONV;
-    x = dcps_tape_relu(tape, conv_norm(tape, x, 0, 1));
+    x = conv_norm_relu(tape, x, 0, 1, NULL);
     for (int stage = 0; stage < STAGES; stage++)
         for (uint32_t i = 0; i < self->blocks; i++) {
             x = block(tape, x, next, stage > 0 && i == 0);

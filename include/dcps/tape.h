@@ -88,6 +88,10 @@ DCPS_API dcps_tensor *dcps_tape_conv2d(dcps_tape *tape, dcps_tensor *x, dcps_ten
  * a variance that starts at one are usual) for which a step pushes the mean of its batch and the variance with the divisor n − 1. Each of the two is one call's in a step. */
 DCPS_API dcps_tensor *dcps_tape_batch_norm(dcps_tape *tape, dcps_tensor *x, dcps_tensor *scale, dcps_tensor *shift,
                                            dcps_tensor *mean, dcps_tensor *variance, float epsilon);
+/* max(batch_norm(x, …) + residual, 0), with a residual shaped like x, or NULL for none: the same as the three ops, in fewer passes over memory. */
+DCPS_API dcps_tensor *dcps_tape_batch_norm_relu(dcps_tape *tape, dcps_tensor *x, dcps_tensor *scale, dcps_tensor *shift,
+                                                dcps_tensor *mean, dcps_tensor *variance, float epsilon,
+                                                dcps_tensor *residual);
 
 /* Maximum, or mean, over kernel × kernel windows at every stride-th place → sizes as of conv2d. 1 ≤ stride, padding < kernel. What lies outside the
  * image counts for nothing: the mean is of the elements inside. The gradient of a maximum goes to the first that is largest. */

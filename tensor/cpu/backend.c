@@ -1,6 +1,7 @@
 #include "tensor/cpu/cpu.h"
 
 #include "tensor/cpu/kernels.h"
+#include "tensor/cpu/order.h"
 
 /* Of OpenMP, which oneDNN runs on. Declared here because only GCC ships <omp.h>. */
 extern void omp_set_num_threads(int count);
@@ -9,6 +10,7 @@ const dcps_backend *dcps_cpu_backend(void)
 {
     static const dcps_backend backend = {
         .name = "cpu",
+        .channel_block = dcps_cpu_channel_block,
         .kernels = {[DCPS_OP_MATMUL] = &dcps_cpu_matmul,
                     [DCPS_OP_BIAS] = &dcps_cpu_bias,
                     [DCPS_OP_RELU] = &dcps_cpu_relu,
@@ -36,6 +38,7 @@ const dcps_backend *dcps_cpu_backend(void)
                     [DCPS_OP_REORDER] = &dcps_cpu_reorder,
                     [DCPS_OP_CONV2D] = &dcps_cpu_conv2d,
                     [DCPS_OP_BATCH_NORM] = &dcps_cpu_batch_norm,
+                    [DCPS_OP_BATCH_NORM_RELU] = &dcps_cpu_batch_norm, /* the call says which */
                     [DCPS_OP_MAX_POOL] = &dcps_cpu_max_pool,
                     [DCPS_OP_AVG_POOL] = &dcps_cpu_avg_pool,
                     [DCPS_OP_GLOBAL_AVG_POOL] = &dcps_cpu_global_avg_pool,

@@ -1,13 +1,36 @@
-/* Convolution by oneDNN, on images with channels last. Weights come row-major and are put into the layout that the primitive likes best: a few
+/* Convolution by oneDNN, on images in blocks of channels where these come out even, and channels last where not. Weights come row-major and are put into the layout that the primitive likes best: a few
  * kilobytes against megabytes of images. */
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/loops.h"
+#include "tensor/cpu/order.h"
 #include "tensor/cpu/primitive.h"
 #include "tensor/ops.h"
 
 /* What a key's numbers are. */
-enum { BATCH, CHANNELS, HEIGHT, WIDTH, FILTERS, KERNEL_HEIGHT, KERNEL_WIDTH, Y_HEIGHT, Y_WIDTH, STRIDE, PADDING, WAY };
+enum {
+    BATCH,
+    CHANNELS,
+    HEIGHT,
+    WIDTH,
+    FILTERS,
+    KERNEL_HEIGHT,
+    KERNEL_WIDTH,
+    Y_HEIGHT,
+    Y_WIDTH,
+    STRIDE,
+    PADDING,
+    WAY,
+    X_ORDER,
+    Y_ORDER
+};
 enum { FORWARD, BACKWARD_X, BACKWARD_W }; /* ways */
+
+static dnnl_format_tag_t tag_of(int64_t order)
+{
+    if (order == DCPS_CHANNELS_BLOCKED)
+        return dcps_cpu_channel_block() == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    return order == DCPS_CHANNELS_LAST ? dnnl_nhwc : dnnl_nchw;
+}
 
 typedef struct layouts {
     dnnl_memory_desc_t x, w, any_w, y;
@@ -18,13 +41,13 @@ static dnnl_status_t layouts_init(const int64_t *is, layouts *of)
     dnnl_dims_t x = {is[BATCH], is[CHANNELS], is[HEIGHT], is[WIDTH]};
     dnnl_dims_t w = {is[FILTERS], is[CHANNELS], is[KERNEL_HEIGHT], is[KERNEL_WIDTH]};
     dnnl_dims_t y = {is[BATCH], is[FILTERS], is[Y_HEIGHT], is[Y_WIDTH]};
-    dnnl_status_t result = dnnl_memory_desc_init_by_tag(&of->x, 4, x, dnnl_f32, dnnl_nhwc);
+    dnnl_status_t result = dnnl_memory_desc_init_by_tag(&of->x, 4, x, dnnl_f32, tag_of(is[X_ORDER]));
     if (result == dnnl_success)
         result = dnnl_memory_desc_init_by_tag(&of->w, 4, w, dnnl_f32, dnnl_oihw);
     if (result == dnnl_success)
         result = dnnl_memory_desc_init_by_tag(&of->any_w, 4, w, dnnl_f32, dnnl_format_tag_any);
     if (result == dnnl_success)
-        result = dnnl_memory_desc_init_by_tag(&of->y, 4, y, dnnl_f32, dnnl_nhwc);
+        result = dnnl_memory_desc_init_by_tag(&of->y, 4, y, dnnl_f32, tag_of(is[Y_ORDER]));
     return result;
 }
 
@@ -98,6 +121,8 @@ static dcps_primitive_key key_of(const dcps_call *call, int way)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         key.numbers[i] = (int64_t)numbers[i];
     key.numbers[WAY] = way;
+    key.numbers[X_ORDER] = call->x[0]->order;
+    key.numbers[Y_ORDER] = call->y->order;
     return key;
 }
 
@@ -192,4 +217,19 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     return status;
 }
 
-const dcps_kernel dcps_cpu_conv2d = {.takes = DCPS_TAKES_CHANNELS_LAST, .forward = forward, .backward = backward};
+/* Both x and y in blocks, or both channels last. Only an image of few channels, whose gradient nobody wants, is read row-major as it comes: oneDNN has
+ * a kernel of its own for the first layer of a net. */
+static dcps_order choose(const dcps_call *call, const size_t *y_dims, uint32_t input)
+{
+    const dcps_tensor *x = call->x[0];
+    size_t block = dcps_cpu_channel_block();
+    bool first_layer = x->dims[1] <= 3 && x->order == DCPS_ROW_MAJOR && !x->differentiable;
+    if (input == 1)
+        return DCPS_ROW_MAJOR;
+    if (y_dims[1] % block != 0 || (x->dims[1] % block != 0 && !first_layer))
+        return DCPS_CHANNELS_LAST;
+    return input == 0 && first_layer ? DCPS_ROW_MAJOR : DCPS_CHANNELS_BLOCKED;
+}
+
+const dcps_kernel dcps_cpu_conv2d = {
+    .takes = DCPS_TAKES_CHOSEN, .choose = choose, .forward = forward, .backward = backward};

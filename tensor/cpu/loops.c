@@ -1,5 +1,37 @@
 #include "tensor/cpu/loops.h"
 
+/* Of libgomp, which oneDNN runs on, by the names that GCC itself calls: only GCC ships <omp.h>, and only it and its like translate pragmas to these. */
+extern int omp_get_max_threads(void);
+extern int omp_get_num_threads(void);
+extern int omp_get_thread_num(void);
+extern void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);
+
+typedef struct shared_work {
+    size_t count;
+    dcps_cpu_work_fn work;
+    void *context;
+} shared_work;
+
+static void run_share(void *data)
+{
+    const shared_work *self = data;
+    size_t threads = (size_t)omp_get_num_threads(), thread = (size_t)omp_get_thread_num();
+    size_t first = self->count * thread / threads, end = self->count * (thread + 1) / threads;
+    if (first < end)
+        self->work(self->context, first, end);
+}
+
+void dcps_cpu_parallel(size_t count, dcps_cpu_work_fn work, void *context)
+{
+    if (count <= 1 || omp_get_max_threads() == 1) {
+        if (count > 0)
+            work(context, 0, count);
+        return;
+    }
+    shared_work data = {.count = count, .work = work, .context = context};
+    GOMP_parallel(run_share, &data, 0, 0);
+}
+
 DCPS_CPU_LOOP void dcps_cpu_add_scaled(size_t count, float factor, const float *restrict from, float *restrict to)
 {
     for (size_t i = 0; i < count; i++)

@@ -15,6 +15,11 @@
 #define DCPS_CPU_LOOP
 #endif
 
+/* Shares pieces 0 … count − 1 out among the threads of the calling thread's ops, in runs first … end − 1 of nearly equal length, and waits for all. The same count and number of
+ * threads give the same runs. */
+typedef void (*dcps_cpu_work_fn)(void *context, size_t first, size_t end);
+void dcps_cpu_parallel(size_t count, dcps_cpu_work_fn work, void *context);
+
 /* to [count] += factor · from [count] */
 void dcps_cpu_add_scaled(size_t count, float factor, const float *from, float *to);
 /* to [count] = factor · from [count] */

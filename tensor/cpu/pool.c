@@ -1,9 +1,10 @@
-/* Pooling of images with channels last: the innermost loops run over the channels of one pixel. */
+/* Pooling of images read as planes of [pixels, channels], one for each image and block of channels: the innermost loops run over the channels of one pixel. */
 #include <math.h>
 #include <string.h>
 
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/loops.h"
+#include "tensor/cpu/order.h"
 #include "tensor/ops.h"
 
 /* The part of a window that lies inside the image. */
@@ -18,14 +19,14 @@ static void range(size_t place, const dcps_pool_attributes *is, size_t size, siz
     *to = end < size ? end : size;
 }
 
-/* The window behind place i, counted over batch, height and width of y; *image is the first element of its image. */
+/* The window behind place i, counted over planes, height and width of y; *image is the first element of its plane. */
 static window window_of(const dcps_call *call, size_t i, size_t *image)
 {
     const size_t *y = call->y->dims, *x = call->x[0]->dims;
     window found;
     range(i / y[3] % y[2], call->attributes, x[2], &found.top, &found.bottom);
     range(i % y[3], call->attributes, x[3], &found.left, &found.right);
-    *image = i / (y[3] * y[2]) * x[1] * x[2] * x[3];
+    *image = i / (y[3] * y[2]) * dcps_cpu_lanes(call->x[0]) * x[2] * x[3];
     return found;
 }
 
@@ -44,7 +45,8 @@ DCPS_CPU_LOOP static void keep_larger(size_t channels, uint32_t pixel, const flo
 /* saved [count of y] holds, as whole numbers, the pixel in which each maximum was. */
 static dcps_status max_forward(const dcps_call *call, float *y)
 {
-    size_t channels = call->x[0]->dims[1], width = call->x[0]->dims[3], places = call->y->count / channels, image;
+    size_t channels = dcps_cpu_lanes(call->x[0]), width = call->x[0]->dims[3], places = call->y->count / channels,
+           image;
     uint32_t *scratch = call->saved != NULL ? NULL : dcps_call_scratch(call, channels, sizeof *scratch);
     if (call->saved == NULL && scratch == NULL)
         return DCPS_NO_MEMORY;
@@ -66,7 +68,7 @@ static dcps_status max_forward(const dcps_call *call, float *y)
 
 static dcps_status max_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    size_t channels = call->x[0]->dims[1], places = call->y->count / channels, image;
+    size_t channels = dcps_cpu_lanes(call->x[0]), places = call->y->count / channels, image;
     const uint32_t *where = (const uint32_t *)(const void *)call->saved;
     if (!dx[0].add)
         memset(dx[0].values, 0, call->x[0]->count * sizeof *dy);
@@ -85,7 +87,8 @@ static float share(const window *in)
 
 static dcps_status avg_forward(const dcps_call *call, float *y)
 {
-    size_t channels = call->x[0]->dims[1], width = call->x[0]->dims[3], places = call->y->count / channels, image;
+    size_t channels = dcps_cpu_lanes(call->x[0]), width = call->x[0]->dims[3], places = call->y->count / channels,
+           image;
     memset(y, 0, call->y->count * sizeof *y);
     for (size_t i = 0; i < places; i++, y += channels) {
         window in = window_of(call, i, &image);
@@ -99,7 +102,8 @@ static dcps_status avg_forward(const dcps_call *call, float *y)
 
 static dcps_status avg_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    size_t channels = call->x[0]->dims[1], width = call->x[0]->dims[3], places = call->y->count / channels, image;
+    size_t channels = dcps_cpu_lanes(call->x[0]), width = call->x[0]->dims[3], places = call->y->count / channels,
+           image;
     if (!dx[0].add)
         memset(dx[0].values, 0, call->x[0]->count * sizeof *dy);
     for (size_t i = 0; i < places; i++, dy += channels) {
@@ -111,12 +115,12 @@ static dcps_status avg_backward(const dcps_call *call, const float *dy, const dc
     return DCPS_OK;
 }
 
-/* y [batch, channels] = mean over the pixels of x [batch, pixels, channels] */
+/* y [planes, channels] = mean over the pixels of x [planes, pixels, channels] */
 static dcps_status global_forward(const dcps_call *call, float *y)
 {
-    size_t channels = call->x[0]->dims[1], pixels = call->x[0]->dims[2] * call->x[0]->dims[3];
+    size_t channels = dcps_cpu_lanes(call->x[0]), pixels = call->x[0]->dims[2] * call->x[0]->dims[3];
     memset(y, 0, call->y->count * sizeof *y);
-    for (size_t i = 0; i < call->x[0]->dims[0] * pixels; i++)
+    for (size_t i = 0; i < call->x[0]->count / channels; i++)
         dcps_cpu_add_scaled(channels, 1.0f / (float)pixels, call->x[0]->values + i * channels,
                             y + i / pixels * channels);
     return DCPS_OK;
@@ -124,17 +128,20 @@ static dcps_status global_forward(const dcps_call *call, float *y)
 
 static dcps_status global_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    size_t channels = call->x[0]->dims[1], pixels = call->x[0]->dims[2] * call->x[0]->dims[3];
-    for (size_t i = 0; i < call->x[0]->dims[0] * pixels; i++)
+    size_t channels = dcps_cpu_lanes(call->x[0]), pixels = call->x[0]->dims[2] * call->x[0]->dims[3];
+    for (size_t i = 0; i < call->x[0]->count / channels; i++)
         dcps_cpu_put(&dx[0], i * channels, channels, 1.0f / (float)pixels, dy + i / pixels * channels);
     return DCPS_OK;
 }
 
-const dcps_kernel dcps_cpu_max_pool = {.takes = DCPS_TAKES_CHANNELS_LAST,
+const dcps_kernel dcps_cpu_max_pool = {.takes = DCPS_TAKES_CHOSEN,
+                                       .choose = dcps_cpu_choose_image,
                                        .saved_count = dcps_count_of_result,
                                        .forward = max_forward,
                                        .backward = max_backward};
 const dcps_kernel dcps_cpu_avg_pool = {
-    .takes = DCPS_TAKES_CHANNELS_LAST, .forward = avg_forward, .backward = avg_backward};
-const dcps_kernel dcps_cpu_global_avg_pool = {
-    .takes = DCPS_TAKES_CHANNELS_LAST, .forward = global_forward, .backward = global_backward};
+    .takes = DCPS_TAKES_CHOSEN, .choose = dcps_cpu_choose_image, .forward = avg_forward, .backward = avg_backward};
+const dcps_kernel dcps_cpu_global_avg_pool = {.takes = DCPS_TAKES_CHOSEN,
+                                              .choose = dcps_cpu_choose_image,
+                                              .forward = global_forward,
+                                              .backward = global_backward};

@@ -3,6 +3,7 @@
 
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/loops.h"
+#include "tensor/cpu/order.h"
 #include "tensor/ops.h"
 
 static dcps_status reshape_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
@@ -72,6 +73,22 @@ static dcps_status concat_backward(const dcps_call *call, const float *dy, const
     return DCPS_OK;
 }
 
+/* In blocks, images one after the other and channels one after the other are what they are row-major: runs of memory. */
+static dcps_order concat_choose(const dcps_call *call, const size_t *y_dims, uint32_t input)
+{
+    const dcps_concat_attributes *is = call->attributes;
+    (void)y_dims;
+    (void)input;
+    bool blocked = false;
+    for (uint32_t i = 0; i < call->input_count; i++) {
+        const dcps_tensor *x = call->x[i];
+        if (x->dim_count != 4 || is->dim > 1 || x->dims[1] % dcps_cpu_channel_block() != 0)
+            return DCPS_ROW_MAJOR;
+        blocked = blocked || x->order == DCPS_CHANNELS_BLOCKED;
+    }
+    return blocked ? DCPS_CHANNELS_BLOCKED : DCPS_ROW_MAJOR;
+}
+
 static dcps_status slice_forward(const dcps_call *call, float *y)
 {
     const dcps_slice_attributes *is = call->attributes;
@@ -92,29 +109,59 @@ static dcps_status slice_backward(const dcps_call *call, const float *dy, const 
     return DCPS_OK;
 }
 
-/* Each image [channels, pixels] ↔ [pixels, channels]. */
-static void reorder(const dcps_tensor *x, bool to_channels_last, const float *from, float *to, bool add)
+/* Where pixel 0 of a channel lies in an image, and how far apart its pixels are. */
+typedef struct place {
+    size_t first, step;
+} place;
+
+static place place_of(dcps_order order, size_t channel, size_t channels, size_t pixels, size_t block)
 {
-    size_t pixels = x->dims[2] * x->dims[3], channels = x->dims[1], image = pixels * channels;
-    size_t rows = to_channels_last ? channels : pixels;
-    for (size_t n = 0; n < x->dims[0]; n++)
-        dcps_cpu_transpose_matrix(rows, image / rows, from + n * image, image / rows, to + n * image, rows, add);
+    if (order == DCPS_CHANNELS_BLOCKED)
+        return (place){channel / block * block * pixels + channel % block, block};
+    return order == DCPS_CHANNELS_LAST ? (place){channel, channels} : (place){channel * pixels, 1};
+}
+
+/* Images of one channel after the other, in runs of channels that lie side by side, or as far as they do, in both orders. */
+static void reorder(const dcps_call *call, dcps_order from_order, const float *from, dcps_order to_order, float *to,
+                    bool add)
+{
+    const dcps_reorder_attributes *is = call->attributes;
+    const size_t *dims = call->y->dims;
+    size_t channels = dims[1], pixels = dims[2] * dims[3], image = channels * pixels;
+    size_t run =
+        from_order == DCPS_CHANNELS_BLOCKED || to_order == DCPS_CHANNELS_BLOCKED ? is->channel_block : channels;
+    for (size_t n = 0; n < dims[0]; n++)
+        for (size_t c = 0; c < channels; c += run) {
+            place in = place_of(from_order, c, channels, pixels, is->channel_block);
+            place out = place_of(to_order, c, channels, pixels, is->channel_block);
+            const float *source = from + n * image + in.first;
+            float *target = to + n * image + out.first;
+            if (in.step == 1)
+                dcps_cpu_transpose_matrix(run, pixels, source, pixels, target, out.step, add);
+            else if (out.step == 1)
+                dcps_cpu_transpose_matrix(pixels, run, source, in.step, target, pixels, add);
+            else
+                for (size_t p = 0; p < pixels; p++)
+                    dcps_cpu_put(&(dcps_gradient_slot){.values = target, .add = add}, p * out.step, run, 1.0f,
+                                 source + p * in.step);
+        }
 }
 
 static dcps_status reorder_forward(const dcps_call *call, float *y)
 {
-    reorder(call->y, call->y->order == DCPS_CHANNELS_LAST, call->x[0]->values, y, false);
+    reorder(call, call->x[0]->order, call->x[0]->values, call->y->order, y, false);
     return DCPS_OK;
 }
 
 static dcps_status reorder_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    reorder(call->y, call->y->order == DCPS_ROW_MAJOR, dy, dx[0].values, dx[0].add);
+    reorder(call, call->y->order, dy, call->x[0]->order, dx[0].values, dx[0].add);
     return DCPS_OK;
 }
 
 const dcps_kernel dcps_cpu_reorder = {.forward = reorder_forward, .backward = reorder_backward};
 const dcps_kernel dcps_cpu_reshape = {.backward = reshape_backward};
 const dcps_kernel dcps_cpu_transpose = {.forward = transpose_forward, .backward = transpose_backward};
-const dcps_kernel dcps_cpu_concat = {.forward = concat_forward, .backward = concat_backward};
+const dcps_kernel dcps_cpu_concat = {
+    .takes = DCPS_TAKES_CHOSEN, .choose = concat_choose, .forward = concat_forward, .backward = concat_backward};
 const dcps_kernel dcps_cpu_slice = {.forward = slice_forward, .backward = slice_backward};

@@ -30,6 +30,7 @@ const dcps_backend *dcps_ref_backend(void)
                     [DCPS_OP_LSTM] = &dcps_ref_lstm,
                     [DCPS_OP_CONV2D] = &dcps_ref_conv2d,
                     [DCPS_OP_BATCH_NORM] = &dcps_ref_batch_norm,
+                    [DCPS_OP_BATCH_NORM_RELU] = &dcps_ref_batch_norm_relu,
                     [DCPS_OP_MAX_POOL] = &dcps_ref_max_pool,
                     [DCPS_OP_AVG_POOL] = &dcps_ref_avg_pool,
                     [DCPS_OP_GLOBAL_AVG_POOL] = &dcps_ref_global_avg_pool,

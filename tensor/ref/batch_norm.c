@@ -84,4 +84,32 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     return DCPS_OK;
 }
 
+/* y = max(batch_norm(x) + residual, 0) */
+static dcps_status relu_forward(const dcps_call *call, float *y)
+{
+    bool residual = call->input_count > DCPS_BATCH_NORM_INPUTS;
+    dcps_status status = forward(call, y);
+    for (size_t i = 0; i < call->y->count; i++) {
+        float v = y[i] + (residual ? call->x[DCPS_BATCH_NORM_RESIDUAL]->values[i] : 0.0f);
+        y[i] = v < 0.0f ? 0.0f : v;
+    }
+    return status;
+}
+
+static dcps_status relu_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
+{
+    size_t count = call->y->count;
+    float *passed = dcps_call_scratch(call, count, sizeof *passed);
+    if (passed == NULL)
+        return DCPS_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        passed[i] = call->y->values[i] > 0.0f ? dy[i] : 0.0f;
+    dcps_status status = backward(call, passed, dx);
+    for (size_t i = 0; call->input_count > DCPS_BATCH_NORM_INPUTS && i < count; i++)
+        if (dx[DCPS_BATCH_NORM_RESIDUAL].values != NULL)
+            dcps_ref_put(&dx[DCPS_BATCH_NORM_RESIDUAL], i, (double)passed[i]);
+    return status;
+}
+
 const dcps_kernel dcps_ref_batch_norm = {.forward = forward, .backward = backward};
+const dcps_kernel dcps_ref_batch_norm_relu = {.forward = relu_forward, .backward = relu_backward};

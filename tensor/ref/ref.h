@@ -32,6 +32,7 @@ extern const dcps_kernel dcps_ref_layer_norm;
 extern const dcps_kernel dcps_ref_lstm;
 extern const dcps_kernel dcps_ref_conv2d;
 extern const dcps_kernel dcps_ref_batch_norm;
+extern const dcps_kernel dcps_ref_batch_norm_relu;
 extern const dcps_kernel dcps_ref_max_pool;
 extern const dcps_kernel dcps_ref_avg_pool;
 extern const dcps_kernel dcps_ref_global_avg_pool;

@@ -107,26 +107,28 @@ float *bench_input(bench *self, uint32_t i)
     return self->fixture.weights + dcps_layout_tensor_at(self->fixture.layout, i)->offset_params;
 }
 
-/* Images from one order to the other: `from` is as `x` lies, or `to` is, if `back`. */
-static void permute(const dcps_tensor *x, bool back, const float *from, float *to)
+/* Images from one order to the other, `lanes` channels side by side: `from` is as `x` lies, or `to` is, if `back`. */
+static void permute(const dcps_tensor *x, size_t lanes, bool back, const float *from, float *to)
 {
     size_t channels = x->dims[1], pixels = x->count / x->dims[0] / channels;
     for (size_t n = 0; n < x->dims[0]; n++)
         for (size_t c = 0; c < channels; c++)
             for (size_t p = 0; p < pixels; p++) {
-                size_t last = (n * pixels + p) * channels + c, first = (n * channels + c) * pixels + p;
+                size_t last = ((n * channels + c / lanes * lanes) * pixels + p * lanes) + c % lanes;
+                size_t first = (n * channels + c) * pixels + p;
                 to[back ? last : first] = from[back ? first : last];
             }
 }
 
 /* Turns a gradient as `x` lies into a row-major one, or the other way. */
-static void reorder(const dcps_tensor *x, bool back, float *values)
+static void reorder(const bench *self, const dcps_tensor *x, bool back, float *values)
 {
     if (x->order == DCPS_ROW_MAJOR)
         return;
     float *copy = floats(x->count);
     memcpy(copy, values, x->count * sizeof *copy);
-    permute(x, back, copy, values);
+    const dcps_backend *backend = self->fixture.tape->config.backend;
+    permute(x, x->order == DCPS_CHANNELS_LAST ? x->dims[1] : backend->channel_block(), back, copy, values);
     dcps_free(copy);
 }
 
@@ -149,14 +151,14 @@ void bench_backward(bench *self, bool add, float before, uint32_t wanted, float 
     const dcps_backend *backend = self->fixture.tape->config.backend;
     float *dy = floats(self->y->count);
     memcpy(dy, self->dy, self->y->count * sizeof *dy);
-    reorder(self->y, true, dy);
+    reorder(self, self->y, true, dy);
     uint64_t allocations = dcps_alloc_count();
     ck_assert_int_eq(backend->kernels[self->call->op]->backward(self->call, dy, slots), DCPS_OK);
     self->backward_allocations = dcps_alloc_count() - allocations;
     dcps_free(dy);
     for (uint32_t i = 0; i < self->call->input_count; i++)
         if (dx[i] != NULL)
-            reorder(self->call->x[i], false, dx[i]);
+            reorder(self, self->call->x[i], false, dx[i]);
     dcps_step_memory_release(memory, mark);
 }
 

@@ -13,6 +13,12 @@ static dcps_tensor *batch_norm(dcps_tape *tape, dcps_tensor *const *x, const siz
     return dcps_tape_batch_norm(tape, x[0], x[1], x[2], x[3], x[4], 1e-5f);
 }
 
+/* Arguments: whether the last input is a residual. */
+static dcps_tensor *batch_norm_relu(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments)
+{
+    return dcps_tape_batch_norm_relu(tape, x[0], x[1], x[2], x[3], x[4], 1e-5f, arguments[0] != 0 ? x[5] : NULL);
+}
+
 /* Arguments: kernel, stride, padding. */
 static dcps_tensor *max_pool(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments)
 {
@@ -47,6 +53,21 @@ static const parity_row rows[] = {
     {"batch_norm images", batch_norm, "3,5,4,7;5;5;~5;~5", {0}, PARITY_SIGNED, 5e-6, 1e-5, 5e-4},
     {"batch_norm one image", batch_norm, "1,2,3,3;2;2;~2;~2", {0}, PARITY_WIDE, 5e-6, 1e-5, 5e-4},
     {"batch_norm large", batch_norm, "16,64,16,16;64;64;~64;~64", {0}, PARITY_SIGNED, 5e-6, 1e-5, 0},
+    {"batch_norm images blocked", batch_norm, "3,48,3,5;48;48;~48;~48", {0}, PARITY_SIGNED, 5e-6, 1e-5, 5e-4},
+    {"batch_norm far from zero", batch_norm, "4,16,9,9;16;16;~16;~16", {0}, PARITY_POSITIVE, 5e-6, 1e-5, 0},
+    {"batch_norm_relu rows", batch_norm_relu, "9,5;5;5;~5;~5", {0}, PARITY_SIGNED, 5e-6, 1e-5, 0},
+    {"batch_norm_relu images", batch_norm_relu, "3,5,4,7;5;5;~5;~5", {0}, PARITY_SIGNED, 5e-6, 1e-5, 0},
+    {"batch_norm_relu blocked", batch_norm_relu, "3,32,4,7;32;32;~32;~32", {0}, PARITY_SIGNED, 5e-6, 1e-5, 0},
+    {"batch_norm_relu add", batch_norm_relu, "2,2,2,3;2;2;~2;~2;2,2,2,3", {1}, PARITY_SIGNED, 5e-6, 1e-5, 5e-4},
+    {"batch_norm_relu add images", batch_norm_relu, "3,5,4,7;5;5;~5;~5;3,5,4,7", {1}, PARITY_SIGNED, 5e-6, 1e-5, 0},
+    {"batch_norm_relu add blocked",
+     batch_norm_relu,
+     "5,32,9,7;32;32;~32;~32;5,32,9,7",
+     {1},
+     PARITY_SIGNED,
+     5e-6,
+     1e-5,
+     0},
     {"max_pool one", max_pool, "1,1,1,1", {1, 1, 0}, PARITY_DISTINCT, 0, 0, 1e-4},
     {"max_pool 2 × 2", max_pool, "2,3,6,4", {2, 2, 0}, PARITY_DISTINCT, 0, 0, 1e-4},
     {"max_pool overlapping", max_pool, "2,5,7,9", {3, 2, 1}, PARITY_DISTINCT, 0, 1e-6, 1e-4},
