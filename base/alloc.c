@@ -4,6 +4,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define HUGE_PAGES_FROM_BYTES (4 * HUGE_PAGE_BYTES)
 
 /* Relaxed: a statistic that orders nothing. */
 static atomic_uint_fast64_t allocations;
@@ -44,12 +48,18 @@ void *dcps_alloc(size_t count, size_t bytes)
 void *dcps_alloc_aligned(size_t count, size_t bytes)
 {
     size_t total;
-    if (!total_bytes(count, bytes, &total) || total > SIZE_MAX - DCPS_CACHE_LINE_BYTES || count_and_fail())
+    if (!total_bytes(count, bytes, &total) || total > SIZE_MAX - HUGE_PAGE_BYTES || count_and_fail())
         return NULL;
-    total = (total + DCPS_CACHE_LINE_BYTES - 1) / DCPS_CACHE_LINE_BYTES * DCPS_CACHE_LINE_BYTES;
-    void *memory = aligned_alloc(DCPS_CACHE_LINE_BYTES, total);
-    if (memory != NULL)
-        memset(memory, 0, total);
+    /* Loops over megabytes spend much of their time on looking up small pages. */
+    const bool huge = total >= HUGE_PAGES_FROM_BYTES;
+    const size_t alignment = huge ? HUGE_PAGE_BYTES : DCPS_CACHE_LINE_BYTES;
+    total = (total + alignment - 1) / alignment * alignment;
+    void *memory = aligned_alloc(alignment, total);
+    if (memory == NULL)
+        return NULL;
+    if (huge)
+        (void)madvise(memory, total, MADV_HUGEPAGE); /* a kernel without them says so, and that is all */
+    memset(memory, 0, total);
     return memory;
 }
 

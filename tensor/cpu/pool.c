@@ -1,5 +1,5 @@
-/* Pooling of images read as planes of [pixels, channels], one for each image and block of channels: the innermost loops run over the channels of one pixel. */
-#include <math.h>
+/* Pooling of images read as planes of [pixels, lanes], one for each image and block of channels. Planes are shared out among the threads; the innermost loops
+ * run over the lanes of one pixel. */
 #include <string.h>
 
 #include "tensor/cpu/kernels.h"
@@ -7,130 +7,221 @@
 #include "tensor/cpu/order.h"
 #include "tensor/ops.h"
 
-/* The part of a window that lies inside the image. */
-typedef struct window {
-    size_t top, bottom, left, right; /* bottom and right are the first outside */
-} window;
+/* What all loops share. Sizes of x and y are those of one plane. */
+typedef struct pooling {
+    dcps_pool_attributes is;
+    size_t lanes, height, width, y_height, y_width;
+    const float *from;
+    float *to;
+    uint32_t *where; /* the pixel in which each maximum was; NULL: nobody asks */
+    bool add;        /* to what is there */
+} pooling;
 
-static void range(size_t place, const dcps_pool_attributes *is, size_t size, size_t *from, size_t *to)
+static pooling pooling_of(const dcps_call *call)
 {
-    size_t begin = place * is->stride, end = begin + is->kernel - is->padding;
-    *from = begin < is->padding ? 0 : begin - is->padding;
-    *to = end < size ? end : size;
+    const size_t *x = call->x[0]->dims, *y = call->y->dims;
+    pooling self = {.lanes = dcps_cpu_lanes(call->x[0]), .height = x[2], .width = x[3]};
+    if (call->op != DCPS_OP_GLOBAL_AVG_POOL) {
+        self.is = *(const dcps_pool_attributes *)call->attributes;
+        self.y_height = y[2];
+        self.y_width = y[3];
+    }
+    return self;
 }
 
-/* The window behind place i, counted over planes, height and width of y; *image is the first element of its plane. */
-static window window_of(const dcps_call *call, size_t i, size_t *image)
+static size_t plane_count(const dcps_call *call)
 {
-    const size_t *y = call->y->dims, *x = call->x[0]->dims;
-    window found;
-    range(i / y[3] % y[2], call->attributes, x[2], &found.top, &found.bottom);
-    range(i % y[3], call->attributes, x[3], &found.left, &found.right);
-    *image = i / (y[3] * y[2]) * dcps_cpu_lanes(call->x[0]) * x[2] * x[3];
-    return found;
+    return call->x[0]->dims[0] * call->x[0]->dims[1] / dcps_cpu_lanes(call->x[0]);
+}
+
+/* The part of a window that lies inside the image, along one side: from … to − 1. */
+typedef struct range {
+    size_t from, to;
+} range;
+
+static inline range range_of(size_t place, const dcps_pool_attributes *is, size_t size)
+{
+    size_t begin = place * is->stride, end = begin + is->kernel - is->padding;
+    return (range){begin < is->padding ? 0 : begin - is->padding, end < size ? end : size};
 }
 
 /* best = max(best, x) and where it was; a NaN is larger than anything, and the first of equals stays */
-DCPS_CPU_LOOP static void keep_larger(size_t channels, uint32_t pixel, const float *restrict x, float *restrict best,
-                                      uint32_t *restrict where)
+static inline void keep_larger(size_t lanes, uint32_t pixel, const float *restrict x, float *restrict best,
+                               uint32_t *restrict where)
 {
-    for (size_t c = 0; c < channels; c++) {
+    for (size_t c = 0; c < lanes; c++) {
         float seen = x[c], held = best[c];
-        bool larger = (seen > held) | (isnan((double)seen) & !isnan((double)held));
+        bool larger = (seen > held) | ((seen != seen) & (held == held));
         best[c] = larger ? seen : held;
         where[c] = larger ? pixel : where[c];
     }
 }
 
+/* The window at (y_row, y_column) of one plane. */
+static inline void max_window(const pooling *self, range rows, range columns, const float *x, float *y, uint32_t *where)
+{
+    size_t lanes = self->lanes, first = rows.from * self->width + columns.from;
+    memcpy(y, x + first * lanes, lanes * sizeof *y);
+    for (size_t c = 0; c < lanes; c++)
+        where[c] = (uint32_t)first;
+    for (size_t row = rows.from; row < rows.to; row++)
+        for (size_t column = columns.from; column < columns.to; column++) {
+            size_t pixel = row * self->width + column;
+            keep_larger(lanes, (uint32_t)pixel, x + pixel * lanes, y, where);
+        }
+}
+
+DCPS_CPU_LOOP static void max_planes(void *context, size_t begin, size_t end)
+{
+    const pooling *self = context;
+    size_t lanes = self->lanes, places = self->y_height * self->y_width;
+    for (size_t plane = begin; plane < end; plane++)
+        for (size_t i = 0; i < places; i++)
+            max_window(self, range_of(i / self->y_width, &self->is, self->height),
+                       range_of(i % self->y_width, &self->is, self->width),
+                       self->from + plane * self->height * self->width * lanes, self->to + (plane * places + i) * lanes,
+                       self->where + (plane * places + i) * lanes);
+}
+
 /* saved [count of y] holds, as whole numbers, the pixel in which each maximum was. */
 static dcps_status max_forward(const dcps_call *call, float *y)
 {
-    size_t channels = dcps_cpu_lanes(call->x[0]), width = call->x[0]->dims[3], places = call->y->count / channels,
-           image;
-    uint32_t *scratch = call->saved != NULL ? NULL : dcps_call_scratch(call, channels, sizeof *scratch);
-    if (call->saved == NULL && scratch == NULL)
+    pooling self = pooling_of(call);
+    self.from = call->x[0]->values;
+    self.to = y;
+    self.where = call->saved != NULL ? (uint32_t *)(void *)call->saved
+                                     : dcps_call_scratch(call, call->y->count, sizeof *self.where);
+    if (self.where == NULL)
         return DCPS_NO_MEMORY;
-    for (size_t i = 0; i < places; i++, y += channels) {
-        window in = window_of(call, i, &image);
-        uint32_t *where = scratch != NULL ? scratch : (uint32_t *)(void *)call->saved + i * channels;
-        const float *x = call->x[0]->values + image;
-        size_t first = in.top * width + in.left;
-        memcpy(y, x + first * channels, channels * sizeof *y);
-        for (size_t c = 0; c < channels; c++)
-            where[c] = (uint32_t)first;
-        for (size_t row = in.top; row < in.bottom; row++)
-            for (size_t column = in.left; column < in.right; column++)
-                keep_larger(channels, (uint32_t)(row * width + column), x + (row * width + column) * channels, y,
-                            where);
-    }
+    dcps_cpu_parallel(plane_count(call), max_planes, &self);
     return DCPS_OK;
+}
+
+static void clear(const pooling *self, size_t begin, size_t end)
+{
+    size_t plane = self->height * self->width * self->lanes;
+    if (!self->add)
+        memset(self->to + begin * plane, 0, (end - begin) * plane * sizeof *self->to);
+}
+
+static void max_back_planes(void *context, size_t begin, size_t end)
+{
+    const pooling *self = context;
+    size_t lanes = self->lanes, places = self->y_height * self->y_width;
+    clear(self, begin, end);
+    for (size_t plane = begin; plane < end; plane++)
+        for (size_t i = plane * places * lanes; i < (plane + 1) * places * lanes; i++)
+            self->to[(plane * self->height * self->width + self->where[i]) * lanes + i % lanes] += self->from[i];
 }
 
 static dcps_status max_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    size_t channels = dcps_cpu_lanes(call->x[0]), places = call->y->count / channels, image;
-    const uint32_t *where = (const uint32_t *)(const void *)call->saved;
-    if (!dx[0].add)
-        memset(dx[0].values, 0, call->x[0]->count * sizeof *dy);
-    for (size_t i = 0; i < places; i++, where += channels, dy += channels) {
-        (void)window_of(call, i, &image);
-        for (size_t c = 0; c < channels; c++)
-            dx[0].values[image + where[c] * channels + c] += dy[c];
-    }
+    pooling self = pooling_of(call);
+    self.from = dy;
+    self.to = dx[0].values;
+    self.add = dx[0].add;
+    self.where = (uint32_t *)(void *)call->saved;
+    dcps_cpu_parallel(plane_count(call), max_back_planes, &self);
     return DCPS_OK;
 }
 
-static float share(const window *in)
+/* to [lanes] += share · from [lanes] */
+static inline void add_lanes(size_t lanes, float share, const float *restrict from, float *restrict to)
 {
-    return 1.0f / (float)((in->bottom - in->top) * (in->right - in->left));
+    for (size_t c = 0; c < lanes; c++)
+        to[c] += share * from[c];
+}
+
+/* Between the pixels of each window and its place in y, forward or backward. */
+static inline void avg_plane(const pooling *self, bool back, const float *from, float *to)
+{
+    size_t lanes = self->lanes;
+    for (size_t y_row = 0; y_row < self->y_height; y_row++)
+        for (size_t y_column = 0; y_column < self->y_width; y_column++) {
+            range rows = range_of(y_row, &self->is, self->height);
+            range columns = range_of(y_column, &self->is, self->width);
+            float share = 1.0f / (float)((rows.to - rows.from) * (columns.to - columns.from));
+            size_t place = (y_row * self->y_width + y_column) * lanes;
+            for (size_t row = rows.from; row < rows.to; row++)
+                for (size_t column = columns.from; column < columns.to; column++) {
+                    size_t pixel = (row * self->width + column) * lanes;
+                    add_lanes(lanes, share, from + (back ? place : pixel), to + (back ? pixel : place));
+                }
+        }
+}
+
+DCPS_CPU_LOOP static void avg_planes(void *context, size_t begin, size_t end)
+{
+    const pooling *self = context;
+    size_t x_plane = self->height * self->width * self->lanes, y_plane = self->y_height * self->y_width * self->lanes;
+    memset(self->to + begin * y_plane, 0, (end - begin) * y_plane * sizeof *self->to);
+    for (size_t plane = begin; plane < end; plane++)
+        avg_plane(self, false, self->from + plane * x_plane, self->to + plane * y_plane);
 }
 
 static dcps_status avg_forward(const dcps_call *call, float *y)
 {
-    size_t channels = dcps_cpu_lanes(call->x[0]), width = call->x[0]->dims[3], places = call->y->count / channels,
-           image;
-    memset(y, 0, call->y->count * sizeof *y);
-    for (size_t i = 0; i < places; i++, y += channels) {
-        window in = window_of(call, i, &image);
-        for (size_t row = in.top; row < in.bottom; row++)
-            for (size_t column = in.left; column < in.right; column++)
-                dcps_cpu_add_scaled(channels, share(&in),
-                                    call->x[0]->values + image + (row * width + column) * channels, y);
-    }
+    pooling self = pooling_of(call);
+    self.from = call->x[0]->values;
+    self.to = y;
+    dcps_cpu_parallel(plane_count(call), avg_planes, &self);
     return DCPS_OK;
+}
+
+DCPS_CPU_LOOP static void avg_back_planes(void *context, size_t begin, size_t end)
+{
+    const pooling *self = context;
+    size_t x_plane = self->height * self->width * self->lanes, y_plane = self->y_height * self->y_width * self->lanes;
+    clear(self, begin, end);
+    for (size_t plane = begin; plane < end; plane++)
+        avg_plane(self, true, self->from + plane * y_plane, self->to + plane * x_plane);
 }
 
 static dcps_status avg_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    size_t channels = dcps_cpu_lanes(call->x[0]), width = call->x[0]->dims[3], places = call->y->count / channels,
-           image;
-    if (!dx[0].add)
-        memset(dx[0].values, 0, call->x[0]->count * sizeof *dy);
-    for (size_t i = 0; i < places; i++, dy += channels) {
-        window in = window_of(call, i, &image);
-        for (size_t row = in.top; row < in.bottom; row++)
-            for (size_t column = in.left; column < in.right; column++)
-                dcps_cpu_add_scaled(channels, share(&in), dy, dx[0].values + image + (row * width + column) * channels);
-    }
+    pooling self = pooling_of(call);
+    self.from = dy;
+    self.to = dx[0].values;
+    self.add = dx[0].add;
+    dcps_cpu_parallel(plane_count(call), avg_back_planes, &self);
     return DCPS_OK;
 }
 
-/* y [planes, channels] = mean over the pixels of x [planes, pixels, channels] */
+/* y [planes, lanes] = mean over the pixels of x [planes, pixels, lanes] */
+DCPS_CPU_LOOP static void global_planes(void *context, size_t begin, size_t end)
+{
+    const pooling *self = context;
+    size_t lanes = self->lanes, pixels = self->height * self->width;
+    memset(self->to + begin * lanes, 0, (end - begin) * lanes * sizeof *self->to);
+    for (size_t i = begin * pixels; i < end * pixels; i++)
+        add_lanes(lanes, 1.0f / (float)pixels, self->from + i * lanes, self->to + i / pixels * lanes);
+}
+
 static dcps_status global_forward(const dcps_call *call, float *y)
 {
-    size_t channels = dcps_cpu_lanes(call->x[0]), pixels = call->x[0]->dims[2] * call->x[0]->dims[3];
-    memset(y, 0, call->y->count * sizeof *y);
-    for (size_t i = 0; i < call->x[0]->count / channels; i++)
-        dcps_cpu_add_scaled(channels, 1.0f / (float)pixels, call->x[0]->values + i * channels,
-                            y + i / pixels * channels);
+    pooling self = pooling_of(call);
+    self.from = call->x[0]->values;
+    self.to = y;
+    dcps_cpu_parallel(plane_count(call), global_planes, &self);
     return DCPS_OK;
+}
+
+DCPS_CPU_LOOP static void global_back_planes(void *context, size_t begin, size_t end)
+{
+    const pooling *self = context;
+    size_t lanes = self->lanes, pixels = self->height * self->width;
+    clear(self, begin, end);
+    for (size_t i = begin * pixels; i < end * pixels; i++)
+        add_lanes(lanes, 1.0f / (float)pixels, self->from + i / pixels * lanes, self->to + i * lanes);
 }
 
 static dcps_status global_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    size_t channels = dcps_cpu_lanes(call->x[0]), pixels = call->x[0]->dims[2] * call->x[0]->dims[3];
-    for (size_t i = 0; i < call->x[0]->count / channels; i++)
-        dcps_cpu_put(&dx[0], i * channels, channels, 1.0f / (float)pixels, dy + i / pixels * channels);
+    pooling self = pooling_of(call);
+    self.from = dy;
+    self.to = dx[0].values;
+    self.add = dx[0].add;
+    dcps_cpu_parallel(plane_count(call), global_back_planes, &self);
     return DCPS_OK;
 }
 
