@@ -109,6 +109,8 @@ typedef struct dcps_kernel {
     /* For DCPS_TAKES_CHOSEN: the order of input `input`, or of the result y [y_dims] when `input` is input_count; matters for four dims only. Inputs are as
      * they came. */
     dcps_order (*choose)(const dcps_call *call, const size_t *y_dims, uint32_t input);
+    /* Bit i: what backward gives input i is dy itself. Where nothing else will be added to it, the tape lets the input have y's gradient, and the kernel is not asked. */
+    uint32_t passes;
     /* How many floats of `saved` the call needs, its shapes and attributes being set. NULL: none. */
     size_t (*saved_count)(const dcps_call *call);
     /* Writes all of y [y->count] and `saved`. NULL: the result is a view of the input. Errors: DCPS_SYSTEM (library), DCPS_NO_MEMORY. */

@@ -5,13 +5,25 @@
 #include "tensor/shape.h"
 #include "tensor/tape_state.h"
 
+/* Lets input `i` have the gradient of y as it is, if that is all there will be to it. */
+static bool pass(const dcps_tape *tape, const dcps_call *call, uint32_t i)
+{
+    dcps_tensor *x = call->x[i];
+    bool passes = (tape->config.backend->kernels[call->op]->passes >> i & 1u) != 0;
+    if (!passes || x->gradient != NULL || x->open_uses != 1)
+        return false;
+    x->gradient = call->y->gradient;
+    x->gradient_begun = true;
+    return true;
+}
+
 /* Names the gradient slot of every input, making room where a tensor gets its first contribution. */
 static dcps_status slots_open(dcps_tape *tape, const dcps_call *call, dcps_gradient_slot *slots)
 {
     for (uint32_t i = 0; i < call->input_count; i++) {
         dcps_tensor *x = call->x[i];
         slots[i] = (dcps_gradient_slot){0};
-        if (!x->differentiable)
+        if (!x->differentiable || pass(tape, call, i))
             continue;
         if (x->gradient == NULL)
             x->gradient = dcps_tape_take(tape, x->count, sizeof *x->gradient);

@@ -8,7 +8,7 @@
 
 #include "tensor/backend.h"
 
-/* DCPS_OP_CROSS_ENTROPY: x[0] logits [rows, classes]; saved: probabilities [rows, classes]. */
+/* DCPS_OP_CROSS_ENTROPY: x[0] logits [rows, classes]; what is saved is the kernel's. */
 typedef struct dcps_cross_entropy_attributes {
     const int32_t *labels; /* [rows], each in 0 … classes − 1 or ignored */
     size_t counted;        /* rows that are not ignored */

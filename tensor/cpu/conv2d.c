@@ -180,7 +180,7 @@ static dcps_status backward_x(const dcps_call *call, const float *dy, const dcps
             call, convolution, 3,
             (dcps_primitive_argument[]){{DNNL_ARG_DIFF_DST, dy}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DIFF_SRC, to}});
     if (status == DCPS_OK && dx->add)
-        dcps_cpu_add_scaled(call->x[0]->count, 1.0f, to, dx->values);
+        dcps_cpu_put(dx, 0, call->x[0]->count, 1.0f, to);
     return status;
 }
 
@@ -203,7 +203,7 @@ static dcps_status backward_w(const dcps_call *call, const float *dy, const dcps
         status =
             dcps_primitive_call(call, &key, 2, (dcps_primitive_argument[]){{DNNL_ARG_FROM, liked}, {DNNL_ARG_TO, to}});
     if (status == DCPS_OK && dw->add)
-        dcps_cpu_add_scaled(call->x[1]->count, 1.0f, to, dw->values);
+        dcps_cpu_put(dw, 0, call->x[1]->count, 1.0f, to);
     return status;
 }
 

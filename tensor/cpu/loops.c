@@ -32,6 +32,37 @@ void dcps_cpu_parallel(size_t count, dcps_cpu_work_fn work, void *context)
     GOMP_parallel(run_share, &data, 0, 0);
 }
 
+/* Elements that a thread takes at a time. */
+#define PIECE ((size_t)8192)
+
+typedef struct shared_elements {
+    dcps_cpu_loop_fn loop;
+    size_t count;
+    bool add;
+    float factor;
+    const float *a, *b;
+    float *to;
+} shared_elements;
+
+static void run_pieces(void *context, size_t begin, size_t end)
+{
+    const shared_elements *self = context;
+    size_t first = begin * PIECE, count = (end * PIECE < self->count ? end * PIECE : self->count) - first;
+    self->loop(count, self->add, self->factor, self->a + first, self->b == NULL ? NULL : self->b + first,
+               self->to + first);
+}
+
+void dcps_cpu_elements(dcps_cpu_loop_fn loop, size_t count, bool add, float factor, const float *a, const float *b,
+                       float *to)
+{
+    shared_elements data = {.loop = loop, .count = count, .add = add, .factor = factor, .a = a, .b = b, .to = to};
+    size_t pieces = (count + PIECE - 1) / PIECE;
+    if (pieces < 4)
+        loop(count, add, factor, a, b, to);
+    else
+        dcps_cpu_parallel(pieces, run_pieces, &data);
+}
+
 DCPS_CPU_LOOP void dcps_cpu_add_scaled(size_t count, float factor, const float *restrict from, float *restrict to)
 {
     for (size_t i = 0; i < count; i++)
@@ -50,12 +81,18 @@ DCPS_CPU_LOOP void dcps_cpu_scale_in_place(size_t count, float factor, float *x)
         x[i] *= factor;
 }
 
+static void put(size_t count, bool add, float factor, const float *from, const float *unused, float *to)
+{
+    (void)unused;
+    if (add)
+        dcps_cpu_add_scaled(count, factor, from, to);
+    else
+        dcps_cpu_set_scaled(count, factor, from, to);
+}
+
 void dcps_cpu_put(const dcps_gradient_slot *slot, size_t first, size_t count, float factor, const float *from)
 {
-    if (slot->add)
-        dcps_cpu_add_scaled(count, factor, from, slot->values + first);
-    else
-        dcps_cpu_set_scaled(count, factor, from, slot->values + first);
+    dcps_cpu_elements(put, count, slot->add, factor, from, NULL, slot->values + first);
 }
 
 /* In tiles that stay in the first-level cache. */

@@ -2,6 +2,7 @@
 #ifndef DCPS_TENSOR_CPU_LOOPS_H
 #define DCPS_TENSOR_CPU_LOOPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "tensor/backend.h"
@@ -19,6 +20,12 @@
  * threads give the same runs. */
 typedef void (*dcps_cpu_work_fn)(void *context, size_t first, size_t end);
 void dcps_cpu_parallel(size_t count, dcps_cpu_work_fn work, void *context);
+
+/* A loop over elements: to (+)= something of a, b and factor, as `add` says. */
+typedef void (*dcps_cpu_loop_fn)(size_t count, bool add, float factor, const float *a, const float *b, float *to);
+/* Runs it, on all threads where that is worth it. b may be NULL. */
+void dcps_cpu_elements(dcps_cpu_loop_fn loop, size_t count, bool add, float factor, const float *a, const float *b,
+                       float *to);
 
 /* to [count] += factor · from [count] */
 void dcps_cpu_add_scaled(size_t count, float factor, const float *from, float *to);

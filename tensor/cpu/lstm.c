@@ -34,6 +34,20 @@ DCPS_CPU_LOOP static void gates_forward(size_t n, const float *restrict bias, fl
     }
 }
 
+/* What the rows of one step are shared out for, forward and backward: [batch, 4 hidden] or [batch, hidden] of it. */
+typedef struct step_rows {
+    size_t n;
+    const float *bias, *c_before, *dh;
+    float *gates, *c, *tanh_c, *h, *dc, *dgates;
+} step_rows;
+
+static void rows_forward(void *context, size_t begin, size_t end)
+{
+    const step_rows *is = context;
+    for (size_t at = begin * is->n; at < end * is->n; at += is->n)
+        gates_forward(is->n, is->bias, is->gates + 4 * at, is->c_before + at, is->c + at, is->tanh_c + at, is->h + at);
+}
+
 static dcps_status forward(const dcps_call *call, float *y)
 {
     const dcps_lstm_attributes *is = call->attributes;
@@ -49,11 +63,14 @@ static dcps_status forward(const dcps_call *call, float *y)
         const float *c_before = t == 0 ? call->x[DCPS_LSTM_C]->values : c + (t - 1) * slab;
         status = dcps_cpu_gemm(call, 'N', 'N', batch, 4 * n, n, h_before, call->x[DCPS_LSTM_W_HIDDEN]->values,
                                gates + 4 * t * slab, true);
-        for (size_t b = 0; b < batch; b++) {
-            size_t at = t * slab + b * n;
-            gates_forward(n, call->x[DCPS_LSTM_BIAS]->values, gates + 4 * at, c_before + b * n, c + at, tanh_c + at,
-                          y + at);
-        }
+        step_rows rows = {.n = n,
+                          .bias = call->x[DCPS_LSTM_BIAS]->values,
+                          .c_before = c_before,
+                          .gates = gates + 4 * t * slab,
+                          .c = c + t * slab,
+                          .tanh_c = tanh_c + t * slab,
+                          .h = y + t * slab};
+        dcps_cpu_parallel(batch, rows_forward, &rows);
     }
     memcpy(y + is->steps * slab, c + (is->steps - 1) * slab, slab * sizeof *y);
     return status;
@@ -75,22 +92,34 @@ DCPS_CPU_LOOP static void gates_backward(size_t n, const float *restrict gates, 
     }
 }
 
+static void rows_backward(void *context, size_t begin, size_t end)
+{
+    const step_rows *is = context;
+    for (size_t at = begin * is->n; at < end * is->n; at += is->n)
+        gates_backward(is->n, is->gates + 4 * at, is->c_before + at, is->tanh_c + at, is->dh + at, is->dc + at,
+                       is->dgates + 4 * at);
+}
+
 /* dgates [steps, batch, 4 hidden], and dh and dc [batch, hidden] of what was before the first step */
 static dcps_status steps_backward(const dcps_call *call, const float *dy, float *dgates, float *dh, float *dc)
 {
     const dcps_lstm_attributes *is = call->attributes;
     size_t batch = is->batch, n = is->hidden, slab = batch * n;
-    const float *gates = call->saved, *c = gates + 4 * is->steps * slab, *tanh_c = c + is->steps * slab;
+    float *gates = call->saved, *c = gates + 4 * is->steps * slab, *tanh_c = c + is->steps * slab;
     memset(dh, 0, slab * sizeof *dh);
     memcpy(dc, dy + is->steps * slab, slab * sizeof *dc);
     dcps_status status = DCPS_OK;
     for (size_t t = is->steps; t-- > 0 && status == DCPS_OK;) {
         const float *c_before = t == 0 ? call->x[DCPS_LSTM_C]->values : c + (t - 1) * slab;
         dcps_cpu_add_scaled(slab, 1.0f, dy + t * slab, dh);
-        for (size_t b = 0; b < batch; b++) {
-            size_t at = t * slab + b * n;
-            gates_backward(n, gates + 4 * at, c_before + b * n, tanh_c + at, dh + b * n, dc + b * n, dgates + 4 * at);
-        }
+        step_rows rows = {.n = n,
+                          .c_before = c_before,
+                          .dh = dh,
+                          .gates = gates + 4 * t * slab,
+                          .tanh_c = tanh_c + t * slab,
+                          .dc = dc,
+                          .dgates = dgates + 4 * t * slab};
+        dcps_cpu_parallel(batch, rows_backward, &rows);
         status = dcps_cpu_gemm(call, 'N', 'T', batch, n, 4 * n, dgates + 4 * t * slab,
                                call->x[DCPS_LSTM_W_HIDDEN]->values, dh, false);
     }

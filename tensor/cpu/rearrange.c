@@ -8,7 +8,8 @@
 
 static dcps_status reshape_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    dcps_cpu_put(&dx[0], 0, call->y->count, 1.0f, dy);
+    if (dx[0].values != NULL)
+        dcps_cpu_put(&dx[0], 0, call->y->count, 1.0f, dy);
     return DCPS_OK;
 }
 
@@ -160,7 +161,7 @@ static dcps_status reorder_backward(const dcps_call *call, const float *dy, cons
 }
 
 const dcps_kernel dcps_cpu_reorder = {.forward = reorder_forward, .backward = reorder_backward};
-const dcps_kernel dcps_cpu_reshape = {.backward = reshape_backward};
+const dcps_kernel dcps_cpu_reshape = {.passes = 1u << 0, .backward = reshape_backward};
 const dcps_kernel dcps_cpu_transpose = {.forward = transpose_forward, .backward = transpose_backward};
 const dcps_kernel dcps_cpu_concat = {
     .takes = DCPS_TAKES_CHOSEN, .choose = concat_choose, .forward = concat_forward, .backward = concat_backward};

@@ -38,6 +38,31 @@ double dcps_cpu_exponentials(size_t count, const float *x, float *y, float *maxi
     return dcps_cpu_sum(count, y);
 }
 
+/* Σ of exp(x − maximum) over at most EXPONENTIAL_CHUNK elements, in lanes of their own */
+#define EXPONENTIAL_CHUNK 1024u
+DCPS_CPU_LOOP static float sum_exponentials(size_t count, const float *restrict x, float maximum)
+{
+    float lanes[4 * LANES] = {0.0f}, sum = 0.0f;
+    size_t whole = count / (4 * LANES) * (4 * LANES);
+    for (size_t i = 0; i < whole; i += 4 * LANES)
+        for (size_t j = 0; j < 4 * LANES; j++)
+            lanes[j] += dcps_lane_exp(x[i + j] - maximum);
+    for (size_t i = whole; i < count; i++)
+        lanes[i - whole] += dcps_lane_exp(x[i] - maximum);
+    for (size_t j = 0; j < 4 * LANES; j++)
+        sum += lanes[j];
+    return sum;
+}
+
+double dcps_cpu_exponential_sum(size_t count, const float *x, float *maximum)
+{
+    double sum = 0.0;
+    *maximum = largest(count, x);
+    for (size_t i = 0; i < count; i += EXPONENTIAL_CHUNK)
+        sum += (double)sum_exponentials(count - i < EXPONENTIAL_CHUNK ? count - i : EXPONENTIAL_CHUNK, x + i, *maximum);
+    return sum;
+}
+
 /* x where the mask shows it; elsewhere what no maximum is and whose exponential is dropped below. */
 static void hide(size_t count, const uint8_t *mask, const float *x, float *shown)
 {

@@ -38,15 +38,17 @@ static dcps_status apply(const dcps_call *call, dnnl_alg_kind_t algorithm, float
 }
 
 /* y = max(x, 0); a NaN stays one, so that divergence shows in the loss */
-DCPS_CPU_LOOP static void rectify(size_t count, const float *restrict x, float *restrict y)
+DCPS_CPU_LOOP static void rectify(size_t count, bool add, float factor, const float *restrict x,
+                                  const float *restrict unused, float *restrict y)
 {
+    (void)add, (void)factor, (void)unused;
     for (size_t i = 0; i < count; i++)
         y[i] = x[i] < 0.0f ? 0.0f : x[i];
 }
 
 static dcps_status relu_forward(const dcps_call *call, float *y)
 {
-    rectify(call->y->count, call->x[0]->values, y);
+    dcps_cpu_elements(rectify, call->y->count, false, 1.0f, call->x[0]->values, NULL, y);
     return DCPS_OK;
 }
 
@@ -77,9 +79,10 @@ static dcps_status log_forward(const dcps_call *call, float *y)
 
 /* dx (+)= dy · slope of element i. dy is read whether needed or not: a choice between two values becomes a mask, a conditional read a branch. */
 #define BACKWARD(name, of, slope)                                                                                      \
-    DCPS_CPU_LOOP static void name##_loop(size_t count, bool add, const float *restrict v, const float *restrict dy,   \
-                                          float *restrict dx)                                                          \
+    DCPS_CPU_LOOP static void name##_loop(size_t count, bool add, float factor, const float *restrict v,               \
+                                          const float *restrict dy, float *restrict dx)                                \
     {                                                                                                                  \
+        (void)factor;                                                                                                  \
         if (add)                                                                                                       \
             for (size_t i = 0; i < count; i++) {                                                                       \
                 float d = dy[i];                                                                                       \
@@ -93,7 +96,7 @@ static dcps_status log_forward(const dcps_call *call, float *y)
     }                                                                                                                  \
     static dcps_status name##_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)           \
     {                                                                                                                  \
-        name##_loop(call->y->count, dx[0].add, (of)->values, dy, dx[0].values);                                        \
+        dcps_cpu_elements(name##_loop, call->y->count, dx[0].add, 1.0f, (of)->values, dy, dx[0].values);               \
         return DCPS_OK;                                                                                                \
     }
 
@@ -116,14 +119,14 @@ static dcps_status gelu_backward(const dcps_call *call, const float *dy, const d
                             (dcps_primitive_argument[]){
                                 {DNNL_ARG_SRC, call->x[0]->values}, {DNNL_ARG_DIFF_DST, dy}, {DNNL_ARG_DIFF_SRC, to}});
     if (status == DCPS_OK && dx[0].add)
-        dcps_cpu_add_scaled(count, 1.0f, to, dx[0].values);
+        dcps_cpu_put(&dx[0], 0, count, 1.0f, to);
     return status;
 }
 
 static dcps_status scale_forward(const dcps_call *call, float *y)
 {
     const dcps_scale_attributes *attributes = call->attributes;
-    dcps_cpu_set_scaled(call->y->count, attributes->factor, call->x[0]->values, y);
+    dcps_cpu_put(&(dcps_gradient_slot){.values = y}, 0, call->y->count, attributes->factor, call->x[0]->values);
     return DCPS_OK;
 }
 
