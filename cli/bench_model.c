@@ -14,6 +14,7 @@
 #include "cli/bench_stats.h"
 #include "cli/commands.h"
 #include "tensor/cpu/cpu.h"
+#include "worker/clip.h"
 #include "worker/loaded_model.h"
 #include "worker/shuffle.h"
 #include "worker/trainer.h"
@@ -68,11 +69,12 @@ static const dcps_option flags[] = {
 
 static const dcps_program program = {
     .name = "dcps bench model",
-    .summary = "Runs training steps of a model without servers (load a batch, forward, backward), and compares its "
-               "arithmetic with that of\n"
-               "matrix products between the steps. What counts as arithmetic are the multiplications and additions of "
-               "matrix products,\n"
-               "convolutions and LSTM layers, forward and backward.",
+    .summary =
+        "Runs training steps of a model without servers (load a batch, forward, backward, clip), and compares its "
+        "arithmetic with that of\n"
+        "matrix products between the steps. What counts as arithmetic are the multiplications and additions of "
+        "matrix products,\n"
+        "convolutions and LSTM layers, forward and backward.",
     .options = flags,
 };
 
@@ -88,7 +90,8 @@ typedef struct model_bench {
     dcps_product *product;
     double *seconds;  /* [steps · repeats] of the steps, */
     double *rates;    /* [steps · repeats] of the products after them */
-    uint64_t batches; /* loaded so far */
+    uint64_t batches; /* looked at so far, */
+    uint64_t turns;   /* and loaded */
     uint64_t load_ns;
     uint64_t allocations;
     float loss;
@@ -164,13 +167,16 @@ static double seconds_since(uint64_t then_ns)
     return (double)(dcps_clock_ns() - then_ns) / (double)DCPS_NS_PER_S;
 }
 
-/* Batches in the order of training, without the shorter ones that may end an epoch. */
+/* Batches in the order of training of one worker, without the shorter ones that may end an epoch. */
 static dcps_batch next_batch(model_bench *bench)
 {
     dcps_batch batch;
     do
         batch = dcps_shuffle_batch(bench->shuffle, bench->batches++);
     while (batch.count != bench->result.batch_size);
+    batch.worker = 0;
+    batch.workers = 1;
+    batch.turn = bench->turns++;
     return batch;
 }
 
@@ -185,6 +191,8 @@ static dcps_status step(model_bench *bench, double *seconds)
     bench->load_ns += dcps_clock_ns() - begin_ns;
     if (status == DCPS_OK)
         status = dcps_trainer_compute(loaded->model, loaded->state, bench->tape, &bench->loss);
+    if (status == DCPS_OK && loaded->info.clip_norm > 0)
+        (void)dcps_clip_gradient(loaded->layout, loaded->info.clip_norm, bench->gradient);
     *seconds = seconds_since(begin_ns);
     bench->allocations += dcps_alloc_count() - allocations;
     return status;

@@ -123,7 +123,7 @@ static void profile_fill(const dcps_model_result *result, dcps_table *table)
                      rows[i].seconds / steps, result->mean, rows[i].flops / steps);
     const double rest = result->mean - result->load - dcps_profile_seconds(result->profile) / steps;
     profile_line(table, "(load)", "", 1.0, result->load, result->mean, 0.0);
-    profile_line(table, "(tape)", "", 1.0, rest, result->mean, 0.0);
+    profile_line(table, "(rest)", "", 1.0, rest, result->mean, 0.0);
 }
 
 static dcps_status print_profile(const dcps_model_result *result)

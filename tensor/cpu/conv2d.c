@@ -25,6 +25,9 @@ enum {
 };
 enum { FORWARD, BACKWARD_X, BACKWARD_W }; /* ways */
 
+#define CACHED_BYTES ((size_t)512 << 10)
+#define MIN_IMAGES 8u /* enough for several threads to share */
+
 static dnnl_format_tag_t tag_of(int64_t order)
 {
     if (order == DCPS_CHANNELS_BLOCKED)
@@ -165,22 +168,37 @@ static float *target(const dcps_call *call, const dcps_gradient_slot *slot, size
     return slot->add ? dcps_call_scratch(call, count, sizeof(float)) : slot->values;
 }
 
+/* Images whose gradients are computed at a time: all, unless these are to be added to what is there. Then as many as leave them in the second-level cache,
+ * where the sum finds them. */
+static size_t images_at_a_time(const dcps_call *call, const dcps_gradient_slot *dx)
+{
+    size_t images = call->x[0]->dims[0], image = call->x[0]->count / images;
+    while (dx->add && images % 2 == 0 && images > MIN_IMAGES && images * image * sizeof(float) > CACHED_BYTES)
+        images /= 2;
+    return images;
+}
+
 static dcps_status backward_x(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     dcps_primitive_key key = key_of(call, BACKWARD_X);
     dcps_primitive *convolution;
-    float *weights, *to = target(call, dx, call->x[0]->count);
+    size_t images = images_at_a_time(call, dx), batch = call->x[0]->dims[0];
+    size_t piece = call->x[0]->count / batch * images, dy_piece = call->y->count / batch * images;
+    float *weights, *to = target(call, dx, piece);
     if (to == NULL)
         return DCPS_NO_MEMORY;
+    key.numbers[BATCH] = (int64_t)images;
     dcps_status status = dcps_primitive_find(call, &key, &convolution);
     if (status == DCPS_OK)
         status = weights_load(call, key, convolution, &weights);
-    if (status == DCPS_OK)
-        status = dcps_primitive_run(
-            call, convolution, 3,
-            (dcps_primitive_argument[]){{DNNL_ARG_DIFF_DST, dy}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DIFF_SRC, to}});
-    if (status == DCPS_OK && dx->add)
-        dcps_cpu_put(dx, 0, call->x[0]->count, 1.0f, to);
+    for (size_t i = 0; i < batch / images && status == DCPS_OK; i++) {
+        status = dcps_primitive_run(call, convolution, 3,
+                                    (dcps_primitive_argument[]){{DNNL_ARG_DIFF_DST, dy + i * dy_piece},
+                                                                {DNNL_ARG_WEIGHTS, weights},
+                                                                {DNNL_ARG_DIFF_SRC, to}});
+        if (status == DCPS_OK && dx->add)
+            dcps_cpu_put(dx, i * piece, piece, 1.0f, to);
+    }
     return status;
 }
 

@@ -211,6 +211,27 @@ class Model(unittest.TestCase):
         for words in ("5,120 parameters", "samples/s", "share of limit", "cross_entropy", "(load)", "allocations      0.00 a step"):
             self.assertIn(words, done.stdout)
 
+    @no_measuring
+    def test_whole_nets(self):
+        if not os.environ.get("DCPS_DATA"):
+            self.skipTest("DCPS_DATA is not set: CIFAR-10 and the Penn Treebank are needed")
+        # Multiply-adds of one image forward: 3 to 16 filters, then per stage the convolutions of one block, at 32 × 32, 16 × 16 and 8 × 8, and the last layer.
+        # Backward costs the same for the weights, and for the inputs of all but the first.
+        first = 3 * 16 * 9 * 32 * 32
+        rest = 9 * (2 * 16 * 16 * 32 * 32 + (16 * 32 + 32 * 32) * 16 * 16 + (32 * 64 + 64 * 64) * 8 * 8) + 640
+        resnet = 2 * 16 * (2 * first + 3 * rest)
+        # 12 steps of 20 texts; two layers of 64, whose first is not the last to be differentiated: the words' vectors are.
+        lstm = 2 * 240 * 3 * (2 * 2 * 64 * 256 + 64 * 10000)
+        for name, size, settings, flops in (("resnet", 16, ["depth=8"], resnet), ("lstm", 20, ["hidden=64", "bptt=12"], lstm)):
+            with self.subTest(model=name):
+                options = [word for setting in settings for word in ("--model-opt", setting)]
+                done = run("model", "--model", name, *options, "--batch-size", str(size), "--steps", "4", "--repeats", "1", "--threads", "2",
+                           "--json")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                result = json.loads(done.stdout)
+                self.assertEqual(result["flops_per_step"], flops)
+                self.assertEqual(result["allocations_per_step"], 0)
+
     def test_what_is_refused(self):
         cases = [(["model", "--model", "nonsense"], 1, "nonsense.so"), (["model", "--model", "/no/such.so"], 1, "/no/such.so"),
                  ([*self.paced, "--device", "abacus"], 2, "abacus"), ([*self.paced, "--batch-size", "233"], 2, "232 training samples"),
