@@ -49,7 +49,7 @@ class CliTest(cluster.ClusterTest):
 
     def test_comparison_that_cannot_begin(self):
         """What the first run lacks, the others lack, too."""
-        done = self.dcps("compare", "--model", "no-such-model", "--runs", "sgd@1,asgd@2")
+        done = self.dcps("compare", "--model", "mlp", "--model-opt", "dataset=mnist", "--data", self.folder, "--runs", "sgd@1,asgd@2")
         self.assertEqual(done.returncode, 1)
         self.assertIn("[1/2] sgd@1 failed", done.stdout + done.stderr)
         self.assertNotIn("asgd@2", done.stdout + done.stderr)
