@@ -2,6 +2,7 @@
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,13 @@
 #include "support/client_fixture.h"
 #include "support/loopback_server.h"
 #include "worker/client.h"
+
+/* So long that a sanitized program on a busy machine does not pass for a silent one. */
+static uint32_t patient_ms(uint32_t ms)
+{
+    const char *patience = getenv("DCPS_TEST_PATIENCE");
+    return patience == NULL || strtod(patience, NULL) <= 1 ? ms : 3 * ms;
+}
 
 static double seconds_since(uint64_t then_ns)
 {
@@ -167,13 +175,13 @@ START_TEST(gives_up_on_a_silent_server)
 {
     loopback_server *server = loopback_start(&(loopback_config){.block_params = 64, .lease_ms = 60000});
     client_fixture fixture;
-    client_fixture_connect(&fixture, loopback_address(server), false, 2000);
+    client_fixture_connect(&fixture, loopback_address(server), false, patient_ms(2000));
     client_fixture_declare(&fixture, 10);
     loopback_mute(server, true);
     uint64_t began_ns = dcps_clock_ns();
     ck_assert_int_eq(dcps_client_push(fixture.client, 0, FIXTURE_PARAMS, 1, 1.0f), DCPS_OK);
     ck_assert_int_eq(dcps_client_wait(fixture.client, &fixture.work), DCPS_TIMEOUT);
-    ck_assert_double_lt(seconds_since(began_ns), 10.0);
+    ck_assert_double_lt(seconds_since(began_ns), 30.0);
     client_fixture_says("server 0 of 1 does not answer at tcp://");
     loopback_mute(server, false);
     while (dcps_client_wait(fixture.client, &fixture.work) == DCPS_TIMEOUT) {
@@ -286,10 +294,10 @@ START_TEST(observer_hears_a_server_that_has_nothing_to_say)
     dcps_snapshot_info info;
     client_fixture_connect(&worker, loopback_address(server), false, 0);
     client_fixture_declare(&worker, 10);
-    client_fixture_connect(&observer, loopback_address(server), true, 2500);
+    client_fixture_connect(&observer, loopback_address(server), true, patient_ms(2500));
     client_fixture_declare(&observer, 10);
     capture_start(&stderr_text, STDERR_FILENO);
-    later_start(&stop, 5000, cancel, observer.client);
+    later_start(&stop, patient_ms(5000), cancel, observer.client);
     ck_assert_int_eq(dcps_client_snapshot(observer.client, 0, true, &info), DCPS_CANCELLED);
     capture_end(&stderr_text, log, sizeof(log));
     later_end(&stop);
@@ -307,10 +315,10 @@ START_TEST(worker_hears_a_server_while_it_computes)
     capture stderr_text;
     loopback_server *server = loopback_start(&(loopback_config){.lease_ms = 100000});
     client_fixture worker;
-    client_fixture_connect(&worker, loopback_address(server), false, 2500);
+    client_fixture_connect(&worker, loopback_address(server), false, patient_ms(2500));
     client_fixture_declare(&worker, 10);
     capture_start(&stderr_text, STDERR_FILENO);
-    (void)usleep(4000000);
+    (void)usleep(1000 * patient_ms(4000));
     client_fixture_step(&worker, 1.0f);
     capture_end(&stderr_text, log, sizeof(log));
     ck_assert_str_eq(log, "");
