@@ -322,13 +322,13 @@ class StopTest(ServerTest):
         self.assertTrue(os.path.exists(self.file))
 
     def test_silent_workers_are_not_waited_for_long(self):
-        server = self.serve("--lease-ms", 1000)
+        server = self.serve("--lease-ms", int(1000 * cluster.PATIENCE))
         begin = time.monotonic()
         worker = self.join(server)
         self.pull_all(worker)
         server.signal(signal.SIGINT)
         self.wait_exit(server, 20)
-        self.assertGreater(time.monotonic() - begin, 0.9)  # the lease is counted from what the server heard last
+        self.assertGreater(time.monotonic() - begin, 0.9 * cluster.PATIENCE)  # the lease is counted from what the server heard last
         self.assertTrue(os.path.exists(self.file))
 
     def test_second_signal_leaves_at_once(self):
