@@ -153,7 +153,7 @@ static void apply_defaults(loopback_config *config)
     config->epochs = config->epochs == 0 ? 1 : config->epochs;
     config->batch_size = config->batch_size == 0 ? 1 : config->batch_size;
     config->rate = config->rate > 0 ? config->rate : 0.5;
-    config->lease_ms = config->lease_ms == 0 ? 2000 : config->lease_ms;
+    config->lease_ms = config->lease_ms == 0 ? 10000 : config->lease_ms;
     ck_assert_uint_le(config->shards, MAX_SHARDS);
 }
 

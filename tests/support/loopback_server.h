@@ -21,7 +21,7 @@ typedef struct loopback_config {
     uint64_t seed;
     uint32_t block_params; /* 0: the engine's choice */
     uint64_t snapshot_every_samples;
-    uint32_t lease_ms; /* 0: 2000 */
+    uint32_t lease_ms; /* 0: 10000 */
 } loopback_config;
 
 typedef struct loopback_server loopback_server;
