@@ -182,9 +182,10 @@ static dcps_status cnn_load(void *state, const dcps_batch *batch)
 static dcps_tensor *conv_layer(dcps_tape *tape, dcps_tensor *x, uint32_t first)
 {
     x = dcps_tape_conv2d(tape, x, dcps_tape_parameter(tape, first), 1, KERNEL / 2);
-    x = dcps_tape_batch_norm(tape, x, dcps_tape_parameter(tape, first + 1), dcps_tape_parameter(tape, first + 2),
-                             dcps_tape_parameter(tape, first + 3), dcps_tape_parameter(tape, first + 4), EPSILON);
-    return dcps_tape_max_pool(tape, dcps_tape_relu(tape, x), 2, 2, 0);
+    x = dcps_tape_batch_norm_relu(tape, x, dcps_tape_parameter(tape, first + 1), dcps_tape_parameter(tape, first + 2),
+                                  dcps_tape_parameter(tape, first + 3), dcps_tape_parameter(tape, first + 4), EPSILON,
+                                  NULL);
+    return dcps_tape_max_pool(tape, x, 2, 2, 0);
 }
 
 static dcps_tensor *fc_layer(dcps_tape *tape, dcps_tensor *x, uint32_t first)
