@@ -1,5 +1,5 @@
 /* How much arithmetic an op is, for benchmarks. What counts are the multiplications and additions of products: of matrices, of convolutions (at every place of the kernel,
- * the zeros around the image too) and of LSTM layers. Everything else, whose cost is its memory traffic, counts for nothing. Pure. */
+ * the zeros around the image too) and of LSTM layers. Everything else, whose cost is its memory traffic, counts for nothing; an algorithm that needs fewer (Winograd's) does not count for less. Pure. */
 #ifndef DCPS_TENSOR_FLOPS_H
 #define DCPS_TENSOR_FLOPS_H
 
