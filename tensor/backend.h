@@ -86,14 +86,20 @@ struct dcps_tensor {
     struct dcps_tensor *twin; /* the same values in another order, in a ring of all of them; NULL: nobody needed them */
 };
 
-/* One op applied to its inputs. Shapes are checked before a kernel sees it. */
+/* An open device with memory of its own; only its backend knows what is inside. */
+typedef struct dcps_device dcps_device;
+
+/* One op applied to its inputs. Shapes are checked before a kernel sees it. Where the backend has a device, values, gradients, scratch and what attributes
+ * point to lie in its memory, and kernels put work on the device's stream: they neither wait for it nor read its results. */
 typedef struct dcps_call {
     dcps_op op;
     uint32_t input_count;
     dcps_tensor **x; /* [input_count] */
     dcps_tensor *y;
-    const void *attributes; /* the op's own, see tensor/ops.h; NULL: none */
-    float *saved; /* what forward leaves for backward [saved_count]; NULL when nothing will be differentiated */
+    const void *attributes; /* the op's own, see tensor/ops.h; NULL: none. The struct itself lies in host memory */
+    size_t attribute_bytes;
+    float *saved;        /* what forward leaves for backward [saved_count]; NULL when nothing will be differentiated */
+    dcps_device *device; /* NULL: the host */
     struct dcps_step_memory *memory; /* for dcps_call_scratch */
     struct dcps_call *previous;
 } dcps_call;
@@ -122,6 +128,7 @@ typedef struct dcps_kernel {
 typedef struct dcps_backend {
     const char *name;
     size_t (*channel_block)(void);             /* of DCPS_CHANNELS_BLOCKED; NULL: the backend has no such order */
+    const struct dcps_device_ops *device_ops;  /* NULL: computes in host memory; see tensor/device.h */
     const dcps_kernel *kernels[DCPS_OP_COUNT]; /* NULL: op not supported */
 } dcps_backend;
 

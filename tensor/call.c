@@ -189,6 +189,7 @@ bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, 
         return false;
     memcpy(kept, attributes, bytes);
     call->attributes = kept;
+    call->attribute_bytes = bytes;
     return true;
 }
 

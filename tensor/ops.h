@@ -1,4 +1,5 @@
-/* Attributes of ops, for their fronts and kernels. */
+/* Attributes of ops, for their fronts and kernels. What changes from step to step while shapes stay (labels, indices, masks, how many rows count, the
+ * key of a dropout) is pointed to, in the backend's memory; see dcps_tape_upload. */
 #ifndef DCPS_TENSOR_OPS_H
 #define DCPS_TENSOR_OPS_H
 
@@ -10,9 +11,9 @@
 
 /* DCPS_OP_CROSS_ENTROPY: x[0] logits [rows, classes]; what is saved is the kernel's. */
 typedef struct dcps_cross_entropy_attributes {
-    const int32_t *labels; /* [rows], each in 0 … classes − 1 or ignored */
-    size_t counted;        /* rows that are not ignored */
-    bool ignore;           /* rows labelled `ignored_label` count for nothing */
+    const int32_t *labels;   /* [rows], each in 0 … classes − 1 or ignored */
+    const uint64_t *counted; /* [1], rows that are not ignored */
+    bool ignore;             /* rows labelled `ignored_label` count for nothing */
     int32_t ignored_label;
     float smoothing; /* share of the target that is spread evenly over all classes */
 } dcps_cross_entropy_attributes;
@@ -102,10 +103,15 @@ typedef struct dcps_embedding_attributes {
     size_t count;
 } dcps_embedding_attributes;
 
+/* What a batch draws from. */
+typedef struct dcps_dropout_key {
+    uint64_t seed, number;
+} dcps_dropout_key;
+
 /* DCPS_OP_DROPOUT */
 typedef struct dcps_dropout_attributes {
-    uint64_t seed, number;
-    uint32_t index; /* of the dropout within the step */
+    const dcps_dropout_key *key; /* [1] */
+    uint32_t index;              /* of the dropout within the step */
     float rate;
 } dcps_dropout_attributes;
 

@@ -111,6 +111,19 @@ void *dcps_tape_take(dcps_tape *tape, size_t count, size_t bytes)
     return taken;
 }
 
+const void *dcps_tape_upload(dcps_tape *tape, const void *host, size_t bytes)
+{
+    (void)tape;
+    (void)bytes;
+    return host;
+}
+
+const void *dcps_tape_keep(dcps_tape *tape, const void *value, size_t bytes)
+{
+    void *kept = dcps_tape_take(tape, 1, bytes);
+    return kept == NULL ? NULL : dcps_tape_upload(tape, memcpy(kept, value, bytes), bytes);
+}
+
 dcps_tensor *dcps_tape_parameter(dcps_tape *tape, uint32_t index)
 {
     if (tape->status != DCPS_OK)
@@ -137,6 +150,9 @@ dcps_tensor *dcps_tape_input(dcps_tape *tape, const float *values, uint32_t dim_
             tape, dcps_fail(DCPS_INVALID, "input %s: values are NULL", dcps_shape_format(text, dim_count, dims)));
     dcps_tensor *tensor = dcps_tape_take(tape, 1, sizeof *tensor);
     if (tensor == NULL)
+        return NULL;
+    values = dcps_tape_upload(tape, values, count * sizeof *values);
+    if (values == NULL)
         return NULL;
     *tensor = (dcps_tensor){.dim_count = dim_count, .count = count, .values = values};
     if (dim_count > 0)

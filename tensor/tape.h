@@ -20,6 +20,7 @@ typedef struct dcps_tape_config {
     const float *weights; /* [total params] */
     float *gradient;      /* [total params], 64-byte aligned; NULL: an evaluation tape, which differentiates nothing */
     const dcps_backend *backend;
+    dcps_device *device; /* of the backend, open; NULL: the backend computes in host memory */
     /* Called by dcps_tape_backward, once for each tensor of the layout, as soon as its gradient is complete; the range includes the zeros
      * that pad the tensor, so the calls of a step cover the whole vector. May be NULL. */
     dcps_gradient_final_fn gradient_final;

@@ -28,6 +28,10 @@ dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dc
 dcps_tensor *dcps_tape_refuse(dcps_tape *tape, const dcps_call *call, const char *expected);
 /* Memory of the step, for attributes. NULL, with the tape failed, when out of memory. */
 void *dcps_tape_take(dcps_tape *tape, size_t count, size_t bytes);
+/* Where kernels find `host` [bytes], which must stay unchanged until the step ends: there, or in a copy on the device. NULL, with the tape failed, when out of memory. */
+const void *dcps_tape_upload(dcps_tape *tape, const void *host, size_t bytes);
+/* The same of a value that the caller does not keep. */
+const void *dcps_tape_keep(dcps_tape *tape, const void *value, size_t bytes);
 /* Copies `attributes` [bytes] into memory of the step, for the kernels. False, with the tape failed, when out of memory. */
 bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, size_t bytes);
 /* Runs the kernel and returns the result, of shape dims [dim_count]. NULL, with the tape failed, otherwise. */

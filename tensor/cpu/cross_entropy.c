@@ -59,7 +59,7 @@ static dcps_status forward(const dcps_call *call, float *y)
     double total = 0.0;
     for (size_t i = 0; i < rows; i++)
         total += self.losses[i];
-    y[0] = is->counted == 0 ? 0.0f : (float)(total / (double)is->counted);
+    y[0] = *is->counted == 0 ? 0.0f : (float)(total / (double)*is->counted);
     return DCPS_OK;
 }
 
@@ -101,7 +101,7 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     entropy self = {.call = call,
                     .classes = call->x[0]->dims[1],
                     .row_sums = call->saved,
-                    .scale = is->counted == 0 ? 0.0f : dy[0] / (float)is->counted,
+                    .scale = *is->counted == 0 ? 0.0f : dy[0] / (float)*is->counted,
                     .dx = &dx[0]};
     dcps_cpu_parallel(call->x[0]->dims[0], rows_backward, &self);
     return DCPS_OK;

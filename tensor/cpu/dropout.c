@@ -12,7 +12,7 @@ DCPS_CPU_LOOP static void draw(const dcps_dropout_attributes *is, uint32_t first
 {
     for (uint32_t b = 0; b < TOGETHER; b++) {
         uint32_t words[4];
-        dcps_philox_block(is->seed, is->number, is->index, first + b, words);
+        dcps_philox_block(is->key->seed, is->key->number, is->index, first + b, words);
         for (uint32_t j = 0; j < 4; j++)
             factors[4 * b + j] = words[j] < threshold ? 0.0f : kept;
     }

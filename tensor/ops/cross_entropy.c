@@ -2,7 +2,7 @@
 #include "tensor/tape_state.h"
 
 /* Labels come from data files: one out of range would read and write beyond the row. Counts the rows that are not ignored. */
-static dcps_status labels_check(dcps_cross_entropy_attributes *is, size_t rows, size_t classes)
+static dcps_status labels_check(const dcps_cross_entropy_attributes *is, size_t rows, size_t classes, uint64_t *counted)
 {
     if (is->labels == NULL)
         return dcps_fail(DCPS_INVALID, "%s: labels are NULL", dcps_op_name(DCPS_OP_CROSS_ENTROPY));
@@ -12,7 +12,7 @@ static dcps_status labels_check(dcps_cross_entropy_attributes *is, size_t rows, 
         if ((size_t)is->labels[i] >= classes) /* a negative one is huge */
             return dcps_fail(DCPS_INVALID, "%s: the label of row %zu is %d, logits [%zu, %zu] allow 0 … %zu",
                              dcps_op_name(DCPS_OP_CROSS_ENTROPY), i, is->labels[i], rows, classes, classes - 1);
-        is->counted++;
+        ++*counted;
     }
     return DCPS_OK;
 }
@@ -32,10 +32,14 @@ dcps_tensor *dcps_tape_cross_entropy_with(dcps_tape *tape, dcps_tensor *logits, 
                                                 .ignore = options->ignore,
                                                 .ignored_label = options->ignored_label,
                                                 .smoothing = options->label_smoothing};
-    dcps_status status = labels_check(&attributes, logits->dims[0], logits->dims[1]);
+    uint64_t counted = 0;
+    dcps_status status = labels_check(&attributes, logits->dims[0], logits->dims[1], &counted);
     if (status != DCPS_OK)
         return dcps_tape_fail(tape, status);
-    if (!dcps_tape_attach(tape, call, &attributes, sizeof attributes))
+    attributes.labels = dcps_tape_upload(tape, labels, logits->dims[0] * sizeof *labels);
+    attributes.counted = dcps_tape_keep(tape, &counted, sizeof counted);
+    if (attributes.labels == NULL || attributes.counted == NULL ||
+        !dcps_tape_attach(tape, call, &attributes, sizeof attributes))
         return NULL;
     return dcps_tape_run(tape, call, 0, NULL);
 }

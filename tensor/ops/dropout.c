@@ -14,8 +14,10 @@ dcps_tensor *dcps_tape_dropout(dcps_tape *tape, dcps_tensor *x, float rate, uint
         return dcps_tape_refuse(tape, call, "at most 2^33 elements");
     if (!dcps_tape_is_training(tape))
         return x;
-    dcps_dropout_attributes attributes = {.seed = seed, .number = number, .index = tape->dropouts++, .rate = rate};
-    if (!dcps_tape_attach(tape, call, &attributes, sizeof attributes))
+    const dcps_dropout_key key = {.seed = seed, .number = number};
+    dcps_dropout_attributes attributes = {
+        .key = dcps_tape_keep(tape, &key, sizeof key), .index = tape->dropouts++, .rate = rate};
+    if (attributes.key == NULL || !dcps_tape_attach(tape, call, &attributes, sizeof attributes))
         return NULL;
     return dcps_tape_run(tape, call, x->dim_count, x->dims);
 }

@@ -31,8 +31,9 @@ dcps_tensor *dcps_tape_embedding(dcps_tape *tape, dcps_tensor *table, const int3
     if (dim_count > 0)
         memcpy(result, dims, dim_count * sizeof dims[0]);
     result[dim_count] = table->dims[1];
-    dcps_embedding_attributes attributes = {.indices = indices, .count = count};
-    if (!dcps_tape_attach(tape, call, &attributes, sizeof attributes))
+    dcps_embedding_attributes attributes = {.indices = dcps_tape_upload(tape, indices, count * sizeof *indices),
+                                            .count = count};
+    if (attributes.indices == NULL || !dcps_tape_attach(tape, call, &attributes, sizeof attributes))
         return NULL;
     return dcps_tape_run(tape, call, dim_count + 1, result);
 }

@@ -52,5 +52,6 @@ dcps_tensor *dcps_tape_masked_softmax(dcps_tape *tape, dcps_tensor *x, const uin
         return dcps_tape_fail(tape, dcps_fail(DCPS_INVALID,
                                               "softmax: row %zu of the mask [%zu, %zu] hides all columns (backend %s)",
                                               hidden, x->dims[0], columns, tape->config.backend->name));
-    return softmax(tape, call, mask);
+    mask = dcps_tape_upload(tape, mask, x->dims[0] * columns);
+    return mask == NULL ? NULL : softmax(tape, call, mask);
 }

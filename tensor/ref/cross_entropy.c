@@ -34,7 +34,7 @@ static dcps_status forward(const dcps_call *call, float *y)
             if (target(is, i, j, classes) > 0.0) /* 0 · ∞ is 0 here */
                 total += target(is, i, j, classes) * (whole - (double)x[j]);
     }
-    y[0] = is->counted == 0 ? 0.0f : (float)(total / (double)is->counted);
+    y[0] = *is->counted == 0 ? 0.0f : (float)(total / (double)*is->counted);
     return DCPS_OK;
 }
 
@@ -49,7 +49,7 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
         for (size_t j = 0; j < classes; j++) {
             double slope = exp((double)x[j] - whole) - target(is, i, j, classes);
             dcps_ref_put(&dx[0], i * classes + j,
-                         dcps_cross_entropy_counts(is, i) ? (double)dy[0] * slope / (double)is->counted : 0.0);
+                         dcps_cross_entropy_counts(is, i) ? (double)dy[0] * slope / (double)*is->counted : 0.0);
         }
     }
     return DCPS_OK;

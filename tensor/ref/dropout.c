@@ -6,7 +6,7 @@
 static double factor(const dcps_dropout_attributes *is, size_t i)
 {
     uint32_t words[4];
-    dcps_philox_block(is->seed, is->number, is->index, (uint32_t)(i / 4), words);
+    dcps_philox_block(is->key->seed, is->key->number, is->index, (uint32_t)(i / 4), words);
     return words[i % 4] < dcps_philox_threshold(is->rate) ? 0.0 : 1.0 / (1.0 - (double)is->rate);
 }
 
