@@ -13,9 +13,18 @@ endif()
 
 option(DCPS_WERROR "Warnings are errors" OFF)
 
+set(warnings -Wall -Wextra -Wconversion -Wshadow -Wvla -Wdouble-promotion)
+# Element-wise maths gives the same bits on every processor.
+set(host_options ${warnings} -ffp-contract=off)
+
 add_library(dcps_warnings INTERFACE)
 target_compile_definitions(dcps_warnings INTERFACE _GNU_SOURCE)
 target_compile_options(dcps_warnings INTERFACE
-  -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wvla -Wdouble-promotion
-  -ffp-contract=off # element-wise maths gives the same bits on every processor
-  $<$<BOOL:${DCPS_WERROR}>:-Werror>)
+  $<$<COMPILE_LANGUAGE:C,CXX>:${host_options}>
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
+  $<$<AND:$<COMPILE_LANGUAGE:C,CXX>,$<BOOL:${DCPS_WERROR}>>:-Werror>)
+
+# Code for the host that nvcc generates round ours does not bear all of them.
+target_compile_options(dcps_warnings INTERFACE
+  "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow>"
+  "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${DCPS_WERROR}>>:-Werror=all-warnings>")

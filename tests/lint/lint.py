@@ -30,7 +30,7 @@ OUTSIDE = [
     (r"protobuf-c/.*|.*\.pb-c\.h", ("proto", "tests"), ()),
     (r"uv(/.*)?\.h", ("server", "worker"), ("server/engine",)),
     (r"(oneapi/dnnl/)?dnnl.*\.h|omp\.h", ("tensor/cpu", "tests"), ()),
-    (r"cuda.*\.h|cublas.*\.h|cudnn.*\.h|nvml\.h|nvToolsExt\.h", ("cuda", "tests"), ()),
+    (r"cuda[^/]*\.h|cublas[^/]*\.h|cudnn[^/]*\.h|nvml\.h|nvToolsExt\.h", ("cuda", "tests"), ()),
     (r"zlib\.h", ("server", "worker/data", "tests"), ("server/engine",)),
     (r"lzma\.h", ("worker/data", "tests"), ()),
     (r"jansson\.h", ("server", "worker", "cli", "tests"), ("server/engine",)),
@@ -59,7 +59,7 @@ WORDS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|\b(?i:placeholder|for now|not imp
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 70
 
-CODE = (".c", ".h", ".cu", ".cuh")
+CODE = (".c", ".h", ".cu", ".cuh", ".cpp")
 TEXT = CODE + (".py", ".sh", ".cmake", ".md", ".txt", ".json", ".proto", ".in")
 SKIPPED_FOLDERS = {".git", "build", "runs", ".cache", "__pycache__"}
 

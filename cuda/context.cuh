@@ -1,0 +1,22 @@
+/* A device as kernels see it. */
+#ifndef DCPS_CUDA_CONTEXT_CUH
+#define DCPS_CUDA_CONTEXT_CUH
+
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+#include <cudnn.h>
+
+#include "cuda/room.cuh"
+
+struct dcps_device {
+    uint32_t index;
+    int multiprocessors;
+    bool tf32;
+    cudaStream_t stream; /* all kernels and library calls of a tape */
+    cublasHandle_t blas; /* on that stream */
+    cudnnHandle_t dnn;   /* on that stream */
+    void *blas_workspace;
+    struct dcps_conv_plan *plans; /* of convolutions seen so far, see ops/conv2d.cu */
+};
+
+#endif

@@ -1,0 +1,100 @@
+/* Opening and closing a GPU. */
+#include <stdio.h>
+
+#include "cuda/check.cuh"
+#include "cuda/context.cuh"
+
+/* What cuBLAS may use between its calls: enough for its fastest products, and, being given, nothing that it allocates while a graph is captured. */
+#define BLAS_WORKSPACE_BYTES (size_t{32} << 20)
+#define OLDEST_MAJOR 8 /* compute capability 8.0 */
+
+static dcps_status find(uint32_t index, const char *who, int *multiprocessors)
+{
+    int count = 0, major = 0, minor = 0;
+    cudaError_t error = cudaGetDeviceCount(&count);
+    if (error != cudaSuccess || count == 0)
+        return dcps_fail(DCPS_NOT_FOUND,
+                         "%s: no GPU: %s: is there one, and does nvidia-smi show it? Or use --device cpu", who,
+                         error != cudaSuccess ? cudaGetErrorString(error) : "the driver sees none");
+    if (index >= (uint32_t)count)
+        return dcps_fail(DCPS_NOT_FOUND, "%s: expected a GPU of 0 … %d, as many as this process sees", who, count - 1);
+    int device = (int)index;
+    dcps_status status =
+        DCPS_CUDA_CHECK(who, cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudaDeviceGetAttribute(multiprocessors, cudaDevAttrMultiProcessorCount, device));
+    if (status == DCPS_OK && major < OLDEST_MAJOR)
+        return dcps_fail(DCPS_NOT_FOUND, "%s: expected compute capability %d.0 or later, seen %d.%d: use --device cpu",
+                         who, OLDEST_MAJOR, major, minor);
+    return status;
+}
+
+static dcps_status open_libraries(dcps_device *device, const char *who)
+{
+    dcps_status status = DCPS_CUDA_CHECK(who, cudaSetDevice((int)device->index));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cublasCreate(&device->blas));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cublasSetStream(device->blas, device->stream));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudaMalloc(&device->blas_workspace, BLAS_WORKSPACE_BYTES));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cublasSetWorkspace(device->blas, device->blas_workspace, BLAS_WORKSPACE_BYTES));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudnnCreate(&device->dnn));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudnnSetStream(device->dnn, device->stream));
+    if (status == DCPS_OK)
+        dcps_cuda_set_tf32(device, true);
+    return status;
+}
+
+dcps_status dcps_cuda_open(uint32_t index, dcps_device **opened)
+{
+    char who[32];
+    snprintf(who, sizeof who, "device cuda:%u", index);
+    int multiprocessors = 0;
+    dcps_status status = find(index, who, &multiprocessors);
+    if (status != DCPS_OK)
+        return status;
+    dcps_device *device = static_cast<dcps_device *>(dcps_alloc(1, sizeof *device));
+    if (device == NULL)
+        return dcps_fail(DCPS_NO_MEMORY, "%s: no memory for its description", who);
+    device->index = index;
+    device->multiprocessors = multiprocessors;
+    status = open_libraries(device, who);
+    if (status != DCPS_OK)
+        dcps_cuda_close(&device);
+    else
+        *opened = device;
+    return status;
+}
+
+void dcps_cuda_close(dcps_device **closed)
+{
+    dcps_device *device = *closed;
+    if (device == NULL)
+        return;
+    *closed = NULL;
+    /* Nobody can act on a failure here: the memory is given up all the same. */
+    if (device->stream != NULL)
+        (void)cudaStreamSynchronize(device->stream);
+    if (device->dnn != NULL)
+        (void)cudnnDestroy(device->dnn);
+    if (device->blas != NULL)
+        (void)cublasDestroy(device->blas);
+    (void)cudaFree(device->blas_workspace);
+    if (device->stream != NULL)
+        (void)cudaStreamDestroy(device->stream);
+    dcps_free(device);
+}
+
+void dcps_cuda_set_tf32(dcps_device *device, bool allowed)
+{
+    device->tf32 = allowed;
+    (void)cublasSetMathMode(device->blas, allowed ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH);
+}
