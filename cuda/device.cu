@@ -96,5 +96,5 @@ void dcps_cuda_close(dcps_device **closed)
 void dcps_cuda_set_tf32(dcps_device *device, bool allowed)
 {
     device->tf32 = allowed;
-    (void)cublasSetMathMode(device->blas, allowed ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH);
+    (void)cublasSetMathMode(device->blas, allowed ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH);
 }
