@@ -26,7 +26,7 @@ static dcps_status slots_open(dcps_tape *tape, const dcps_call *call, dcps_gradi
         if (!x->differentiable || pass(tape, call, i))
             continue;
         if (x->gradient == NULL)
-            x->gradient = dcps_tape_take(tape, x->count, sizeof *x->gradient);
+            x->gradient = dcps_tape_take_values(tape, x->count);
         if (x->gradient == NULL)
             return tape->status;
         slots[i] = (dcps_gradient_slot){.values = x->gradient, .add = x->gradient_begun};
@@ -35,52 +35,74 @@ static dcps_status slots_open(dcps_tape *tape, const dcps_call *call, dcps_gradi
     return DCPS_OK;
 }
 
-/* Where nothing contributed: a gradient of zero, or the average as it is. */
-static void parameter_untouched(dcps_tensor *parameter)
+/* to [count] = value */
+static dcps_status fill(dcps_tape *tape, float *to, size_t count, float value)
 {
-    size_t bytes = parameter->count * sizeof *parameter->gradient;
-    if (parameter->parameter->average_rate > 0.0f)
-        memcpy(parameter->gradient, parameter->values, bytes);
-    else
-        memset(parameter->gradient, 0, bytes);
+    if (tape->on_device != NULL)
+        return dcps_device_tape_fill(tape->on_device, to, count, value);
+    for (size_t i = 0; i < count; i++)
+        to[i] = value;
+    return DCPS_OK;
+}
+
+/* Where nothing contributed: a gradient of zero, or the average as it is. */
+static dcps_status parameter_untouched(dcps_tape *tape, const dcps_tensor *parameter)
+{
+    if (parameter->parameter->average_rate <= 0.0f)
+        return fill(tape, parameter->gradient, parameter->count, 0.0f);
+    if (tape->on_device != NULL)
+        return dcps_device_tape_copy(tape->on_device, parameter->gradient, parameter->values, parameter->count);
+    memcpy(parameter->gradient, parameter->values, parameter->count * sizeof *parameter->gradient);
+    return DCPS_OK;
 }
 
 /* Tells the host that `parameter` is complete. */
-static void parameter_final(dcps_tape *tape, dcps_tensor *parameter)
+static dcps_status parameter_final(dcps_tape *tape, dcps_tensor *parameter, const dcps_tensor *loss)
 {
     parameter->final = true;
-    if (!parameter->gradient_begun)
-        parameter_untouched(parameter);
-    if (tape->config.gradient_final == NULL)
-        return;
-    uint64_t padded =
-        (parameter->count + DCPS_LAYOUT_ALIGN_PARAMS - 1) / DCPS_LAYOUT_ALIGN_PARAMS * DCPS_LAYOUT_ALIGN_PARAMS;
-    tape->config.gradient_final(tape->config.context, parameter->parameter->offset_params, padded);
+    if (!parameter->gradient_begun) {
+        dcps_status status = parameter_untouched(tape, parameter);
+        if (status != DCPS_OK)
+            return status;
+    }
+    if (tape->on_device != NULL)
+        return dcps_device_tape_final(tape->on_device, (uint32_t)(parameter - tape->parameters), loss);
+    if (tape->config.gradient_final != NULL)
+        tape->config.gradient_final(tape->config.context, parameter->parameter->offset_params,
+                                    dcps_padded_params(parameter->count));
+    return DCPS_OK;
 }
 
-static void inputs_close(dcps_tape *tape, const dcps_call *call)
+static dcps_status inputs_close(dcps_tape *tape, const dcps_call *call, const dcps_tensor *loss)
 {
-    for (uint32_t i = 0; i < call->input_count; i++) {
+    dcps_status status = DCPS_OK;
+    for (uint32_t i = 0; i < call->input_count && status == DCPS_OK; i++) {
         dcps_tensor *x = call->x[i];
         assert(x->open_uses > 0);
         x->open_uses--;
         if (x->open_uses == 0 && x->parameter != NULL)
-            parameter_final(tape, x);
+            status = parameter_final(tape, x, loss);
     }
+    return status;
 }
 
-static dcps_status call_backward(dcps_tape *tape, const dcps_call *call)
+static dcps_status kernel_backward(dcps_tape *tape, const dcps_call *call, const dcps_gradient_slot *slots)
+{
+    return tape->on_device == NULL ? dcps_kernel_backward(tape, call, call->y->gradient, slots)
+                                   : dcps_device_tape_backward(tape->on_device, call, slots);
+}
+
+static dcps_status call_backward(dcps_tape *tape, const dcps_call *call, const dcps_tensor *loss)
 {
     if (call->y->gradient_begun) { /* else the loss does not depend on this call */
         dcps_gradient_slot slots[DCPS_OP_MAX_INPUTS];
         dcps_status status = slots_open(tape, call, slots);
         if (status == DCPS_OK)
-            status = dcps_kernel_backward(tape, call, call->y->gradient, slots);
+            status = kernel_backward(tape, call, slots);
         if (status != DCPS_OK)
             return status;
     }
-    inputs_close(tape, call);
-    return DCPS_OK;
+    return inputs_close(tape, call, loss);
 }
 
 static dcps_status loss_check(const dcps_tape *tape, const dcps_tensor *loss)
@@ -107,12 +129,23 @@ static dcps_status seed(dcps_tape *tape, dcps_tensor *loss)
     if (!loss->differentiable)
         return DCPS_OK;
     if (loss->gradient == NULL)
-        loss->gradient = dcps_tape_take(tape, 1, sizeof *loss->gradient);
+        loss->gradient = dcps_tape_take_values(tape, 1);
     if (loss->gradient == NULL)
         return tape->status;
-    loss->gradient[0] = 1.0f;
     loss->gradient_begun = true;
-    return DCPS_OK;
+    return fill(tape, loss->gradient, 1, 1.0f);
+}
+
+/* From the newest call to the oldest; then the parameters that no call used. */
+static dcps_status walk(dcps_tape *tape, dcps_tensor *loss)
+{
+    dcps_status status = seed(tape, loss);
+    for (dcps_call *call = tape->last; call != NULL && status == DCPS_OK; call = call->previous)
+        status = call_backward(tape, call, loss);
+    for (uint32_t i = 0; i < tape->parameter_count && status == DCPS_OK; i++)
+        if (!tape->parameters[i].final)
+            status = parameter_final(tape, &tape->parameters[i], loss);
+    return status;
 }
 
 dcps_status dcps_tape_backward(dcps_tape *tape, dcps_tensor *loss)
@@ -120,16 +153,16 @@ dcps_status dcps_tape_backward(dcps_tape *tape, dcps_tensor *loss)
     dcps_status status = loss_check(tape, loss);
     if (status == DCPS_OK) {
         tape->walked = true;
-        status = seed(tape, loss);
+        if (tape->on_device == NULL)
+            tape->loss = loss->values[0];
+        status = walk(tape, loss);
     }
-    for (dcps_call *call = tape->last; call != NULL && status == DCPS_OK; call = call->previous)
-        status = call_backward(tape, call);
+    if (status == DCPS_OK && tape->on_device != NULL)
+        status = dcps_device_tape_collect(tape->on_device, loss, &tape->loss);
     if (status != DCPS_OK) {
         dcps_tape_fail(tape, status);
-        return status;
+        if (tape->on_device != NULL)
+            dcps_device_tape_abandon(tape->on_device);
     }
-    for (uint32_t i = 0; i < tape->parameter_count; i++)
-        if (!tape->parameters[i].final)
-            parameter_final(tape, &tape->parameters[i]);
-    return DCPS_OK;
+    return status;
 }

@@ -79,7 +79,11 @@ dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dc
     dcps_call *call = dcps_tape_take(tape, 1, sizeof *call + input_count * sizeof *x);
     if (call == NULL)
         return NULL;
-    *call = (dcps_call){.op = op, .input_count = input_count, .x = (dcps_tensor **)(call + 1), .memory = &tape->memory};
+    *call = (dcps_call){.op = op,
+                        .input_count = input_count,
+                        .x = (dcps_tensor **)(call + 1),
+                        .device = tape->config.device,
+                        .memory = tape->values};
     for (uint32_t i = 0; i < input_count; i++)
         call->x[i] = x[i];
     return call;
@@ -125,13 +129,13 @@ typedef struct running {
 
 static running run_begin(const dcps_tape *tape)
 {
-    return (running){.mark = dcps_step_memory_mark(&tape->memory),
+    return (running){.mark = dcps_step_memory_mark(tape->values),
                      .began_ns = tape->watch == NULL ? 0 : dcps_clock_ns()};
 }
 
 static void run_end(dcps_tape *tape, const dcps_call *call, dcps_pass pass, running run)
 {
-    dcps_step_memory_release(&tape->memory, run.mark);
+    dcps_step_memory_release(tape->values, run.mark);
     if (tape->watch != NULL)
         tape->watch(tape->watch_context, call, pass, dcps_clock_ns() - run.began_ns);
 }
@@ -152,16 +156,17 @@ dcps_status dcps_kernel_backward(dcps_tape *tape, const dcps_call *call, const f
     return status;
 }
 
-/* Runs the kernel, with memory for what backward will want to know. */
+/* Runs the kernel, or has the device run it later, with memory for what backward will want to know. */
 static dcps_status forward(dcps_tape *tape, dcps_call *call, float *values)
 {
     const dcps_kernel *kernel = tape->config.backend->kernels[call->op];
     if (call->y->differentiable && kernel->saved_count != NULL) {
-        call->saved = dcps_tape_take(tape, kernel->saved_count(call), sizeof *call->saved);
+        call->saved = dcps_tape_take_values(tape, kernel->saved_count(call));
         if (call->saved == NULL)
             return tape->status;
     }
-    return dcps_kernel_forward(tape, call, values);
+    return tape->on_device == NULL ? dcps_kernel_forward(tape, call, values)
+                                   : dcps_device_tape_forward(tape->on_device, call);
 }
 
 /* Puts the call where the walk back will find it. */
@@ -176,7 +181,7 @@ static void call_record(dcps_tape *tape, dcps_call *call)
 void *dcps_call_scratch(const dcps_call *call, size_t count, size_t bytes)
 {
     void *taken = dcps_step_memory_take(call->memory, count, bytes);
-    if (taken == NULL)
+    if (taken == NULL && call->device == NULL) /* a device has said more already */
         (void)dcps_fail(DCPS_NO_MEMORY, "%s: no memory for %zu × %zu bytes of scratch: use a smaller batch or model",
                         dcps_op_name(call->op), count, bytes);
     return taken;
@@ -220,7 +225,7 @@ dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count,
     if (y == NULL)
         return NULL;
     y->order = order;
-    float *values = dcps_tape_take(tape, y->count, sizeof *values);
+    float *values = dcps_tape_take_values(tape, y->count);
     if (values == NULL)
         return NULL;
     y->values = values;

@@ -30,6 +30,7 @@ typedef struct dcps_device_ops {
     /* On the compute stream. `from` is pinned, and must not change before the copy is done. */
     dcps_status (*upload)(dcps_device *device, void *to, const void *from, size_t bytes);
     dcps_status (*fill)(dcps_device *device, float *to, size_t count, float value);
+    dcps_status (*copy)(dcps_device *device, float *to, const float *from, size_t count); /* both on the device */
     /* On the copy stream. What follows on it waits for all that the compute stream has been given so far. */
     dcps_status (*follow)(dcps_device *device);
     /* `to` is pinned. */
@@ -43,7 +44,7 @@ typedef struct dcps_device_ops {
     /* Returns when both streams are empty. */
     dcps_status (*finish)(dcps_device *device);
 
-    /* Between begin and end nothing runs: kernels and fills are noted down. end gives the graph, or fails and keeps nothing. `graph` NULL: what was noted is dropped. */
+    /* Between begin and end nothing runs: kernels, fills and copies are noted down. end gives the graph, or fails and keeps nothing. `graph` NULL: what was noted is dropped. */
     dcps_status (*capture_begin)(dcps_device *device);
     dcps_status (*capture_end)(dcps_device *device, dcps_device_graph **graph);
     /* Puts all that was captured on the compute stream. */

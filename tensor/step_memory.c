@@ -2,9 +2,10 @@
 
 #include "base/alloc.h"
 
-/* Heads one singly allocated piece; its bytes follow a cache line later. */
+/* One singly allocated piece. */
 struct dcps_surplus {
     struct dcps_surplus *next;
+    void *memory;
 };
 
 static size_t round_up(size_t bytes)
@@ -12,14 +13,36 @@ static size_t round_up(size_t bytes)
     return (bytes + DCPS_CACHE_LINE_BYTES - 1) / DCPS_CACHE_LINE_BYTES * DCPS_CACHE_LINE_BYTES;
 }
 
+static void *source_take(const dcps_step_memory *memory, size_t bytes)
+{
+    const dcps_memory_source *source = memory->source;
+    return source == NULL ? dcps_alloc_aligned(1, bytes)
+                          : source->take(source->context, round_up(bytes > 0 ? bytes : 1));
+}
+
+static void source_release(const dcps_step_memory *memory, void *taken)
+{
+    if (memory->source == NULL)
+        dcps_free(taken);
+    else if (taken != NULL)
+        memory->source->release(memory->source->context, taken);
+}
+
 static void *take_surplus(dcps_step_memory *memory, size_t bytes)
 {
-    struct dcps_surplus *piece = dcps_alloc_aligned(1, DCPS_CACHE_LINE_BYTES + bytes);
-    if (piece == NULL)
+    struct dcps_surplus *piece = dcps_alloc(1, sizeof *piece);
+    if (piece == NULL) {
+        (void)dcps_fail(DCPS_NO_MEMORY, "no memory for a piece of a step's memory");
         return NULL;
+    }
+    piece->memory = source_take(memory, bytes);
+    if (piece->memory == NULL) {
+        dcps_free(piece);
+        return NULL;
+    }
     piece->next = memory->surplus;
     memory->surplus = piece;
-    return (uint8_t *)piece + DCPS_CACHE_LINE_BYTES;
+    return piece->memory;
 }
 
 void *dcps_step_memory_take(dcps_step_memory *memory, size_t count, size_t bytes)
@@ -44,6 +67,7 @@ static void free_surplus(dcps_step_memory *memory, const struct dcps_surplus *la
     while (memory->surplus != last) {
         struct dcps_surplus *piece = memory->surplus;
         memory->surplus = piece->next;
+        source_release(memory, piece->memory);
         dcps_free(piece);
     }
 }
@@ -61,16 +85,27 @@ void dcps_step_memory_release(dcps_step_memory *memory, dcps_step_mark mark)
     memory->demand_bytes = mark.demand_bytes;
 }
 
+bool dcps_step_memory_outgrown(const dcps_step_memory *memory)
+{
+    return memory->peak_bytes > memory->arena.capacity_bytes;
+}
+
+static void arena_release(dcps_step_memory *memory)
+{
+    source_release(memory, memory->arena.memory);
+    memory->arena = (dcps_arena){0};
+}
+
 void dcps_step_memory_reset(dcps_step_memory *memory)
 {
-    if (memory->peak_bytes <= memory->arena.capacity_bytes) {
-        dcps_arena_reset(&memory->arena);
-    } else {
-        free_surplus(memory, NULL);
-        dcps_arena_fini(&memory->arena);
+    free_surplus(memory, NULL);
+    dcps_arena_reset(&memory->arena);
+    if (dcps_step_memory_outgrown(memory)) {
+        arena_release(memory);
         /* When this fails the arena stays empty and steps run on surplus: slower, not wrong. */
-        if (dcps_arena_init(&memory->arena, memory->peak_bytes) != DCPS_OK)
-            memory->arena = (dcps_arena){0};
+        uint8_t *larger = source_take(memory, memory->peak_bytes);
+        if (larger != NULL)
+            memory->arena = (dcps_arena){.memory = larger, .capacity_bytes = memory->peak_bytes};
     }
     memory->demand_bytes = memory->peak_bytes = 0;
 }
@@ -78,6 +113,6 @@ void dcps_step_memory_reset(dcps_step_memory *memory)
 void dcps_step_memory_fini(dcps_step_memory *memory)
 {
     free_surplus(memory, NULL);
-    dcps_arena_fini(&memory->arena);
+    arena_release(memory);
     memory->demand_bytes = memory->peak_bytes = 0;
 }

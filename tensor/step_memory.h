@@ -3,18 +3,28 @@
 #ifndef DCPS_TENSOR_STEP_MEMORY_H
 #define DCPS_TENSOR_STEP_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
 
+/* Where memory comes from that is not the host's heap. take: 64-byte aligned; NULL with the failure recorded. */
+typedef struct dcps_memory_source {
+    void *(*take)(void *context, size_t bytes);
+    void (*release)(void *context, void *memory);
+    void *context;
+} dcps_memory_source;
+
+/* A zeroed struct is an empty step memory on the heap. */
 typedef struct dcps_step_memory {
+    const dcps_memory_source *source; /* NULL: the heap */
     dcps_arena arena;
     struct dcps_surplus *surplus; /* newest first */
     size_t demand_bytes;          /* of this step, taken and not released */
     size_t peak_bytes;            /* the most that demand_bytes has been in this step */
 } dcps_step_memory;
 
-/* 64-byte aligned, not zeroed, valid until reset; NULL when out of memory. A zeroed struct is an empty step memory. */
+/* 64-byte aligned, not zeroed, valid until reset; NULL when out of memory. */
 void *dcps_step_memory_take(dcps_step_memory *memory, size_t count, size_t bytes);
 /* Where a step's memory stands, so that what is taken from here on can be given back before the step ends. */
 typedef struct dcps_step_mark {
@@ -27,6 +37,8 @@ dcps_step_mark dcps_step_memory_mark(const dcps_step_memory *memory);
 /* Gives back everything taken since `mark`. */
 void dcps_step_memory_release(dcps_step_memory *memory, dcps_step_mark mark);
 void dcps_step_memory_reset(dcps_step_memory *memory);
+/* Whether the next reset will put the arena elsewhere. */
+bool dcps_step_memory_outgrown(const dcps_step_memory *memory);
 void dcps_step_memory_fini(dcps_step_memory *memory);
 
 #endif

@@ -17,7 +17,7 @@ typedef void (*dcps_gradient_final_fn)(void *context, uint64_t first_param, uint
 /* Everything pointed to belongs to the caller and must outlive the tape. */
 typedef struct dcps_tape_config {
     const dcps_layout *layout;
-    const float *weights; /* [total params] */
+    const float *weights; /* [total params]; do not change between the first call of a step and the end of backward */
     float *gradient;      /* [total params], 64-byte aligned; NULL: an evaluation tape, which differentiates nothing */
     const dcps_backend *backend;
     dcps_device *device; /* of the backend, open; NULL: the backend computes in host memory */
@@ -25,6 +25,7 @@ typedef struct dcps_tape_config {
      * that pad the tensor, so the calls of a step cover the whole vector. May be NULL. */
     dcps_gradient_final_fn gradient_final;
     void *context;
+    bool no_replay; /* a device runs every step call by call, without graphs */
 } dcps_tape_config;
 
 /* Zeroes the padding of `gradient`; nothing else of it is touched before dcps_tape_backward. Errors: DCPS_NO_MEMORY. */
@@ -42,5 +43,10 @@ size_t dcps_tape_step_bytes(const dcps_tape *tape);
  * step. Errors: the tape's own failure; DCPS_INVALID (loss is no scalar, an evaluation tape, a second call); DCPS_NO_MEMORY; what the kernels
  * return. After a failure the gradient is undefined and some tensors may not have been reported. */
 DCPS_MUST_CHECK dcps_status dcps_tape_backward(dcps_tape *tape, dcps_tensor *loss);
+/* The value of the loss that backward was given, from its first report on until the next reset. Reading it does not wait, whereas dcps_tensor_values does on a device. */
+float dcps_tape_loss(const dcps_tape *tape);
+
+/* To be called when the weights have changed while the tape evaluates: a device has a copy of them. A tape that trains looks at them anew in each step. */
+void dcps_tape_weights_changed(dcps_tape *tape);
 
 #endif

@@ -2,17 +2,21 @@
 #ifndef DCPS_TENSOR_TAPE_STATE_H
 #define DCPS_TENSOR_TAPE_STATE_H
 
+#include "tensor/device_tape.h"
 #include "tensor/step_memory.h"
 #include "tensor/tape.h"
 
 struct dcps_tape {
     dcps_tape_config config;
-    dcps_step_memory memory;
-    dcps_tensor *parameters; /* [parameter_count], one for each tensor of the layout, kept from step to step */
+    dcps_step_memory memory;     /* of tensors, calls and attributes; on a host of values, too */
+    dcps_step_memory *values;    /* where values, gradients and scratch lie */
+    dcps_device_tape *on_device; /* NULL: computes in host memory */
+    dcps_tensor *parameters;     /* [parameter_count], one for each tensor of the layout, kept from step to step */
     uint32_t parameter_count;
     dcps_call *last;   /* newest call of the step */
     uint32_t dropouts; /* dropout calls of the step */
     bool walked;       /* backward has run in this step */
+    float loss;        /* of the step, from the first report of a gradient on */
     dcps_tape_watch_fn watch;
     void *watch_context;
     dcps_status status;
@@ -28,6 +32,8 @@ dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dc
 dcps_tensor *dcps_tape_refuse(dcps_tape *tape, const dcps_call *call, const char *expected);
 /* Memory of the step, for attributes. NULL, with the tape failed, when out of memory. */
 void *dcps_tape_take(dcps_tape *tape, size_t count, size_t bytes);
+/* The same for values: where the backend computes. */
+float *dcps_tape_take_values(dcps_tape *tape, size_t count);
 /* Where kernels find `host` [bytes], which must stay unchanged until the step ends: there, or in a copy on the device. NULL, with the tape failed, when out of memory. */
 const void *dcps_tape_upload(dcps_tape *tape, const void *host, size_t bytes);
 /* The same of a value that the caller does not keep. */
@@ -44,6 +50,12 @@ dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, size_t first, uint
 DCPS_MUST_CHECK dcps_status dcps_kernel_forward(dcps_tape *tape, const dcps_call *call, float *y);
 DCPS_MUST_CHECK dcps_status dcps_kernel_backward(dcps_tape *tape, const dcps_call *call, const float *dy,
                                                  const dcps_gradient_slot *dx);
+
+/* With the zeros that pad a tensor of `count` parameters. */
+static inline uint64_t dcps_padded_params(uint64_t count)
+{
+    return (count + DCPS_LAYOUT_ALIGN_PARAMS - 1) / DCPS_LAYOUT_ALIGN_PARAMS * DCPS_LAYOUT_ALIGN_PARAMS;
+}
 
 /* x in `order`: x itself, or its twin, made where there is none. NULL, with the tape failed, otherwise. */
 dcps_tensor *dcps_tape_order(dcps_tape *tape, dcps_tensor *x, dcps_order order);

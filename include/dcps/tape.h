@@ -24,6 +24,9 @@ DCPS_API size_t dcps_tensor_dim(const dcps_tensor *tensor, uint32_t index);
 DCPS_API size_t dcps_tensor_count(const dcps_tensor *tensor);
 /* The values, readable on the CPU, [count]. NULL for NULL. */
 DCPS_API const float *dcps_tensor_values(dcps_tape *tape, const dcps_tensor *tensor);
+/* Copies the values to `to` [count], which the model keeps: they are there when the step is over, that is at the next load, and on a tape that evaluates at once. For what one
+ * batch hands to the next. Does not wait for a device, as dcps_tensor_values does. Nothing happens where the tape has failed or the tensor is NULL. */
+DCPS_API void dcps_tape_fetch(dcps_tape *tape, const dcps_tensor *tensor, float *to);
 
 /* Leaf: tensor `index` of the layout, in the order of dcps_layout_add. Differentiable; lives in the flat weight vector. An averaged tensor is for
  * dcps_tape_batch_norm only; where a step has no value for it, what was pulled is pushed. */

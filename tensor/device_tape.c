@@ -1,0 +1,459 @@
+#include "tensor/device_tape.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "tensor/tape_state.h"
+
+/* Work of a segment: a call forward (no slots) or backward; without a call a copy or, without `from`, a fill. */
+struct dcps_put_off {
+    struct dcps_put_off *next;
+    const dcps_call *call;
+    const dcps_gradient_slot *slots;
+    float *to;
+    const float *from;
+    size_t count;
+    float value;
+};
+
+/* Values that the host wants when the step is over. */
+struct dcps_fetch {
+    struct dcps_fetch *next;
+    const float *values; /* on the device */
+    float *pinned;
+    float *to;
+    size_t bytes;
+};
+
+static void *device_take(void *context, size_t bytes)
+{
+    dcps_device_tape *self = context;
+    return self->ops->take(self->device, bytes);
+}
+
+static void device_release(void *context, void *memory)
+{
+    dcps_device_tape *self = context;
+    self->ops->release(self->device, memory);
+}
+
+static void *pinned_take(void *context, size_t bytes)
+{
+    dcps_device_tape *self = context;
+    return self->ops->take_pinned(self->device, bytes);
+}
+
+static void pinned_release(void *context, void *memory)
+{
+    dcps_device_tape *self = context;
+    self->ops->release_pinned(self->device, memory);
+}
+
+static size_t vector_bytes(const dcps_device_tape *self)
+{
+    return self->params * sizeof(float);
+}
+
+static dcps_status events_create(dcps_device_tape *self)
+{
+    dcps_status status = self->ops->event_create(self->device, &self->read);
+    for (uint32_t i = 0; i <= DCPS_MAX_PIECES && status == DCPS_OK; i++)
+        status = self->ops->event_create(self->device, &self->pieces[i]);
+    return status;
+}
+
+/* What a tape that trains needs beside weights. */
+static dcps_status gradient_create(dcps_device_tape *self)
+{
+    uint32_t tensors = dcps_layout_tensor_count(self->config->layout);
+    self->piece_of = dcps_alloc(tensors, sizeof *self->piece_of);
+    if (self->piece_of == NULL)
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for the %u parameters of a tape", tensors);
+    self->piece_bytes = (vector_bytes(self) + DCPS_MAX_PIECES - 1) / DCPS_MAX_PIECES;
+    if (self->piece_bytes < DCPS_PIECE_BYTES)
+        self->piece_bytes = DCPS_PIECE_BYTES;
+    self->gradient = self->ops->take(self->device, vector_bytes(self));
+    self->loss = self->ops->take_pinned(self->device, sizeof *self->loss);
+    if (self->gradient == NULL || self->loss == NULL)
+        return DCPS_NO_MEMORY;
+    dcps_status status = self->ops->pin(self->device, self->config->gradient, vector_bytes(self));
+    self->busy = true;
+    /* Padding is never written again. */
+    return status == DCPS_OK ? self->ops->fill(self->device, self->gradient, self->params, 0.0f) : status;
+}
+
+dcps_status dcps_device_tape_create(const dcps_tape_config *config, dcps_step_memory *records, dcps_device_tape **made)
+{
+    dcps_device_tape *self = dcps_alloc(1, sizeof *self);
+    if (self == NULL)
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for a tape");
+    self->config = config;
+    self->ops = config->backend->device_ops;
+    self->device = config->device;
+    self->records = records;
+    self->device_source = (dcps_memory_source){.take = device_take, .release = device_release, .context = self};
+    self->pinned_source = (dcps_memory_source){.take = pinned_take, .release = pinned_release, .context = self};
+    self->values.source = self->arrived.source = &self->device_source;
+    self->staged.source = self->fetched.source = &self->pinned_source;
+    self->params = dcps_layout_total_params(config->layout);
+    self->weights_stale = true;
+    self->end = &self->first;
+    self->replay = (dcps_replay){.ops = self->ops, .device = self->device, .off = config->no_replay};
+    dcps_status status = events_create(self);
+    if (status == DCPS_OK) {
+        self->weights = self->ops->take(self->device, vector_bytes(self));
+        status = self->weights == NULL ? DCPS_NO_MEMORY
+                                       : self->ops->pin(self->device, (float *)config->weights, vector_bytes(self));
+    }
+    if (status == DCPS_OK && config->gradient != NULL)
+        status = gradient_create(self);
+    if (status != DCPS_OK)
+        dcps_device_tape_destroy(&self);
+    else
+        *made = self;
+    return status;
+}
+
+void dcps_device_tape_destroy(dcps_device_tape **tape)
+{
+    dcps_device_tape *self = *tape;
+    if (self == NULL)
+        return;
+    dcps_device_tape_abandon(self);
+    dcps_replay_fini(&self->replay);
+    dcps_step_memory_fini(&self->values);
+    dcps_step_memory_fini(&self->staged);
+    dcps_step_memory_fini(&self->arrived);
+    dcps_step_memory_fini(&self->fetched);
+    if (self->config->gradient != NULL)
+        self->ops->unpin(self->device, self->config->gradient);
+    self->ops->unpin(self->device, (float *)self->config->weights);
+    self->ops->release_pinned(self->device, self->loss);
+    self->ops->release(self->device, self->gradient);
+    self->ops->release(self->device, self->weights);
+    for (uint32_t i = 0; i <= DCPS_MAX_PIECES; i++)
+        self->ops->event_destroy(self->device, &self->pieces[i]);
+    self->ops->event_destroy(self->device, &self->read);
+    dcps_free(self->piece_of);
+    dcps_free(self);
+    *tape = NULL;
+}
+
+void dcps_device_tape_abandon(dcps_device_tape *self)
+{
+    if (self->busy)
+        (void)self->ops->finish(self->device); /* the failure that matters is the one before */
+    self->busy = false;
+}
+
+static void put_off_forget(dcps_device_tape *self)
+{
+    self->first = NULL;
+    self->end = &self->first;
+    dcps_replay_forget(&self->replay);
+}
+
+dcps_status dcps_device_tape_reset(dcps_device_tape *self)
+{
+    put_off_forget(self);
+    self->fetches = NULL;
+    self->piece = 0;
+    self->filled_bytes = 0;
+    self->staging.bytes = 0;
+    self->weights_stale |= self->config->gradient != NULL;
+    dcps_status status = self->busy ? self->ops->finish(self->device) : DCPS_OK;
+    self->busy = false;
+    if (dcps_step_memory_outgrown(&self->values) || dcps_step_memory_outgrown(&self->arrived))
+        dcps_replay_clear(&self->replay);
+    dcps_step_memory_reset(&self->values);
+    dcps_step_memory_reset(&self->staged);
+    dcps_step_memory_reset(&self->arrived);
+    dcps_step_memory_reset(&self->fetched);
+    return status;
+}
+
+static dcps_status staging_send(dcps_device_tape *self)
+{
+    if (self->staging.bytes == 0)
+        return DCPS_OK;
+    self->busy = true;
+    dcps_status status = self->ops->upload(self->device, self->staging.to, self->staging.from, self->staging.bytes);
+    self->staging.bytes = 0;
+    return status;
+}
+
+dcps_status dcps_device_tape_upload(dcps_device_tape *self, const void *host, size_t bytes, const void **there)
+{
+    /* Both sides are taken alike, so that they stay back to back; the last bytes of a cache line are copied along. */
+    size_t whole = (bytes + DCPS_CACHE_LINE_BYTES - 1) / DCPS_CACHE_LINE_BYTES * DCPS_CACHE_LINE_BYTES;
+    uint8_t *from = dcps_step_memory_take(&self->staged, whole, 1);
+    uint8_t *to = dcps_step_memory_take(&self->arrived, whole, 1);
+    if (from == NULL || to == NULL)
+        return DCPS_NO_MEMORY;
+    memcpy(from, host, bytes);
+    memset(from + bytes, 0, whole - bytes);
+    if (self->staging.bytes > 0 && from == self->staging.from + self->staging.bytes &&
+        to == self->staging.to + self->staging.bytes) {
+        self->staging.bytes += whole;
+        *there = to;
+        return DCPS_OK;
+    }
+    dcps_status status = staging_send(self);
+    if (status != DCPS_OK)
+        return status;
+    self->staging.to = to;
+    self->staging.from = from;
+    self->staging.bytes = whole;
+    *there = to;
+    return DCPS_OK;
+}
+
+/* A new piece of work at the end; NULL, with the failure recorded, when out of memory. */
+static struct dcps_put_off *put_off(dcps_device_tape *self, size_t slots)
+{
+    struct dcps_put_off *work =
+        dcps_step_memory_take(self->records, 1, sizeof *work + slots * sizeof(dcps_gradient_slot));
+    if (work == NULL) {
+        (void)dcps_fail(DCPS_NO_MEMORY, "no memory to put off work for the device");
+        return NULL;
+    }
+    *work = (struct dcps_put_off){.next = NULL};
+    *self->end = work;
+    self->end = &work->next;
+    return work;
+}
+
+dcps_status dcps_device_tape_forward(dcps_device_tape *self, const dcps_call *call)
+{
+    struct dcps_put_off *work = put_off(self, 0);
+    if (work == NULL)
+        return DCPS_NO_MEMORY;
+    work->call = call;
+    const uint8_t kind = 'F';
+    dcps_replay_note(&self->replay, &kind, sizeof kind);
+    dcps_replay_note_call(&self->replay, call);
+    return DCPS_OK;
+}
+
+dcps_status dcps_device_tape_backward(dcps_device_tape *self, const dcps_call *call, const dcps_gradient_slot *slots)
+{
+    struct dcps_put_off *work = put_off(self, call->input_count);
+    if (work == NULL)
+        return DCPS_NO_MEMORY;
+    work->call = call;
+    work->slots = memcpy(work + 1, slots, call->input_count * sizeof *slots);
+    const uint8_t kind = 'B';
+    dcps_replay_note(&self->replay, &kind, sizeof kind);
+    dcps_replay_note_call(&self->replay, call);
+    dcps_replay_note(&self->replay, &call->y->gradient, sizeof call->y->gradient);
+    for (uint32_t i = 0; i < call->input_count; i++) {
+        const uint64_t slot[] = {(uint64_t)(uintptr_t)slots[i].values, slots[i].add};
+        dcps_replay_note(&self->replay, slot, sizeof slot);
+    }
+    return DCPS_OK;
+}
+
+static dcps_status write_values(dcps_device_tape *self, float *to, const float *from, size_t count, float value)
+{
+    struct dcps_put_off *work = put_off(self, 0);
+    if (work == NULL)
+        return DCPS_NO_MEMORY;
+    work->to = to;
+    work->from = from;
+    work->count = count;
+    work->value = value;
+    const uint8_t kind = '=';
+    const uint64_t what[] = {(uint64_t)(uintptr_t)to, (uint64_t)(uintptr_t)from, count};
+    dcps_replay_note(&self->replay, &kind, sizeof kind);
+    dcps_replay_note(&self->replay, what, sizeof what);
+    dcps_replay_note(&self->replay, &value, sizeof value);
+    return DCPS_OK;
+}
+
+dcps_status dcps_device_tape_fill(dcps_device_tape *self, float *to, size_t count, float value)
+{
+    return write_values(self, to, NULL, count, value);
+}
+
+dcps_status dcps_device_tape_copy(dcps_device_tape *self, float *to, const float *from, size_t count)
+{
+    return write_values(self, to, from, count, 0.0f);
+}
+
+static dcps_status work_run(dcps_device_tape *self, const struct dcps_put_off *work)
+{
+    if (work->call == NULL)
+        return work->from == NULL ? self->ops->fill(self->device, work->to, work->count, work->value)
+                                  : self->ops->copy(self->device, work->to, work->from, work->count);
+    const dcps_kernel *kernel = self->config->backend->kernels[work->call->op];
+    dcps_step_mark mark = dcps_step_memory_mark(&self->values);
+    dcps_status status = work->slots == NULL ? kernel->forward(work->call, (float *)work->call->y->values)
+                                             : kernel->backward(work->call, work->call->y->gradient, work->slots);
+    dcps_step_memory_release(&self->values, mark);
+    return status;
+}
+
+static dcps_status run_all(dcps_device_tape *self)
+{
+    dcps_status status = DCPS_OK;
+    for (const struct dcps_put_off *work = self->first; work != NULL && status == DCPS_OK; work = work->next)
+        status = work_run(self, work);
+    return status;
+}
+
+/* Captures what is put off. A device that cannot is used without graphs from then on. */
+static void capture(dcps_device_tape *self, dcps_replay_segment *segment)
+{
+    dcps_status status = self->ops->capture_begin(self->device);
+    if (status == DCPS_OK) {
+        status = run_all(self);
+        dcps_status ended = self->ops->capture_end(self->device, status == DCPS_OK ? &segment->graph : NULL);
+        status = status == DCPS_OK ? ended : status;
+    }
+    if (status != DCPS_OK) {
+        self->replay.off = true;
+        dcps_warn("steps are launched call by call, which is slower: they cannot be captured as a graph (%s)",
+                  dcps_error_message());
+    }
+}
+
+/* Puts all that was put off on the device. */
+static dcps_status segment_run(dcps_device_tape *self)
+{
+    dcps_status status = staging_send(self);
+    if (status == DCPS_OK && self->weights_stale) {
+        self->busy = true;
+        self->weights_stale = false;
+        status = self->ops->upload(self->device, self->weights, self->config->weights, vector_bytes(self));
+    }
+    if (status != DCPS_OK || self->first == NULL)
+        return status;
+    bool known;
+    self->busy = true;
+    dcps_replay_segment *segment = dcps_replay_segment_of(&self->replay, &known);
+    if (known && segment->graph == NULL)
+        capture(self, segment);
+    status = known && segment->graph != NULL ? self->ops->launch(self->device, segment->graph) : run_all(self);
+    put_off_forget(self);
+    return status;
+}
+
+dcps_status dcps_device_tape_read(dcps_device_tape *self, const float *values, size_t count, const float **readable)
+{
+    float *pinned = dcps_step_memory_take(&self->fetched, count, sizeof *pinned);
+    if (pinned == NULL)
+        return DCPS_NO_MEMORY;
+    dcps_status status = segment_run(self);
+    self->busy = true;
+    if (status == DCPS_OK)
+        status = self->ops->follow(self->device);
+    if (status == DCPS_OK)
+        status = self->ops->download(self->device, pinned, values, count * sizeof *pinned);
+    if (status == DCPS_OK)
+        status = self->ops->mark(self->device, self->read);
+    if (status == DCPS_OK)
+        status = self->ops->wait(self->device, self->read);
+    if (status != DCPS_OK)
+        return status;
+    self->busy = false;
+    *readable = pinned;
+    return DCPS_OK;
+}
+
+dcps_status dcps_device_tape_fetch(dcps_device_tape *self, const float *values, size_t count, float *to)
+{
+    struct dcps_fetch *fetch = dcps_step_memory_take(self->records, 1, sizeof *fetch);
+    float *pinned = dcps_step_memory_take(&self->fetched, count, sizeof *pinned);
+    if (fetch == NULL || pinned == NULL)
+        return dcps_fail(DCPS_NO_MEMORY, "no memory to fetch %zu values from the device", count);
+    *fetch = (struct dcps_fetch){
+        .next = self->fetches, .values = values, .pinned = pinned, .to = to, .bytes = count * sizeof *pinned};
+    self->fetches = fetch;
+    return DCPS_OK;
+}
+
+/* Everything else that the host is to learn of the step. */
+static dcps_status download_small(dcps_device_tape *self, const dcps_tensor *loss)
+{
+    dcps_status status = self->ops->download(self->device, self->loss, loss->values, sizeof *self->loss);
+    for (const struct dcps_fetch *fetch = self->fetches; fetch != NULL && status == DCPS_OK; fetch = fetch->next)
+        status = self->ops->download(self->device, fetch->pinned, fetch->values, fetch->bytes);
+    return status;
+}
+
+/* Downloads the gradients of the piece, neighbours of the layout together. */
+static dcps_status download_gradients(dcps_device_tape *self)
+{
+    const dcps_layout *layout = self->config->layout;
+    uint64_t first = 0, end = 0; /* parameters of the run of neighbours so far */
+    dcps_status status = DCPS_OK;
+    for (uint32_t i = 0; i <= dcps_layout_tensor_count(layout) && status == DCPS_OK; i++) {
+        bool last = i == dcps_layout_tensor_count(layout);
+        if (!last && self->piece_of[i] == self->piece) {
+            const dcps_layout_tensor *tensor = dcps_layout_tensor_at(layout, i);
+            if (first == end)
+                first = tensor->offset_params;
+            end = tensor->offset_params + dcps_padded_params(tensor->count_params);
+        } else if (first < end) {
+            status = self->ops->download(self->device, self->config->gradient + first, self->gradient + first,
+                                         (end - first) * sizeof(float));
+            first = end;
+        }
+    }
+    return status;
+}
+
+static dcps_status piece_send(dcps_device_tape *self, const dcps_tensor *loss)
+{
+    assert(self->piece <= DCPS_MAX_PIECES);
+    dcps_status status = segment_run(self);
+    if (status == DCPS_OK)
+        status = self->ops->follow(self->device);
+    if (status == DCPS_OK && self->piece == 0)
+        status = download_small(self, loss);
+    if (status == DCPS_OK)
+        status = download_gradients(self);
+    if (status == DCPS_OK)
+        status = self->ops->mark(self->device, self->pieces[self->piece]);
+    self->piece++;
+    self->filled_bytes = 0;
+    return status;
+}
+
+dcps_status dcps_device_tape_final(dcps_device_tape *self, uint32_t index, const dcps_tensor *loss)
+{
+    const dcps_layout_tensor *tensor = dcps_layout_tensor_at(self->config->layout, index);
+    self->piece_of[index] = self->piece;
+    self->filled_bytes += dcps_padded_params(tensor->count_params) * sizeof(float);
+    return self->filled_bytes >= self->piece_bytes ? piece_send(self, loss) : DCPS_OK;
+}
+
+static void report(const dcps_device_tape *self, uint32_t piece)
+{
+    const dcps_tape_config *config = self->config;
+    for (uint32_t i = 0; i < dcps_layout_tensor_count(config->layout) && config->gradient_final != NULL; i++) {
+        const dcps_layout_tensor *tensor = dcps_layout_tensor_at(config->layout, i);
+        if (self->piece_of[i] == piece)
+            config->gradient_final(config->context, tensor->offset_params, dcps_padded_params(tensor->count_params));
+    }
+}
+
+dcps_status dcps_device_tape_collect(dcps_device_tape *self, const dcps_tensor *loss, float *loss_value)
+{
+    dcps_status status = self->filled_bytes > 0 ? piece_send(self, loss) : DCPS_OK;
+    uint32_t count = self->piece;
+    for (uint32_t piece = 0; piece < count && status == DCPS_OK; piece++) {
+        status = self->ops->wait(self->device, self->pieces[piece]);
+        if (status != DCPS_OK)
+            return status;
+        if (piece == 0)
+            *loss_value = *self->loss;
+        self->busy = piece + 1 < count;
+        report(self, piece);
+    }
+    for (const struct dcps_fetch *fetch = self->fetches; fetch != NULL && status == DCPS_OK; fetch = fetch->next)
+        memcpy(fetch->to, fetch->pinned, fetch->bytes);
+    return status;
+}

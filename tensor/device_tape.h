@@ -1,0 +1,83 @@
+/* The half of a tape that keeps a device busy. Calls are not run when they are made but put off, and run together as a segment: when somebody asks for
+ * values, or in the walk backward whenever the gradients of another piece of the layout are final. So segments that recur are launched as graphs.
+ *
+ * A piece is downloaded to the gradient vector beside the computation of the next; the loss travels with the first. Between steps that look alike nothing is
+ * allocated, and the host waits for nothing but these copies. */
+#ifndef DCPS_TENSOR_DEVICE_TAPE_H
+#define DCPS_TENSOR_DEVICE_TAPE_H
+
+#include "tensor/replay.h"
+#include "tensor/step_memory.h"
+#include "tensor/tape.h"
+
+/* A piece has at least this many bytes, and a step at most so many pieces. */
+#define DCPS_PIECE_BYTES (UINT64_C(1) << 20)
+#define DCPS_MAX_PIECES 16u
+
+typedef struct dcps_device_tape {
+    const dcps_tape_config *config;
+    const dcps_device_ops *ops;
+    dcps_device *device;
+    dcps_memory_source device_source, pinned_source;
+    dcps_step_memory *records; /* the tape's own, on the heap */
+    dcps_step_memory values;   /* on the device: values, gradients, scratch */
+    dcps_step_memory staged;   /* pinned: what is to be uploaded */
+    dcps_step_memory arrived;  /* on the device: what was */
+    dcps_step_memory fetched;  /* pinned: what was downloaded */
+    struct {
+        uint8_t *to;
+        const uint8_t *from;
+        size_t bytes;
+    } staging; /* uploads that lie back to back on both sides travel as one */
+
+    float *weights, *gradient; /* on the device [params]; no gradient: evaluates */
+    size_t params;
+    bool weights_stale;
+
+    struct dcps_put_off *first, **end; /* the work put off, in order */
+    dcps_replay replay;
+    bool busy; /* the device may still use memory of this step */
+
+    uint32_t *piece_of; /* [tensors of the layout]: the piece in which a gradient is downloaded */
+    uint32_t piece;     /* being filled */
+    uint64_t piece_bytes, filled_bytes;
+    dcps_device_event *pieces[DCPS_MAX_PIECES + 1];
+    dcps_device_event *read;
+    struct dcps_fetch *fetches; /* newest first */
+    float *loss;                /* pinned [1] */
+} dcps_device_tape;
+
+/* `config` and `records` are the tape's. Vectors are pinned until destroy. Errors: DCPS_NO_MEMORY, DCPS_SYSTEM. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_create(const dcps_tape_config *config, dcps_step_memory *records,
+                                                    dcps_device_tape **made);
+void dcps_device_tape_destroy(dcps_device_tape **self);
+/* The start of a step, before `records` is reset. Errors, also below: those of the device's functions, and of kernels where work is run. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_reset(dcps_device_tape *self);
+
+/* Puts `host` [bytes] on its way to the device, to *there; it may change at once. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_upload(dcps_device_tape *self, const void *host, size_t bytes,
+                                                    const void **there);
+
+/* Puts off work. Slots are copied. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_forward(dcps_device_tape *self, const dcps_call *call);
+DCPS_MUST_CHECK dcps_status dcps_device_tape_backward(dcps_device_tape *self, const dcps_call *call,
+                                                      const dcps_gradient_slot *slots);
+DCPS_MUST_CHECK dcps_status dcps_device_tape_copy(dcps_device_tape *self, float *to, const float *from, size_t count);
+DCPS_MUST_CHECK dcps_status dcps_device_tape_fill(dcps_device_tape *self, float *to, size_t count, float value);
+
+/* Values [count] of the device, *readable until the step ends; waits for them. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_read(dcps_device_tape *self, const float *values, size_t count,
+                                                  const float **readable);
+/* Copies values [count] of the device to `to` when the walk backward is over. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_fetch(dcps_device_tape *self, const float *values, size_t count,
+                                                   float *to);
+
+/* The gradient of layout tensor `index` is final once what was put off has run; `loss` is the step's. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_final(dcps_device_tape *self, uint32_t index, const dcps_tensor *loss);
+/* All gradients are final: sends what is left, brings in piece after piece, and calls `report` for each tensor. The loss is set before that. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_collect(dcps_device_tape *self, const dcps_tensor *loss,
+                                                     float *loss_value);
+/* After a failure: returns when the device uses nothing of the step any more. */
+void dcps_device_tape_abandon(dcps_device_tape *self);
+
+#endif
