@@ -3,6 +3,6 @@
 
 const dcps_backend *dcps_cuda_backend(void)
 {
-    static const dcps_backend backend = {.name = "cuda"};
+    static const dcps_backend backend = {.name = "cuda", .device_ops = &dcps_cuda_device_ops};
     return &backend;
 }

@@ -17,6 +17,9 @@ struct dcps_device {
     cudnnHandle_t dnn;   /* on that stream */
     void *blas_workspace;
     struct dcps_conv_plan *plans; /* of convolutions seen so far, see ops/conv2d.cu */
+    char name[24];                /* "device cuda:0", for errors */
+    cudaStream_t copies;          /* downloads, beside the computation */
+    cudaEvent_t computed;         /* what the next download waits for */
 };
 
 #endif

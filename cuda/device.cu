@@ -12,6 +12,7 @@ static dcps_status find(uint32_t index, const char *who, int *multiprocessors)
 {
     int count = 0, major = 0, minor = 0;
     cudaError_t error = cudaGetDeviceCount(&count);
+    (void)cudaGetLastError();
     if (error != cudaSuccess || count == 0)
         return dcps_fail(DCPS_NOT_FOUND,
                          "%s: no GPU: %s: is there one, and does nvidia-smi show it? Or use --device cpu", who,
@@ -35,7 +36,14 @@ static dcps_status open_libraries(dcps_device *device, const char *who)
 {
     dcps_status status = DCPS_CUDA_CHECK(who, cudaSetDevice((int)device->index));
     if (status == DCPS_OK)
+        status =
+            DCPS_CUDA_CHECK(who, cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync)); /* processors are for others */
+    if (status == DCPS_OK)
         status = DCPS_CUDA_CHECK(who, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudaStreamCreateWithFlags(&device->copies, cudaStreamNonBlocking));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudaEventCreateWithFlags(&device->computed, cudaEventDisableTiming));
     if (status == DCPS_OK)
         status = DCPS_CUDA_CHECK(who, cublasCreate(&device->blas));
     if (status == DCPS_OK)
@@ -55,7 +63,7 @@ static dcps_status open_libraries(dcps_device *device, const char *who)
 
 dcps_status dcps_cuda_open(uint32_t index, dcps_device **opened)
 {
-    char who[32];
+    char who[sizeof(dcps_device::name)];
     snprintf(who, sizeof who, "device cuda:%u", index);
     int multiprocessors = 0;
     dcps_status status = find(index, who, &multiprocessors);
@@ -64,6 +72,7 @@ dcps_status dcps_cuda_open(uint32_t index, dcps_device **opened)
     dcps_device *device = static_cast<dcps_device *>(dcps_alloc(1, sizeof *device));
     if (device == NULL)
         return dcps_fail(DCPS_NO_MEMORY, "%s: no memory for its description", who);
+    memcpy(device->name, who, sizeof who);
     device->index = index;
     device->multiprocessors = multiprocessors;
     status = open_libraries(device, who);
@@ -83,6 +92,8 @@ void dcps_cuda_close(dcps_device **closed)
     /* Nobody can act on a failure here: the memory is given up all the same. */
     if (device->stream != NULL)
         (void)cudaStreamSynchronize(device->stream);
+    if (device->copies != NULL)
+        (void)cudaStreamSynchronize(device->copies);
     if (device->dnn != NULL)
         (void)cudnnDestroy(device->dnn);
     if (device->blas != NULL)
@@ -90,6 +101,10 @@ void dcps_cuda_close(dcps_device **closed)
     (void)cudaFree(device->blas_workspace);
     if (device->stream != NULL)
         (void)cudaStreamDestroy(device->stream);
+    if (device->copies != NULL)
+        (void)cudaStreamDestroy(device->copies);
+    if (device->computed != NULL)
+        (void)cudaEventDestroy(device->computed);
     dcps_free(device);
 }
 
