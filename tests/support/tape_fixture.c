@@ -49,6 +49,11 @@ static void add_tensors(dcps_layout *layout, const char *shapes)
 
 void tape_fixture_init(tape_fixture *fixture, const char *shapes, const dcps_backend *backend)
 {
+    tape_fixture_init_on(fixture, shapes, backend, NULL);
+}
+
+void tape_fixture_init_on(tape_fixture *fixture, const char *shapes, const dcps_backend *backend, dcps_device *device)
+{
     *fixture = (tape_fixture){0};
     ck_assert_int_eq(dcps_layout_create(&fixture->layout), DCPS_OK);
     add_tensors(fixture->layout, shapes);
@@ -63,6 +68,7 @@ void tape_fixture_init(tape_fixture *fixture, const char *shapes, const dcps_bac
                                .weights = fixture->weights,
                                .gradient = fixture->gradient,
                                .backend = backend,
+                               .device = device,
                                .gradient_final = on_final,
                                .context = fixture};
     ck_assert_int_eq(dcps_tape_create(&config, &fixture->tape), DCPS_OK);

@@ -21,6 +21,8 @@ typedef struct tape_fixture {
 
 /* Shapes as "3,4;4;~4": tensors t0, t1, …, one after a ~ being averaged and not trained. The gradient starts as NaN throughout. */
 void tape_fixture_init(tape_fixture *fixture, const char *shapes, const dcps_backend *backend);
+/* The same on an open device of the backend. */
+void tape_fixture_init_on(tape_fixture *fixture, const char *shapes, const dcps_backend *backend, dcps_device *device);
 void tape_fixture_fini(tape_fixture *fixture);
 
 /* Uniform in [-1, 1), from `seed`. */
