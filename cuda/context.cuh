@@ -22,4 +22,7 @@ struct dcps_device {
     cudaEvent_t computed;         /* what the next download waits for */
 };
 
+/* Forgets the plans of convolutions, before the device's cuDNN handle goes. See ops/conv2d.cu. */
+void dcps_cuda_plans_free(dcps_device *device);
+
 #endif

@@ -5,11 +5,18 @@
 
 #include <stdint.h>
 
+/* A GPU computes the same words. */
+#ifdef __CUDACC__
+#define DCPS_HOST_DEVICE __host__ __device__
+#else
+#define DCPS_HOST_DEVICE
+#endif
+
 /* A stream has 2³² blocks of four words; half of it is plenty. */
 #define DCPS_PHILOX_MAX_WORDS (UINT64_C(1) << 33)
 
 /* Ten rounds on the counter `c`. */
-static inline void dcps_philox_rounds(uint32_t c[4], uint64_t key)
+DCPS_HOST_DEVICE static inline void dcps_philox_rounds(uint32_t c[4], uint64_t key)
 {
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
     for (int round = 0; round < 10; round++) {
@@ -25,7 +32,7 @@ static inline void dcps_philox_rounds(uint32_t c[4], uint64_t key)
 }
 
 /* Words 4 · block … 4 · block + 3 of stream `stream` of (key, number). */
-static inline void dcps_philox_block(uint64_t key, uint64_t number, uint32_t stream, uint32_t block, uint32_t words[4])
+DCPS_HOST_DEVICE static inline void dcps_philox_block(uint64_t key, uint64_t number, uint32_t stream, uint32_t block, uint32_t words[4])
 {
     words[0] = block;
     words[1] = stream;
@@ -35,7 +42,7 @@ static inline void dcps_philox_block(uint64_t key, uint64_t number, uint32_t str
 }
 
 /* Words below this mean: drop. 0 ≤ rate < 1. */
-static inline uint32_t dcps_philox_threshold(float rate)
+DCPS_HOST_DEVICE static inline uint32_t dcps_philox_threshold(float rate)
 {
     return (uint32_t)((double)rate * 0x1p32);
 }

@@ -35,6 +35,11 @@ static inline float4 make_float4(float x, float y, float z, float w)
 /* Of the thread that runs. */
 extern emulation::index3 threadIdx, blockIdx, blockDim, gridDim;
 
+static inline unsigned min(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
 static inline void __syncthreads()
 {
     emulation::sync_threads();
