@@ -56,6 +56,14 @@ static size_t vector_bytes(const dcps_device_tape *self)
     return self->params * sizeof(float);
 }
 
+static void pieces_begin(dcps_device_tape *self)
+{
+    self->piece = 0;
+    self->filled_bytes = 0;
+    for (uint32_t i = 0; self->piece_of != NULL && i < dcps_layout_tensor_count(self->config->layout); i++)
+        self->piece_of[i] = UINT32_MAX;
+}
+
 static dcps_status events_create(dcps_device_tape *self)
 {
     dcps_status status = self->ops->event_create(self->device, &self->read);
@@ -71,6 +79,7 @@ static dcps_status gradient_create(dcps_device_tape *self)
     self->piece_of = dcps_alloc(tensors, sizeof *self->piece_of);
     if (self->piece_of == NULL)
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the %u parameters of a tape", tensors);
+    pieces_begin(self);
     self->piece_bytes = (vector_bytes(self) + DCPS_MAX_PIECES - 1) / DCPS_MAX_PIECES;
     if (self->piece_bytes < DCPS_PIECE_BYTES)
         self->piece_bytes = DCPS_PIECE_BYTES;
@@ -159,8 +168,7 @@ dcps_status dcps_device_tape_reset(dcps_device_tape *self)
 {
     put_off_forget(self);
     self->fetches = NULL;
-    self->piece = 0;
-    self->filled_bytes = 0;
+    pieces_begin(self);
     self->staging.bytes = 0;
     self->weights_stale |= self->config->gradient != NULL;
     dcps_status status = self->busy ? self->ops->finish(self->device) : DCPS_OK;

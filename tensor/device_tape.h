@@ -38,8 +38,9 @@ typedef struct dcps_device_tape {
     dcps_replay replay;
     bool busy; /* the device may still use memory of this step */
 
-    uint32_t *piece_of; /* [tensors of the layout]: the piece in which a gradient is downloaded */
-    uint32_t piece;     /* being filled */
+    uint32_t
+        *piece_of; /* [tensors of the layout]: the piece in which a gradient is downloaded; UINT32_MAX: not known yet */
+    uint32_t piece; /* being filled */
     uint64_t piece_bytes, filled_bytes;
     dcps_device_event *pieces[DCPS_MAX_PIECES + 1];
     dcps_device_event *read;

@@ -67,7 +67,8 @@ void expect_success(dcps_status status)
 dcps_status forward(const dcps_call *call, float *y)
 {
     auto kept = std::make_shared<kept_call>(call);
-    emulation::enqueue(call->device->stream, "forward", [=] { expect_success(reference(&kept->call)->forward(&kept->call, y)); });
+    emulation::enqueue(call->device->stream, "forward",
+                       [=] { expect_success(reference(&kept->call)->forward(&kept->call, y)); });
     return begin();
 }
 
