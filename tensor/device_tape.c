@@ -60,7 +60,7 @@ static void pieces_begin(dcps_device_tape *self)
 {
     self->piece = 0;
     self->filled_bytes = 0;
-    for (uint32_t i = 0; self->piece_of != NULL && i < dcps_layout_tensor_count(self->config->layout); i++)
+    for (uint32_t i = 0; self->piece_of != NULL && i < dcps_layout_tensor_count(self->tape->config.layout); i++)
         self->piece_of[i] = UINT32_MAX;
 }
 
@@ -75,7 +75,7 @@ static dcps_status events_create(dcps_device_tape *self)
 /* What a tape that trains needs beside weights. */
 static dcps_status gradient_create(dcps_device_tape *self)
 {
-    uint32_t tensors = dcps_layout_tensor_count(self->config->layout);
+    uint32_t tensors = dcps_layout_tensor_count(self->tape->config.layout);
     self->piece_of = dcps_alloc(tensors, sizeof *self->piece_of);
     if (self->piece_of == NULL)
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the %u parameters of a tape", tensors);
@@ -87,21 +87,21 @@ static dcps_status gradient_create(dcps_device_tape *self)
     self->loss = self->ops->take_pinned(self->device, sizeof *self->loss);
     if (self->gradient == NULL || self->loss == NULL)
         return DCPS_NO_MEMORY;
-    dcps_status status = self->ops->pin(self->device, self->config->gradient, vector_bytes(self));
+    dcps_status status = self->ops->pin(self->device, self->tape->config.gradient, vector_bytes(self));
     self->busy = true;
     /* Padding is never written again. */
     return status == DCPS_OK ? self->ops->fill(self->device, self->gradient, self->params, 0.0f) : status;
 }
 
-dcps_status dcps_device_tape_create(const dcps_tape_config *config, dcps_step_memory *records, dcps_device_tape **made)
+dcps_status dcps_device_tape_create(dcps_tape *tape, dcps_device_tape **made)
 {
+    const dcps_tape_config *config = &tape->config;
     dcps_device_tape *self = dcps_alloc(1, sizeof *self);
     if (self == NULL)
         return dcps_fail(DCPS_NO_MEMORY, "no memory for a tape");
-    self->config = config;
+    self->tape = tape;
     self->ops = config->backend->device_ops;
     self->device = config->device;
-    self->records = records;
     self->device_source = (dcps_memory_source){.take = device_take, .release = device_release, .context = self};
     self->pinned_source = (dcps_memory_source){.take = pinned_take, .release = pinned_release, .context = self};
     self->values.source = self->arrived.source = &self->device_source;
@@ -136,9 +136,9 @@ void dcps_device_tape_destroy(dcps_device_tape **tape)
     dcps_step_memory_fini(&self->staged);
     dcps_step_memory_fini(&self->arrived);
     dcps_step_memory_fini(&self->fetched);
-    if (self->config->gradient != NULL)
-        self->ops->unpin(self->device, self->config->gradient);
-    self->ops->unpin(self->device, (float *)self->config->weights);
+    if (self->tape->config.gradient != NULL)
+        self->ops->unpin(self->device, self->tape->config.gradient);
+    self->ops->unpin(self->device, (float *)self->tape->config.weights);
     self->ops->release_pinned(self->device, self->loss);
     self->ops->release(self->device, self->gradient);
     self->ops->release(self->device, self->weights);
@@ -170,7 +170,7 @@ dcps_status dcps_device_tape_reset(dcps_device_tape *self)
     self->fetches = NULL;
     pieces_begin(self);
     self->staging.bytes = 0;
-    self->weights_stale |= self->config->gradient != NULL;
+    self->weights_stale |= self->tape->config.gradient != NULL;
     dcps_status status = self->busy ? self->ops->finish(self->device) : DCPS_OK;
     self->busy = false;
     if (dcps_step_memory_outgrown(&self->values) || dcps_step_memory_outgrown(&self->arrived))
@@ -222,7 +222,7 @@ dcps_status dcps_device_tape_upload(dcps_device_tape *self, const void *host, si
 static struct dcps_put_off *put_off(dcps_device_tape *self, size_t slots)
 {
     struct dcps_put_off *work =
-        dcps_step_memory_take(self->records, 1, sizeof *work + slots * sizeof(dcps_gradient_slot));
+        dcps_step_memory_take(&self->tape->memory, 1, sizeof *work + slots * sizeof(dcps_gradient_slot));
     if (work == NULL) {
         (void)dcps_fail(DCPS_NO_MEMORY, "no memory to put off work for the device");
         return NULL;
@@ -295,12 +295,8 @@ static dcps_status work_run(dcps_device_tape *self, const struct dcps_put_off *w
     if (work->call == NULL)
         return work->from == NULL ? self->ops->fill(self->device, work->to, work->count, work->value)
                                   : self->ops->copy(self->device, work->to, work->from, work->count);
-    const dcps_kernel *kernel = self->config->backend->kernels[work->call->op];
-    dcps_step_mark mark = dcps_step_memory_mark(&self->values);
-    dcps_status status = work->slots == NULL ? kernel->forward(work->call, (float *)work->call->y->values)
-                                             : kernel->backward(work->call, work->call->y->gradient, work->slots);
-    dcps_step_memory_release(&self->values, mark);
-    return status;
+    return work->slots == NULL ? dcps_kernel_forward(self->tape, work->call, (float *)work->call->y->values)
+                               : dcps_kernel_backward(self->tape, work->call, work->call->y->gradient, work->slots);
 }
 
 static dcps_status run_all(dcps_device_tape *self)
@@ -334,13 +330,14 @@ static dcps_status segment_run(dcps_device_tape *self)
     if (status == DCPS_OK && self->weights_stale) {
         self->busy = true;
         self->weights_stale = false;
-        status = self->ops->upload(self->device, self->weights, self->config->weights, vector_bytes(self));
+        status = self->ops->upload(self->device, self->weights, self->tape->config.weights, vector_bytes(self));
     }
     if (status != DCPS_OK || self->first == NULL)
         return status;
     bool known;
     self->busy = true;
     dcps_replay_segment *segment = dcps_replay_segment_of(&self->replay, &known);
+    known = known && self->tape->watch == NULL; /* who watches calls wants to see them run */
     if (known && segment->graph == NULL)
         capture(self, segment);
     status = known && segment->graph != NULL ? self->ops->launch(self->device, segment->graph) : run_all(self);
@@ -372,7 +369,7 @@ dcps_status dcps_device_tape_read(dcps_device_tape *self, const float *values, s
 
 dcps_status dcps_device_tape_fetch(dcps_device_tape *self, const float *values, size_t count, float *to)
 {
-    struct dcps_fetch *fetch = dcps_step_memory_take(self->records, 1, sizeof *fetch);
+    struct dcps_fetch *fetch = dcps_step_memory_take(&self->tape->memory, 1, sizeof *fetch);
     float *pinned = dcps_step_memory_take(&self->fetched, count, sizeof *pinned);
     if (fetch == NULL || pinned == NULL)
         return dcps_fail(DCPS_NO_MEMORY, "no memory to fetch %zu values from the device", count);
@@ -394,7 +391,7 @@ static dcps_status download_small(dcps_device_tape *self, const dcps_tensor *los
 /* Downloads the gradients of the piece, neighbours of the layout together. */
 static dcps_status download_gradients(dcps_device_tape *self)
 {
-    const dcps_layout *layout = self->config->layout;
+    const dcps_layout *layout = self->tape->config.layout;
     uint64_t first = 0, end = 0; /* parameters of the run of neighbours so far */
     dcps_status status = DCPS_OK;
     for (uint32_t i = 0; i <= dcps_layout_tensor_count(layout) && status == DCPS_OK; i++) {
@@ -405,7 +402,7 @@ static dcps_status download_gradients(dcps_device_tape *self)
                 first = tensor->offset_params;
             end = tensor->offset_params + dcps_padded_params(tensor->count_params);
         } else if (first < end) {
-            status = self->ops->download(self->device, self->config->gradient + first, self->gradient + first,
+            status = self->ops->download(self->device, self->tape->config.gradient + first, self->gradient + first,
                                          (end - first) * sizeof(float));
             first = end;
         }
@@ -432,7 +429,7 @@ static dcps_status piece_send(dcps_device_tape *self, const dcps_tensor *loss)
 
 dcps_status dcps_device_tape_final(dcps_device_tape *self, uint32_t index, const dcps_tensor *loss)
 {
-    const dcps_layout_tensor *tensor = dcps_layout_tensor_at(self->config->layout, index);
+    const dcps_layout_tensor *tensor = dcps_layout_tensor_at(self->tape->config.layout, index);
     self->piece_of[index] = self->piece;
     self->filled_bytes += dcps_padded_params(tensor->count_params) * sizeof(float);
     return self->filled_bytes >= self->piece_bytes ? piece_send(self, loss) : DCPS_OK;
@@ -440,7 +437,7 @@ dcps_status dcps_device_tape_final(dcps_device_tape *self, uint32_t index, const
 
 static void report(const dcps_device_tape *self, uint32_t piece)
 {
-    const dcps_tape_config *config = self->config;
+    const dcps_tape_config *config = &self->tape->config;
     for (uint32_t i = 0; i < dcps_layout_tensor_count(config->layout) && config->gradient_final != NULL; i++) {
         const dcps_layout_tensor *tensor = dcps_layout_tensor_at(config->layout, i);
         if (self->piece_of[i] == piece)

@@ -15,15 +15,14 @@
 #define DCPS_MAX_PIECES 16u
 
 typedef struct dcps_device_tape {
-    const dcps_tape_config *config;
+    dcps_tape *tape; /* whose half this is; its own memory has tensors, calls and what is put off */
     const dcps_device_ops *ops;
     dcps_device *device;
     dcps_memory_source device_source, pinned_source;
-    dcps_step_memory *records; /* the tape's own, on the heap */
-    dcps_step_memory values;   /* on the device: values, gradients, scratch */
-    dcps_step_memory staged;   /* pinned: what is to be uploaded */
-    dcps_step_memory arrived;  /* on the device: what was */
-    dcps_step_memory fetched;  /* pinned: what was downloaded */
+    dcps_step_memory values;  /* on the device: values, gradients, scratch */
+    dcps_step_memory staged;  /* pinned: what is to be uploaded */
+    dcps_step_memory arrived; /* on the device: what was */
+    dcps_step_memory fetched; /* pinned: what was downloaded */
     struct {
         uint8_t *to;
         const uint8_t *from;
@@ -48,11 +47,10 @@ typedef struct dcps_device_tape {
     float *loss;                /* pinned [1] */
 } dcps_device_tape;
 
-/* `config` and `records` are the tape's. Vectors are pinned until destroy. Errors: DCPS_NO_MEMORY, DCPS_SYSTEM. */
-DCPS_MUST_CHECK dcps_status dcps_device_tape_create(const dcps_tape_config *config, dcps_step_memory *records,
-                                                    dcps_device_tape **made);
+/* For a tape whose config is set. Its vectors are pinned until destroy. Errors: DCPS_NO_MEMORY, DCPS_SYSTEM. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_create(dcps_tape *tape, dcps_device_tape **made);
 void dcps_device_tape_destroy(dcps_device_tape **self);
-/* The start of a step, before `records` is reset. Errors, also below: those of the device's functions, and of kernels where work is run. */
+/* The start of a step, before the tape's own memory is reset. Errors, also below: those of the device's functions, and of kernels where work is run. */
 DCPS_MUST_CHECK dcps_status dcps_device_tape_reset(dcps_device_tape *self);
 
 /* Puts `host` [bytes] on its way to the device, to *there; it may change at once. */

@@ -32,7 +32,8 @@ DCPS_HOST_DEVICE static inline void dcps_philox_rounds(uint32_t c[4], uint64_t k
 }
 
 /* Words 4 · block … 4 · block + 3 of stream `stream` of (key, number). */
-DCPS_HOST_DEVICE static inline void dcps_philox_block(uint64_t key, uint64_t number, uint32_t stream, uint32_t block, uint32_t words[4])
+DCPS_HOST_DEVICE static inline void dcps_philox_block(uint64_t key, uint64_t number, uint32_t stream, uint32_t block,
+                                                      uint32_t words[4])
 {
     words[0] = block;
     words[1] = stream;

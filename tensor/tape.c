@@ -46,7 +46,7 @@ dcps_status dcps_tape_create(const dcps_tape_config *config, dcps_tape **tape)
     if (made->parameters == NULL)
         status = dcps_fail(DCPS_NO_MEMORY, "no memory for the %u parameters of a tape", made->parameter_count);
     else if (config->device != NULL)
-        status = dcps_device_tape_create(&made->config, &made->memory, &made->on_device);
+        status = dcps_device_tape_create(made, &made->on_device);
     if (status != DCPS_OK) {
         dcps_tape_destroy(&made);
         return status;
