@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "tensor/cpu/cpu.h"
 #include "worker/clip.h"
+#include "worker/device.h"
 #include "worker/loaded_model.h"
 #include "worker/shuffle.h"
 #include "worker/trainer.h"
@@ -40,7 +41,7 @@ static const dcps_option flags[] = {
      .minimum = 1,
      .maximum = 1048576,
      .help = "Samples of a mini-batch"},
-    {.name = "device", .type = DCPS_OPTION_TEXT, .default_text = "cpu", .value_name = "cpu", .help = "What computes"},
+    {.name = "device", .type = DCPS_OPTION_TEXT, .default_text = "cpu", .value_name = DCPS_DEVICE_VALUE_NAME, .help = "What computes"},
     {.name = "threads",
      .type = DCPS_OPTION_INTEGER,
      .default_text = "1",
@@ -80,7 +81,7 @@ static const dcps_program program = {
 
 typedef struct model_bench {
     const dcps_options *options;
-    const dcps_backend *backend;
+    dcps_compute compute;
     dcps_assignments model_options;
     dcps_loaded_model loaded;
     dcps_shuffle *shuffle;
@@ -98,15 +99,6 @@ typedef struct model_bench {
     dcps_profile profile;
     dcps_model_result result;
 } model_bench;
-
-static dcps_status choose_device(const char *device, uint32_t threads, const dcps_backend **backend)
-{
-    if (strcmp(device, "cpu") != 0)
-        return dcps_fail(DCPS_INVALID, "--device %s: this build computes on cpu only", device);
-    dcps_cpu_set_threads(threads);
-    *backend = dcps_cpu_backend();
-    return DCPS_OK;
-}
 
 static dcps_status open_model(model_bench *bench)
 {
@@ -142,9 +134,10 @@ static dcps_status prepare(model_bench *bench)
     const dcps_tape_config config = {.layout = bench->loaded.layout,
                                      .weights = bench->weights,
                                      .gradient = bench->gradient,
-                                     .backend = bench->backend};
+                                     .backend = bench->compute.backend,
+                                     .device = bench->compute.device};
     const dcps_status status = dcps_tape_create(&config, &bench->tape);
-    return status == DCPS_OK ? dcps_product_create(bench->backend, &bench->product) : status;
+    return status == DCPS_OK ? dcps_product_create(&bench->compute, &bench->product) : status;
 }
 
 static dcps_status setup(model_bench *bench)
@@ -156,7 +149,7 @@ static dcps_status setup(model_bench *bench)
     result->batch_size = (uint32_t)dcps_options_integer(options, "batch-size");
     result->steps = (uint32_t)dcps_options_integer(options, "steps");
     result->repeats = (uint32_t)dcps_options_integer(options, "repeats");
-    dcps_status status = choose_device(result->device, result->threads, &bench->backend);
+    dcps_status status = dcps_compute_open(result->device, result->threads, &bench->compute);
     if (status == DCPS_OK)
         status = open_model(bench);
     return status == DCPS_OK ? prepare(bench) : status;
@@ -198,23 +191,24 @@ static dcps_status step(model_bench *bench, double *seconds)
     return status;
 }
 
-/* Lets the step's memory find its size and the processor its speed, and counts the arithmetic of a step. */
+/* Lets the step's memory find its size, the processor its speed and a device its graphs, and counts the arithmetic of a step. */
 static dcps_status warm_up(model_bench *bench)
 {
     dcps_status status = DCPS_OK;
     double seconds = 0.0;
     double rate;
+    dcps_tape_watch(bench->tape, dcps_profile_watch, &bench->profile);
     for (int i = 0; i < WARMUP_STEPS && status == DCPS_OK; i++) {
-        bench->profile = (dcps_profile){0};
-        dcps_tape_watch(bench->tape, dcps_profile_watch, &bench->profile);
         status = step(bench, &seconds);
+        if (i == 0) {
+            bench->result.flops_per_step = dcps_profile_flops(&bench->profile);
+            if (!dcps_options_flag(bench->options, "profile"))
+                dcps_tape_watch(bench->tape, NULL, NULL);
+        }
         if (status == DCPS_OK)
             status = dcps_product_run(bench->product, seconds, &rate);
     }
-    bench->result.flops_per_step = dcps_profile_flops(&bench->profile);
     bench->profile = (dcps_profile){0};
-    if (!dcps_options_flag(bench->options, "profile"))
-        dcps_tape_watch(bench->tape, NULL, NULL);
     bench->load_ns = bench->allocations = 0;
     return status;
 }
@@ -269,6 +263,7 @@ static void release(model_bench *bench)
     dcps_free(bench->seconds);
     dcps_free(bench->gradient);
     dcps_free(bench->weights);
+    dcps_compute_close(&bench->compute);
     dcps_free(bench);
 }
 

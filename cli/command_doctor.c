@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/programs.h"
 #include "cli/supervisor.h"
+#include "cuda/cuda.h"
 
 #define DCPS_DOCTOR_PROGRAM_MS 10000u
 #define DCPS_DOCTOR_MIN_FILES 1024u
@@ -56,6 +57,26 @@ static bool check_machine(void)
                     seen, "end other programs or use fewer workers");
     }
     return bad;
+}
+
+/* GPUs are nobody's duty: what keeps one from being used is a warning at most. */
+static bool check_gpus(void)
+{
+    uint32_t count = 0;
+    dcps_status status = dcps_cuda_count(&count);
+    if (status != DCPS_OK) {
+        return tell(status == DCPS_UNSUPPORTED ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "gpu", dcps_error_message(),
+                    "without a GPU all is well: workers compute on processors unless told --device cuda");
+    }
+    for (uint32_t index = 0; index < count; index++) {
+        char subject[32];
+        char seen[256];
+        (void)snprintf(subject, sizeof(subject), "cuda:%u", index);
+        status = dcps_cuda_describe(index, seen, sizeof(seen));
+        (void)tell(status == DCPS_OK ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, subject,
+                   status == DCPS_OK ? seen : dcps_error_message(), "workers cannot use this one; others are not affected");
+    }
+    return false;
 }
 
 static bool check_limits(void)
@@ -188,6 +209,7 @@ int dcps_command_doctor(int argc, char **argv)
         return code;
     }
     bool bad = check_machine();
+    bad |= check_gpus();
     bad |= check_limits();
     if (dcps_program_dir(dir, sizeof(dir)) == DCPS_OK) {
         bad |= check_programs(dir);

@@ -6,6 +6,7 @@
 
 #include "base/options.h"
 #include "proto/limits.h"
+#include "worker/device.h"
 #include "worker/plugin.h"
 
 /* An option that goes to servers as it was typed: they say what it may be. */

@@ -1,6 +1,20 @@
 /* The room in a build without the CUDA toolkit. */
 #include "cuda/cuda.h"
 
+dcps_status dcps_cuda_count(uint32_t *count)
+{
+    (void)count;
+    return dcps_fail(DCPS_UNSUPPORTED, "this build of dcps has no CUDA");
+}
+
+dcps_status dcps_cuda_describe(uint32_t index, char *text, size_t capacity)
+{
+    (void)index;
+    (void)text;
+    (void)capacity;
+    return dcps_fail(DCPS_UNSUPPORTED, "this build of dcps has no CUDA");
+}
+
 dcps_status dcps_cuda_open(uint32_t index, dcps_device **device)
 {
     (void)device;

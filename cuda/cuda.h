@@ -3,12 +3,18 @@
 #define DCPS_CUDA_CUDA_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "tensor/backend.h"
 
 /* One GPU as one tape uses it: a stream and library handles. One thread uses it at a time. */
 typedef struct dcps_device dcps_device;
+
+/* How many GPUs this process sees, at least one. Errors: DCPS_UNSUPPORTED (this build has no CUDA), DCPS_NOT_FOUND (no driver or no GPU). */
+DCPS_MUST_CHECK dcps_status dcps_cuda_count(uint32_t *count);
+/* "NVIDIA H100 80GB HBM3, compute capability 9.0, 80300 MiB free of 81089", cut to `capacity`. Errors as of dcps_cuda_open. */
+DCPS_MUST_CHECK dcps_status dcps_cuda_describe(uint32_t index, char *text, size_t capacity);
 
 /* Opens GPU `index` of those the process sees; close it with dcps_cuda_close. Errors: DCPS_UNSUPPORTED (this build has no CUDA), DCPS_NOT_FOUND (no
  * driver, no such GPU, or one that is too old), DCPS_SYSTEM. */

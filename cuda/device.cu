@@ -8,17 +8,30 @@
 #define BLAS_WORKSPACE_BYTES (size_t{32} << 20)
 #define OLDEST_MAJOR 8 /* compute capability 8.0 */
 
+dcps_status dcps_cuda_count(uint32_t *count)
+{
+    int seen = 0;
+    cudaError_t error = cudaGetDeviceCount(&seen);
+    (void)cudaGetLastError();
+    if (error != cudaSuccess || seen == 0)
+        return dcps_fail(DCPS_NOT_FOUND, "no GPU: %s: is there one, and does nvidia-smi show it? Or use --device cpu",
+                         error != cudaSuccess ? cudaGetErrorString(error) : "the driver sees none");
+    *count = (uint32_t)seen;
+    return DCPS_OK;
+}
+
 static dcps_status find(uint32_t index, const char *who, int *multiprocessors)
 {
-    int count = 0, major = 0, minor = 0;
-    cudaError_t error = cudaGetDeviceCount(&count);
-    (void)cudaGetLastError();
-    if (error != cudaSuccess || count == 0)
-        return dcps_fail(DCPS_NOT_FOUND,
-                         "%s: no GPU: %s: is there one, and does nvidia-smi show it? Or use --device cpu", who,
-                         error != cudaSuccess ? cudaGetErrorString(error) : "the driver sees none");
-    if (index >= (uint32_t)count)
-        return dcps_fail(DCPS_NOT_FOUND, "%s: expected a GPU of 0 … %d, as many as this process sees", who, count - 1);
+    uint32_t count = 0;
+    int major = 0, minor = 0;
+    dcps_status seen = dcps_cuda_count(&count);
+    if (seen != DCPS_OK) {
+        char why[512];
+        snprintf(why, sizeof why, "%s", dcps_error_message());
+        return dcps_fail(seen, "%s: %s", who, why);
+    }
+    if (index >= count)
+        return dcps_fail(DCPS_NOT_FOUND, "%s: expected a GPU of 0 … %u, as many as this process sees", who, count - 1);
     int device = (int)index;
     dcps_status status =
         DCPS_CUDA_CHECK(who, cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
@@ -58,6 +71,26 @@ static dcps_status open_libraries(dcps_device *device, const char *who)
         status = DCPS_CUDA_CHECK(who, cudnnSetStream(device->dnn, device->stream));
     if (status == DCPS_OK)
         dcps_cuda_set_tf32(device, true);
+    return status;
+}
+
+dcps_status dcps_cuda_describe(uint32_t index, char *text, size_t capacity)
+{
+    char who[sizeof(dcps_device::name)];
+    snprintf(who, sizeof who, "device cuda:%u", index);
+    int multiprocessors = 0;
+    size_t free_bytes = 0, total_bytes = 0;
+    cudaDeviceProp properties = {};
+    dcps_status status = find(index, who, &multiprocessors);
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudaGetDeviceProperties(&properties, (int)index));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudaSetDevice((int)index));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudaMemGetInfo(&free_bytes, &total_bytes));
+    if (status == DCPS_OK)
+        snprintf(text, capacity, "%s, compute capability %d.%d, %zu MiB free of %zu", properties.name, properties.major,
+                 properties.minor, free_bytes >> 20, total_bytes >> 20);
     return status;
 }
 

@@ -54,6 +54,7 @@ static dcps_status evaluate_snapshot(const dcps_evaluate_config *config, dcps_cl
         return status;
     }
     dcps_tape_reset(tape);
+    dcps_tape_weights_changed(tape);
     status = loaded->model->evaluate(loaded->state, tape, config->split, &metrics);
     if (status == DCPS_OK) {
         status = dcps_tape_status(tape);
@@ -110,7 +111,8 @@ dcps_status dcps_evaluate_run(const dcps_evaluate_config *config, dcps_client **
     float *weights = dcps_alloc_aligned(dcps_layout_total_params(loaded->layout), sizeof(float));
     dcps_status status = weights == NULL ? dcps_fail(DCPS_NO_MEMORY, "no memory for the weights") : DCPS_OK;
     if (status == DCPS_OK) {
-        dcps_tape_config tape_config = {.layout = loaded->layout, .weights = weights, .backend = config->backend};
+        dcps_tape_config tape_config = {
+            .layout = loaded->layout, .weights = weights, .backend = config->backend, .device = config->device};
         status = dcps_tape_create(&tape_config, &tape);
     }
     if (status == DCPS_OK) {

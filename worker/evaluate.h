@@ -13,6 +13,7 @@
 typedef struct dcps_evaluate_config {
     const dcps_loaded_model *loaded;
     const dcps_backend *backend;
+    dcps_device *device; /* of the backend; NULL: the backend computes in host memory */
     dcps_split split;
     FILE *out;       /* one JSON object a snapshot, flushed */
     dcps_stop *stop; /* watching the client; NULL: nothing ends evaluation early */

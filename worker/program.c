@@ -2,8 +2,8 @@
 
 #include "base/streams.h"
 #include "dcps/worker.h"
-#include "tensor/cpu/cpu.h"
 #include "worker/client.h"
+#include "worker/device.h"
 #include "worker/evaluate.h"
 #include "worker/model_list.h"
 #include "worker/trainer.h"
@@ -14,6 +14,7 @@
 /* Connected and ready to work: what one run needs. */
 typedef struct worker_run {
     const dcps_worker_settings *settings;
+    dcps_compute compute;
     dcps_loaded_model loaded;
     dcps_stop *stop;
     dcps_client *client;
@@ -42,7 +43,7 @@ static dcps_status connect_servers(worker_run *run)
 static dcps_status train(worker_run *run)
 {
     const dcps_run_info *info = dcps_client_run_info(run->client);
-    dcps_trainer_config config = {.loaded = &run->loaded, .backend = dcps_cpu_backend(), .stop = run->stop};
+    dcps_trainer_config config = {.loaded = &run->loaded, .backend = run->compute.backend, .device = run->compute.device, .stop = run->stop};
     dcps_trainer_report report;
     dcps_info("worker %u (%u expected) trains %s with %s: batch size %u, %u epochs, seed %llu", info->worker,
               info->workers, run->loaded.model->name, info->algorithm, info->batch_size, info->epochs,
@@ -55,7 +56,7 @@ static dcps_status train(worker_run *run)
 static dcps_status evaluate(worker_run *run)
 {
     dcps_evaluate_config config = {.loaded = &run->loaded,
-                                   .backend = dcps_cpu_backend(),
+                                   .backend = run->compute.backend, .device = run->compute.device,
                                    .split = run->settings->split,
                                    .out = stdout,
                                    .stop = run->stop};
@@ -70,10 +71,12 @@ static dcps_status work(const dcps_worker_settings *settings, bool *usage)
     if (status != DCPS_OK) {
         return status;
     }
-    dcps_cpu_set_threads(settings->threads);
-    status = dcps_loaded_model_open(settings->model, settings->model_options.texts, settings->model_options.count,
-                                    settings->data_dir, &run.loaded);
-    *usage = status == DCPS_INVALID;
+    status = dcps_compute_open(settings->device, settings->threads, &run.compute);
+    if (status == DCPS_OK) {
+        status = dcps_loaded_model_open(settings->model, settings->model_options.texts, settings->model_options.count,
+                                        settings->data_dir, &run.loaded);
+        *usage = status == DCPS_INVALID;
+    }
     if (status == DCPS_OK) {
         status = connect_servers(&run);
     }
@@ -81,6 +84,7 @@ static dcps_status work(const dcps_worker_settings *settings, bool *usage)
         status = settings->task == DCPS_TASK_EVALUATE ? evaluate(&run) : train(&run);
     }
     dcps_loaded_model_close(&run.loaded);
+    dcps_compute_close(&run.compute);
     if (status == DCPS_CANCELLED && dcps_stop_requested(run.stop)) {
         status = DCPS_OK;
     }

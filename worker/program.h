@@ -23,6 +23,7 @@ typedef struct dcps_worker_settings {
     dcps_assignments model_options;
     const char *data_dir;
     const char *name;
+    const char *device;
     uint32_t threads;
     dcps_split split;
     uint32_t timeout_ms;

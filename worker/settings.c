@@ -1,6 +1,7 @@
 /* Flags of dcps-worker. */
 #include <string.h>
 
+#include "worker/device.h"
 #include "worker/program.h"
 
 static const dcps_option worker_options[] = {
@@ -18,7 +19,7 @@ static const dcps_option worker_options[] = {
      .repeatable = true,
      .help = "Option of the model; may be given several times"},
     {.name = "data", .type = DCPS_OPTION_TEXT, .value_name = "DIR", .help = "Folder of the data sets"},
-    {.name = "device", .type = DCPS_OPTION_TEXT, .default_text = "cpu", .value_name = "cpu", .help = "What computes"},
+    {.name = "device", .type = DCPS_OPTION_TEXT, .default_text = "cpu", .value_name = DCPS_DEVICE_VALUE_NAME, .help = "What computes: processors, or a GPU"},
     {.name = "threads",
      .type = DCPS_OPTION_INTEGER,
      .default_text = "1",
@@ -105,7 +106,6 @@ static dcps_worker_task task_of(const dcps_options *options)
 
 static dcps_status check(const dcps_worker_settings *settings)
 {
-    const char *device = dcps_options_text(settings->options, "device");
     bool runs = settings->task == DCPS_TASK_TRAIN || settings->task == DCPS_TASK_EVALUATE;
     if (settings->task != DCPS_TASK_LIST_MODELS && settings->model == NULL) {
         return dcps_fail(DCPS_INVALID, "--model is missing: name a model; --list-models shows them");
@@ -113,10 +113,7 @@ static dcps_status check(const dcps_worker_settings *settings)
     if (runs && settings->servers == NULL) {
         return dcps_fail(DCPS_INVALID, "--servers is missing: HOST:PORT of every server, separated by commas");
     }
-    if (strcmp(device, "cpu") != 0) {
-        return dcps_fail(DCPS_INVALID, "--device %s: this build computes on cpu only", device);
-    }
-    return DCPS_OK;
+    return dcps_device_check(settings->device);
 }
 
 static dcps_status take_options(dcps_worker_settings *settings)
@@ -127,6 +124,7 @@ static dcps_status take_options(dcps_worker_settings *settings)
     settings->model = dcps_options_text(options, "model");
     settings->data_dir = dcps_options_text(options, "data");
     settings->name = dcps_options_text(options, "name");
+    settings->device = dcps_options_text(options, "device");
     settings->threads = (uint32_t)dcps_options_integer(options, "threads");
     settings->split = split_of(dcps_options_text(options, "split"));
     settings->timeout_ms = (uint32_t)(dcps_options_real(options, "timeout") * 1e3);

@@ -44,19 +44,20 @@ dcps_status dcps_trainer_step(const dcps_model *model, void *state, dcps_tape *t
 
 dcps_status dcps_trainer_compute(const dcps_model *model, void *state, dcps_tape *tape, float *loss)
 {
-    dcps_tensor *scalar = model->loss(state, tape);
-    const float *values = dcps_tensor_values(tape, scalar);
-    if (values != NULL) {
-        *loss = values[0];
+    /* Says what is wrong with a loss that is NULL or no scalar. */
+    dcps_status status = dcps_tape_backward(tape, model->loss(state, tape));
+    if (status == DCPS_OK) {
+        *loss = dcps_tape_loss(tape);
     }
-    return dcps_tape_backward(tape, scalar); /* which says what is wrong with a loss that is NULL or no scalar */
+    return status;
 }
 
 static void gradient_final(void *context, uint64_t first_param, uint64_t count)
 {
     trainer *self = context;
     if (self->push_status == DCPS_OK) {
-        self->push_status = dcps_client_push(self->client, first_param, count, self->batch.count, self->loss);
+        self->push_status =
+            dcps_client_push(self->client, first_param, count, self->batch.count, dcps_tape_loss(self->tape));
     }
 }
 
@@ -96,6 +97,7 @@ static dcps_status prepare(trainer *self)
         .weights = self->weights,
         .gradient = self->gradient,
         .backend = self->config->backend,
+        .device = self->config->device,
         .gradient_final = loaded->info.clip_norm > 0 ? NULL : gradient_final,
         .context = self,
     };

@@ -9,8 +9,8 @@
 #include "worker/loaded_model.h"
 #include "worker/stop.h"
 
-/* One step without servers: loads the batch, runs the model forward and backward. The tape's gradient vector then holds ∂loss/∂weights. *loss is set before the tape
- * reports the first gradient as final. After the first steps nothing is allocated. Errors: those of the model and of the tape. */
+/* One step without servers: loads the batch, runs the model forward and backward. The tape's gradient vector then holds ∂loss/∂weights, and *loss what
+ * dcps_tape_loss says from the first report of a gradient on. After the first steps nothing is allocated. Errors: those of the model and of the tape. */
 DCPS_MUST_CHECK dcps_status dcps_trainer_step(const dcps_model *model, void *state, dcps_tape *tape,
                                               const dcps_batch *batch, float *loss);
 
@@ -20,6 +20,7 @@ DCPS_MUST_CHECK dcps_status dcps_trainer_compute(const dcps_model *model, void *
 typedef struct dcps_trainer_config {
     const dcps_loaded_model *loaded;
     const dcps_backend *backend;
+    dcps_device *device; /* of the backend; NULL: the backend computes in host memory */
     dcps_stop *stop; /* NULL: nothing ends training early */
 } dcps_trainer_config;
 

@@ -234,16 +234,13 @@ static dcps_tensor *drop(const lstm *self, dcps_tape *tape, dcps_tensor *x)
     return self->dropout > 0.0f ? dcps_tape_dropout(tape, x, self->dropout, self->seed, self->number) : x;
 }
 
-/* Copies the states into `after`: the tape forgets them, and the ones before the batch are still needed. */
+/* Has the states copied into `after`: the tape forgets them, and the ones before the batch are still needed. */
 static void keep_states(lstm *self, dcps_tape *tape, const dcps_lstm_state *states)
 {
-    size_t bytes = self->batch.streams * self->hidden * sizeof(float);
-    for (uint32_t layer = 0; layer < self->layers; layer++)
-        for (uint32_t which = 0; which < 2; which++) {
-            const float *values = dcps_tensor_values(tape, which == 0 ? states[layer].h : states[layer].c);
-            if (values != NULL)
-                memcpy(state_of(self, &self->after, layer, which), values, bytes);
-        }
+    for (uint32_t layer = 0; layer < self->layers; layer++) {
+        dcps_tape_fetch(tape, states[layer].h, state_of(self, &self->after, layer, 0));
+        dcps_tape_fetch(tape, states[layer].c, state_of(self, &self->after, layer, 1));
+    }
 }
 
 /* x [steps, streams, hidden] → the same, of the uppermost layer */

@@ -93,6 +93,14 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int)
     return cudaSuccess;
 }
 
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
+{
+    if (device != 0)
+        return cudaErrorInvalidDevice;
+    *properties = {"Emulated GPU", major, minor};
+    return cudaSuccess;
+}
+
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream)
 {
     expect(to, bytes, kind != cudaMemcpyDeviceToHost, "the target");
