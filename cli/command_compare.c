@@ -8,6 +8,7 @@
 #include "cli/job.h"
 #include "cli/run_options.h"
 #include "cli/table.h"
+#include "worker/device.h"
 
 static const dcps_program program = {
     .name = "dcps compare",
@@ -109,6 +110,9 @@ int dcps_command_compare(int argc, char **argv)
     dcps_comparison comparison = {.seeds = (uint32_t)dcps_options_integer(options, "seeds")};
     dcps_status status = dcps_run_specs_parse(dcps_options_text(options, "runs"), comparison.specs, DCPS_MAX_RUN_SPECS,
                                               &comparison.spec_count);
+    if (status == DCPS_OK) {
+        status = dcps_device_check(dcps_options_text(options, "device"));
+    }
     if (status != DCPS_OK) {
         (void)dcps_command_code(status, false);
         code = DCPS_EXIT_BAD_USAGE;

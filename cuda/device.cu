@@ -10,9 +10,12 @@
 
 dcps_status dcps_cuda_count(uint32_t *count)
 {
-    int seen = 0;
+    int seen = 0, driver = 0;
     cudaError_t error = cudaGetDeviceCount(&seen);
     (void)cudaGetLastError();
+    /* CUDA takes a driver that is not there for one that is too old. */
+    if (error != cudaSuccess && cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0)
+        return dcps_fail(DCPS_NOT_FOUND, "no GPU: there is no NVIDIA driver on this machine: use --device cpu");
     if (error != cudaSuccess || seen == 0)
         return dcps_fail(DCPS_NOT_FOUND, "no GPU: %s: is there one, and does nvidia-smi show it? Or use --device cpu",
                          error != cudaSuccess ? cudaGetErrorString(error) : "the driver sees none");

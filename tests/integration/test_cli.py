@@ -36,6 +36,8 @@ class CliTest(cluster.ClusterTest):
         self.check(["run", "--no-such-flag"], 2, "no-such-flag")
         self.check(["run", "--workers", "0"], 2, "workers")
         self.check(["run", "--algorithm", "magic"], 2, "magic", "dc-asgd-a")
+        self.check(["run", "--device", "gpu"], 2, "--device gpu: expected cpu, cuda or cuda:N")
+        self.check(["compare", "--device", "cuda:x"], 2, "--device cuda:x: expected cpu, cuda or cuda:N")
         self.check(["compare", "--runs", "asgd@4,asgd@4"], 2, "twice")
         self.check(["compare", "--runs", "@"], 2, "ALGORITHM@WORKERS")
         self.check(["status"], 2, "HOST:PORT")

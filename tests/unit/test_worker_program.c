@@ -57,8 +57,12 @@ START_TEST(wrong_usage_is_2)
     assert_usage(&result, "--model is missing");
     result = RUN("--model", "mlp");
     assert_usage(&result, "--servers is missing");
-    result = RUN("--model", "mlp", "--servers", "127.0.0.1:7070", "--device", "cuda:0");
-    assert_usage(&result, "--device cuda:0: this build computes on cpu only");
+    static const char *const devices[] = {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:0x1", "cuda:12345", "CPU", "cudart"};
+    for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+        result = RUN("--model", "mlp", "--servers", "127.0.0.1:7070", "--device", devices[i]);
+        assert_usage(&result, "expected cpu, cuda or cuda:N, where N counts the GPUs from 0");
+        assert_has(result.log, devices[i]);
+    }
     result = RUN("--model", "mlp", "--servers", "127.0.0.1:7070", "--split", "half");
     assert_usage(&result, "split");
     result = RUN("--model", "mlp", "--servers", "127.0.0.1:7070", "--threads", "0");
@@ -67,6 +71,19 @@ START_TEST(wrong_usage_is_2)
     assert_usage(&result, "no-such-flag");
     result = RUN("--help-model");
     assert_usage(&result, "--model is missing");
+}
+END_TEST
+
+/* No machine has so many. Without any, or in a build without CUDA, the reason is another. */
+START_TEST(a_gpu_that_is_not_there_is_1)
+{
+    outcome result = RUN("--model", "mlp", "--servers", "127.0.0.1:1", "--device", "cuda:999");
+    ck_assert_int_eq(result.code, 1);
+    ck_assert_str_eq(result.out, "");
+    assert_has(result.log, "device cuda:999: ");
+    ck_assert_msg(strstr(result.log, "expected a GPU of 0 … ") != NULL || strstr(result.log, "no GPU: ") != NULL ||
+                      strstr(result.log, "this build of dcps has no CUDA") != NULL,
+                  "%s", result.log);
 }
 END_TEST
 
@@ -142,7 +159,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {wrong_usage_is_2, help_and_settings_are_0, a_missing_model_is_1,
+    const TTest *const tests[] = {wrong_usage_is_2, a_gpu_that_is_not_there_is_1, help_and_settings_are_0, a_missing_model_is_1,
                                   lists_models,     a_silent_server_is_75,   trains_and_evaluates};
     return CHECK_MAIN("worker program", tests);
 }
