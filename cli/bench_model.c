@@ -13,7 +13,6 @@
 #include "cli/bench_product.h"
 #include "cli/bench_stats.h"
 #include "cli/commands.h"
-#include "tensor/cpu/cpu.h"
 #include "worker/clip.h"
 #include "worker/device.h"
 #include "worker/loaded_model.h"

@@ -67,10 +67,10 @@ static const dcps_call *build(const bench *self)
     return call;
 }
 
-void bench_init(bench *self, const parity_row *row, const dcps_backend *backend)
+void bench_init(bench *self, const parity_row *row, const dcps_backend *backend, dcps_device *device)
 {
     *self = (bench){.row = row};
-    tape_fixture_init(&self->fixture, row->shapes[0] == '\0' ? ";" : row->shapes, backend);
+    tape_fixture_init_on(&self->fixture, row->shapes[0] == '\0' ? ";" : row->shapes, backend, device);
     self->input_count = dcps_layout_tensor_count(self->fixture.layout);
     ck_assert_uint_le(self->input_count, PARITY_MAX_INPUTS);
     for (uint32_t i = 0; i < self->input_count; i++)
@@ -132,6 +132,40 @@ static void reorder(const bench *self, const dcps_tensor *x, bool back, float *v
     dcps_free(copy);
 }
 
+/* `values` [count] where the backend computes: they themselves, or a copy on the device. */
+static float *to_backend(const bench *self, const float *values, size_t count)
+{
+    float *there = (float *)dcps_tape_upload(self->fixture.tape, values, count * sizeof *values);
+    ck_assert_msg(there != NULL, "%s: %s", self->row->name, dcps_error_message());
+    return there;
+}
+
+/* Waits until the device has run all that it was given, and copies `from` [count] of it to `to`. */
+static void from_backend(const bench *self, const float *from, size_t count, float *to)
+{
+    dcps_device_tape *on_device = self->fixture.tape->on_device;
+    const float *readable;
+    if (on_device == NULL)
+        return;
+    ck_assert_msg(dcps_device_tape_read(on_device, from, count, &readable) == DCPS_OK, "%s: %s", self->row->name,
+                  dcps_error_message());
+    if (to != NULL)
+        memcpy(to, readable, count * sizeof *to);
+}
+
+static void run_backward(bench *self, const float *dy, const dcps_gradient_slot *slots)
+{
+    dcps_tape *tape = self->fixture.tape;
+    dcps_step_mark mark = dcps_step_memory_mark(tape->values);
+    from_backend(self, self->y->values, 1, NULL); /* forward must be over */
+    uint64_t allocations = dcps_alloc_count();
+    ck_assert_msg(tape->config.backend->kernels[self->call->op]->backward(self->call, dy, slots) == DCPS_OK, "%s: %s",
+                  self->row->name, dcps_error_message());
+    self->backward_allocations = dcps_alloc_count() - allocations;
+    from_backend(self, self->y->values, 1, NULL);
+    dcps_step_memory_release(tape->values, mark);
+}
+
 void bench_backward(bench *self, bool add, float before, uint32_t wanted, float *dx[PARITY_MAX_INPUTS])
 {
     dcps_gradient_slot slots[PARITY_MAX_INPUTS] = {0};
@@ -144,22 +178,31 @@ void bench_backward(bench *self, bool add, float before, uint32_t wanted, float 
         dx[i] = floats(count);
         for (size_t j = 0; j < count; j++)
             dx[i][j] = before;
-        slots[i] = (dcps_gradient_slot){.values = dx[i], .add = add};
+        slots[i] = (dcps_gradient_slot){.values = to_backend(self, dx[i], count), .add = add};
     }
-    dcps_step_memory *memory = &self->fixture.tape->memory;
-    dcps_step_mark mark = dcps_step_memory_mark(memory);
-    const dcps_backend *backend = self->fixture.tape->config.backend;
     float *dy = floats(self->y->count);
     memcpy(dy, self->dy, self->y->count * sizeof *dy);
     reorder(self, self->y, true, dy);
-    uint64_t allocations = dcps_alloc_count();
-    ck_assert_int_eq(backend->kernels[self->call->op]->backward(self->call, dy, slots), DCPS_OK);
-    self->backward_allocations = dcps_alloc_count() - allocations;
+    run_backward(self, to_backend(self, dy, self->y->count), slots);
     dcps_free(dy);
     for (uint32_t i = 0; i < self->call->input_count; i++)
-        if (dx[i] != NULL)
+        if (dx[i] != NULL) {
+            from_backend(self, slots[i].values, self->call->x[i]->count, dx[i]);
             reorder(self, self->call->x[i], false, dx[i]);
-    dcps_step_memory_release(memory, mark);
+        }
+}
+
+void bench_compare_unwanted(bench *self)
+{
+    float *all[PARITY_MAX_INPUTS], *one[PARITY_MAX_INPUTS];
+    bench_backward(self, false, NAN, BENCH_ALL_INPUTS, all);
+    for (uint32_t i = 0; i < self->call->input_count; i++) {
+        bench_backward(self, false, NAN, 1u << i, one);
+        ck_assert_msg(memcmp(one[i], all[i], bench_count(self, i) * sizeof(float)) == 0,
+                      "%s: the gradient of input %u alone differs", self->row->name, i);
+        bench_free(self, one);
+    }
+    bench_free(self, all);
 }
 
 double bench_objective(bench *self)

@@ -16,8 +16,10 @@ typedef struct bench {
     float *dy;                     /* [y->count], row-major */
 } bench;
 
-/* The row on `backend`; inputs and dy are the same whatever the backend. Ends with a forward pass. */
-void bench_init(bench *self, const parity_row *row, const dcps_backend *backend);
+#define BENCH_ALL_INPUTS UINT32_MAX
+
+/* The row on `backend`, on `device` if it is not NULL; inputs and dy are the same whatever the backend. Ends with a forward pass. */
+void bench_init(bench *self, const parity_row *row, const dcps_backend *backend, dcps_device *device);
 void bench_fini(bench *self);
 
 /* Calls the op anew. */
@@ -30,6 +32,8 @@ size_t bench_count(const bench *self, uint32_t i);
 float *bench_input(bench *self, uint32_t i);
 /* Gradient of input i, row-major, to be freed. Each slot first holds `before`; `wanted` is a set of bits, one for each input. */
 void bench_backward(bench *self, bool add, float before, uint32_t wanted, float *dx[PARITY_MAX_INPUTS]);
+/* Asserts that the gradient of one input does not depend on whether another is wanted. */
+void bench_compare_unwanted(bench *self);
 /* Σ dy · y in double, of a new forward pass. */
 double bench_objective(bench *self);
 void bench_free(const bench *self, float *dx[PARITY_MAX_INPUTS]);

@@ -44,4 +44,8 @@ extern const parity_table parity_shape;
 extern const parity_table parity_images;
 extern const parity_table parity_sequence;
 
+/* All rows of all tables. */
+size_t parity_row_count(void);
+const parity_row *parity_row_at(size_t index);
+
 #endif

@@ -6,14 +6,21 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* Runs a suite, each test in a process of its own unless CK_FORK=no; the exit code of the program. */
-static inline int check_run(Suite *suite)
+/* Runs a suite; the exit code of the program. */
+static inline int check_run_in(Suite *suite, enum fork_status processes)
 {
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, processes);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* The same with each test in a process of its own, unless CK_FORK=no. */
+static inline int check_run(Suite *suite)
+{
+    return check_run_in(suite, CK_FORK_GETENV);
 }
 
 /* Runs `tests` [count] as one suite, like check_run. */
