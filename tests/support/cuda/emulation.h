@@ -1,7 +1,7 @@
 /* A GPU that the CPU plays, so that the very sources of cuda/ run in tests on machines without one.
  *
  * Device memory is one region that host code cannot touch: it is unprotected only while emulated work runs, and a host access ends the program. Every
- * allocation lies between red zones, which are looked at after every piece of work; fresh memory holds NaNs. Work on a stream is kept until somebody
+ * allocation lies between red zones, which are looked at after every piece of work; the first 4 MiB of fresh memory are NaNs. Work on a stream is kept until somebody
  * synchronises, so that a missing synchronisation shows. Blocks run one after another and the threads of a block as fibers, both in an order that
  * changes from launch to launch, so that a missing barrier shows where results are compared. A mistake prints what and where, and aborts. */
 #ifndef DCPS_TESTS_SUPPORT_CUDA_EMULATION_H

@@ -1,5 +1,6 @@
 /* Blocks one after another, the threads of a block as fibers. A fiber runs thread after thread until one has to wait, so that kernels without barriers
  * cost no switch. */
+#include <csetjmp>
 #include <cstdlib>
 #include <memory>
 #include <ucontext.h>
@@ -29,7 +30,9 @@ struct warp {
 };
 
 struct fiber {
-    ucontext_t context;
+    ucontext_t beginning; /* leads into fiber_main */
+    jmp_buf place;        /* where it waits; jumps change no signal mask, which would be a system call */
+    bool begun = false;
     std::unique_ptr<uint8_t[]> stack{new uint8_t[stack_bytes]};
     void *fake_stack = nullptr;
     unsigned thread = 0;
@@ -49,7 +52,7 @@ struct {
 
 std::vector<std::unique_ptr<fiber>> fibers;
 fiber *running;
-ucontext_t scheduler;
+jmp_buf scheduler;
 void *scheduler_fake_stack;
 const void *scheduler_stack;
 size_t scheduler_stack_bytes;
@@ -73,7 +76,8 @@ void to_scheduler()
 {
     fiber *self = running;
     switch_begin(&self->fake_stack, scheduler_stack, scheduler_stack_bytes);
-    swapcontext(&self->context, &scheduler);
+    if (_setjmp(self->place) == 0)
+        _longjmp(scheduler, 1);
     switch_end(self->fake_stack, &scheduler_stack, &scheduler_stack_bytes);
 }
 
@@ -89,7 +93,12 @@ void to_fiber(fiber *next)
     next->waits_at = nullptr;
     thread_choose(next->thread);
     switch_begin(&scheduler_fake_stack, next->stack.get(), stack_bytes);
-    swapcontext(&scheduler, &next->context);
+    if (_setjmp(scheduler) == 0) {
+        if (next->begun)
+            _longjmp(next->place, 1);
+        next->begun = true;
+        setcontext(&next->beginning);
+    }
     switch_end(scheduler_fake_stack, nullptr, nullptr);
 }
 
@@ -144,10 +153,10 @@ fiber *idle_fiber()
             return each.get();
     fibers.push_back(std::make_unique<fiber>());
     fiber *made = fibers.back().get();
-    getcontext(&made->context);
-    made->context.uc_stack.ss_sp = made->stack.get();
-    made->context.uc_stack.ss_size = stack_bytes;
-    makecontext(&made->context, fiber_main, 0);
+    getcontext(&made->beginning);
+    made->beginning.uc_stack.ss_sp = made->stack.get();
+    made->beginning.uc_stack.ss_size = stack_bytes;
+    makecontext(&made->beginning, fiber_main, 0);
     return made;
 }
 

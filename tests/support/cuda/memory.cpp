@@ -18,6 +18,8 @@ namespace
 {
 constexpr size_t region_bytes = size_t{4} << 30, zone_bytes = 256;
 constexpr uint8_t zone_value = 0xA5;
+/* Of fresh memory, so much is made NaN; the rest stays untouched, so that what is large and little used costs no pages. */
+constexpr size_t fresh_bytes = size_t{4} << 20;
 
 std::recursive_mutex lock;
 uint8_t *region;
@@ -66,7 +68,7 @@ void zones_write(size_t at, size_t bytes)
     ASAN_UNPOISON_MEMORY_REGION(begin - zone_bytes, zone_bytes + bytes + tail);
     memset(begin - zone_bytes, zone_value, zone_bytes);
     memset(begin + bytes, zone_value, tail);
-    memset(begin, 0xFF, bytes);
+    memset(begin, 0xFF, bytes < fresh_bytes ? bytes : fresh_bytes);
     ASAN_POISON_MEMORY_REGION(begin - zone_bytes, zone_bytes);
     ASAN_POISON_MEMORY_REGION(begin + bytes, tail);
 }
