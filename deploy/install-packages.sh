@@ -17,22 +17,31 @@ fail() {
 
 usage() {
     cat <<'EOF'
-Usage: deploy/install-packages.sh [--tests] [--check]
+Usage: deploy/install-packages.sh [--tests] [--check | --list]
   --tests   also install what tests/run.sh needs
   --check   install nothing: name the missing packages and fail if there are any
+  --list    install nothing: name the packages, one a line
 EOF
 }
 
 wanted=$build_packages
 check_only=no
+list_only=no
 for argument in "$@"; do
     case $argument in
     --tests) wanted="$wanted $test_packages" ;;
     --check) check_only=yes ;;
+    --list) list_only=yes ;;
     --help) usage && exit 0 ;;
     *) usage >&2 && fail "unknown argument \"$argument\"" ;;
     esac
 done
+
+if [ "$list_only" = yes ]; then
+    # shellcheck disable=SC2086 # a list of words
+    printf '%s\n' $wanted
+    exit 0
+fi
 
 command -v dpkg-query >/dev/null 2>&1 || fail "dpkg-query is not there: this script knows Debian only. Install by other means what it would: $wanted"
 

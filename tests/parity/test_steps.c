@@ -1,12 +1,12 @@
-/* Ten steps of SGD with whole models: every backend against ref, which computes in double between the ops. */
+/* Ten steps of SGD with whole models: a backend against ref, which computes in double between the ops. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "parity/subject.h"
 #include "support/check_main.h"
 #include "support/data_fixture.h"
-#include "tensor/cpu/cpu.h"
 #include "tensor/ref/ref.h"
 #include "tensor/tape.h"
 #include "worker/clip.h"
@@ -17,9 +17,13 @@
 #define STEPS 10u
 #define SEED 5u
 
-/* Those compared with ref. */
-static const dcps_backend *(*const backends[])(void) = {dcps_cpu_backend};
-#define BACKEND_COUNT (sizeof backends / sizeof backends[0])
+static parity_subject subject;
+static const parity_subject *reference(void)
+{
+    static parity_subject ref;
+    ref.backend = dcps_ref_backend();
+    return &ref;
+}
 
 /* Bounds are on the largest difference over the largest magnitude: of the losses, and for each tensor of what ten steps have changed in it. */
 typedef struct step_row {
@@ -61,10 +65,13 @@ static void descend(course *self, float step_size)
     }
 }
 
-static void run(course *self, const step_row *row, const dcps_backend *backend)
+static void run(course *self, const step_row *row, const parity_subject *on)
 {
-    dcps_tape_config config = {
-        .layout = self->loaded.layout, .weights = self->weights, .gradient = self->gradient, .backend = backend};
+    dcps_tape_config config = {.layout = self->loaded.layout,
+                               .weights = self->weights,
+                               .gradient = self->gradient,
+                               .backend = on->backend,
+                               .device = on->device};
     dcps_tape *tape = NULL;
     dcps_shuffle *shuffle = NULL;
     ck_assert_int_eq(dcps_tape_create(&config, &tape), DCPS_OK);
@@ -73,7 +80,7 @@ static void run(course *self, const step_row *row, const dcps_backend *backend)
         float loss = NAN;
         const dcps_batch batch = dcps_shuffle_batch(shuffle, number);
         ck_assert_msg(dcps_trainer_step(self->loaded.model, self->loaded.state, tape, &batch, &loss) == DCPS_OK,
-                      "%s on %s: %s", row->model, backend->name, dcps_error_message());
+                      "%s on %s: %s", row->model, on->backend->name, dcps_error_message());
         self->losses[number] = (double)loss;
         descend(self, row->rate);
     }
@@ -81,7 +88,7 @@ static void run(course *self, const step_row *row, const dcps_backend *backend)
     dcps_tape_destroy(&tape);
 }
 
-static void course_run(course *self, const step_row *row, const char *data, const dcps_backend *backend)
+static void course_run(course *self, const step_row *row, const char *data, const parity_subject *on)
 {
     *self = (course){0};
     ck_assert_msg(dcps_loaded_model_open(row->model, row->options, row->option_count, data, &self->loaded) == DCPS_OK,
@@ -92,7 +99,7 @@ static void course_run(course *self, const step_row *row, const char *data, cons
     self->gradient = dcps_alloc_aligned(params, sizeof(float));
     dcps_layout_initialise(self->loaded.layout, SEED, self->initial);
     dcps_layout_initialise(self->loaded.layout, SEED, self->weights);
-    run(self, row, backend);
+    run(self, row, on);
 }
 
 static void course_end(course *self)
@@ -140,12 +147,10 @@ START_TEST(ten_steps_agree)
     fixture_cifar10(&folder);
     fixture_ptb(&folder, 50, 3000);
     course expected, seen;
-    course_run(&expected, row, folder.path, dcps_ref_backend());
-    for (size_t b = 0; b < BACKEND_COUNT; b++) {
-        course_run(&seen, row, folder.path, backends[b]());
-        compare(row, backends[b]()->name, &seen, &expected);
-        course_end(&seen);
-    }
+    course_run(&expected, row, folder.path, reference());
+    course_run(&seen, row, folder.path, &subject);
+    compare(row, subject.backend->name, &seen, &expected);
+    course_end(&seen);
     course_end(&expected);
     temp_folder_delete(&folder);
 }
@@ -153,10 +158,12 @@ END_TEST
 
 int main(void)
 {
+    if (!parity_subject_open(&subject))
+        return DCPS_TEST_SKIPPED;
     Suite *suite = suite_create("steps");
     TCase *tests = tcase_create("steps");
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, ten_steps_agree, 0, ROW_COUNT);
     suite_add_tcase(suite, tests);
-    return check_run(suite);
+    return check_run_in(suite, subject.one_process ? CK_NOFORK : CK_FORK_GETENV);
 }

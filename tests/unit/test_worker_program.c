@@ -57,7 +57,8 @@ START_TEST(wrong_usage_is_2)
     assert_usage(&result, "--model is missing");
     result = RUN("--model", "mlp");
     assert_usage(&result, "--servers is missing");
-    static const char *const devices[] = {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:0x1", "cuda:12345", "CPU", "cudart"};
+    static const char *const devices[] = {"gpu",      "cuda:",      "cuda:x", "cuda:-1",
+                                          "cuda:0x1", "cuda:12345", "CPU",    "cudart"};
     for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
         result = RUN("--model", "mlp", "--servers", "127.0.0.1:7070", "--device", devices[i]);
         assert_usage(&result, "expected cpu, cuda or cuda:N, where N counts the GPUs from 0");
@@ -159,7 +160,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {wrong_usage_is_2, a_gpu_that_is_not_there_is_1, help_and_settings_are_0, a_missing_model_is_1,
-                                  lists_models,     a_silent_server_is_75,   trains_and_evaluates};
+    const TTest *const tests[] = {
+        wrong_usage_is_2, a_gpu_that_is_not_there_is_1, help_and_settings_are_0, a_missing_model_is_1,
+        lists_models,     a_silent_server_is_75,        trains_and_evaluates};
     return CHECK_MAIN("worker program", tests);
 }

@@ -12,6 +12,10 @@ foreach(module client client_waiting trainer evaluate)
   dcps_test(test_${module} LABELS unit SOURCES unit/test_${module}.c LINKS dcps_test_client)
 endforeach()
 
+if(TARGET dcps_cuda_emulated)
+  dcps_test(test_trainer_device LABELS unit SOURCES unit/test_trainer_device.c LINKS dcps_cuda_emulated dcps_test_client)
+endif()
+
 # The program as a function of libdcps, which plugins share with it.
 add_library(toy_plugin MODULE support/toy_plugin.c)
 target_link_libraries(toy_plugin PRIVATE dcps_warnings dcps_shared)
