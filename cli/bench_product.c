@@ -35,7 +35,8 @@ static dcps_status prepare(dcps_product *self, const dcps_compute *compute)
     if (self->matrices == NULL)
         return dcps_fail(DCPS_NO_MEMORY, "no memory for two matrices of %zu rows", self->side);
     dcps_layout_initialise(self->layout, 1, self->matrices);
-    const dcps_tape_config config = {.layout = self->layout, .weights = self->matrices, .backend = compute->backend, .device = compute->device};
+    const dcps_tape_config config = {
+        .layout = self->layout, .weights = self->matrices, .backend = compute->backend, .device = compute->device};
     return dcps_tape_create(&config, &self->tape);
 }
 

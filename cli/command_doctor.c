@@ -74,7 +74,8 @@ static bool check_gpus(void)
         (void)snprintf(subject, sizeof(subject), "cuda:%u", index);
         status = dcps_cuda_describe(index, seen, sizeof(seen));
         (void)tell(status == DCPS_OK ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, subject,
-                   status == DCPS_OK ? seen : dcps_error_message(), "workers cannot use this one; others are not affected");
+                   status == DCPS_OK ? seen : dcps_error_message(),
+                   "workers cannot use this one; others are not affected");
     }
     return false;
 }

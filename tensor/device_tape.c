@@ -157,6 +157,12 @@ void dcps_device_tape_abandon(dcps_device_tape *self)
     self->busy = false;
 }
 
+size_t dcps_device_tape_bytes(const dcps_device_tape *self)
+{
+    return dcps_step_memory_bytes(&self->values) + dcps_step_memory_bytes(&self->staged) +
+           dcps_step_memory_bytes(&self->arrived) + dcps_step_memory_bytes(&self->fetched);
+}
+
 static void put_off_forget(dcps_device_tape *self)
 {
     self->first = NULL;

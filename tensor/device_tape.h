@@ -76,6 +76,8 @@ DCPS_MUST_CHECK dcps_status dcps_device_tape_final(dcps_device_tape *self, uint3
 /* All gradients are final: sends what is left, brings in piece after piece, and calls `report` for each tensor. The loss is set before that. */
 DCPS_MUST_CHECK dcps_status dcps_device_tape_collect(dcps_device_tape *self, const dcps_tensor *loss,
                                                      float *loss_value);
+/* Memory of a step here: on the device, and pinned on the host. */
+size_t dcps_device_tape_bytes(const dcps_device_tape *self);
 /* After a failure: returns when the device uses nothing of the step any more. */
 void dcps_device_tape_abandon(dcps_device_tape *self);
 

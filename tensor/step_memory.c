@@ -90,6 +90,11 @@ bool dcps_step_memory_outgrown(const dcps_step_memory *memory)
     return memory->peak_bytes > memory->arena.capacity_bytes;
 }
 
+size_t dcps_step_memory_bytes(const dcps_step_memory *memory)
+{
+    return dcps_step_memory_outgrown(memory) ? memory->peak_bytes : memory->arena.capacity_bytes;
+}
+
 static void arena_release(dcps_step_memory *memory)
 {
     source_release(memory, memory->arena.memory);

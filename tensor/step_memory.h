@@ -39,6 +39,8 @@ void dcps_step_memory_release(dcps_step_memory *memory, dcps_step_mark mark);
 void dcps_step_memory_reset(dcps_step_memory *memory);
 /* Whether the next reset will put the arena elsewhere. */
 bool dcps_step_memory_outgrown(const dcps_step_memory *memory);
+/* What the step takes at its peak, or the arena where that is larger. */
+size_t dcps_step_memory_bytes(const dcps_step_memory *memory);
 void dcps_step_memory_fini(dcps_step_memory *memory);
 
 #endif

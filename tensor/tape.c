@@ -93,8 +93,8 @@ void dcps_tape_watch(dcps_tape *tape, dcps_tape_watch_fn watch, void *context)
 
 size_t dcps_tape_step_bytes(const dcps_tape *tape)
 {
-    return tape->memory.peak_bytes > tape->memory.arena.capacity_bytes ? tape->memory.peak_bytes
-                                                                       : tape->memory.arena.capacity_bytes;
+    size_t bytes = dcps_step_memory_bytes(&tape->memory);
+    return tape->on_device == NULL ? bytes : bytes + dcps_device_tape_bytes(tape->on_device);
 }
 
 bool dcps_tape_is_training(const dcps_tape *tape)

@@ -32,10 +32,11 @@ static dcps_status read_name(const char *text, device_name *name)
     device_name read = {.cuda = strncmp(text, "cuda", 4) == 0};
     if (strcmp(text, "cpu") != 0 && strcmp(text, "cuda") != 0 &&
         !(read.cuda && text[4] == ':' && read_index(text + 5, &read.index))) {
-        return dcps_fail(DCPS_INVALID,
-                         "--device %s: expected cpu, cuda or cuda:N, where N counts the GPUs from 0 (nvidia-smi -L lists "
-                         "them)",
-                         text);
+        return dcps_fail(
+            DCPS_INVALID,
+            "--device %s: expected cpu, cuda or cuda:N, where N counts the GPUs from 0 (nvidia-smi -L lists "
+            "them)",
+            text);
     }
     *name = read;
     return DCPS_OK;
@@ -43,13 +44,13 @@ static dcps_status read_name(const char *text, device_name *name)
 
 dcps_status dcps_device_check(const char *name)
 {
-    device_name read;
+    device_name read = {.cuda = false};
     return read_name(name, &read);
 }
 
 dcps_status dcps_compute_open(const char *name, uint32_t threads, dcps_compute *compute)
 {
-    device_name read;
+    device_name read = {.cuda = false};
     dcps_status status = read_name(name, &read);
     if (status != DCPS_OK) {
         return status;

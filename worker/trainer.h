@@ -21,7 +21,7 @@ typedef struct dcps_trainer_config {
     const dcps_loaded_model *loaded;
     const dcps_backend *backend;
     dcps_device *device; /* of the backend; NULL: the backend computes in host memory */
-    dcps_stop *stop; /* NULL: nothing ends training early */
+    dcps_stop *stop;     /* NULL: nothing ends training early */
 } dcps_trainer_config;
 
 typedef struct dcps_trainer_report {
