@@ -2,11 +2,9 @@
 #ifndef DCPS_CUDA_CHECK_CUH
 #define DCPS_CUDA_CHECK_CUH
 
-#include <cublas_v2.h>
 #include <cuda_runtime.h>
-#include <cudnn.h>
 
-#include "cuda/room.cuh"
+#include "cuda/libraries.cuh"
 
 static inline dcps_status dcps_cuda_check(cudaError_t error, const char *who, const char *what)
 {
@@ -21,14 +19,14 @@ static inline dcps_status dcps_cuda_check(cublasStatus_t error, const char *who,
     if (error == CUBLAS_STATUS_SUCCESS)
         return DCPS_OK;
     return dcps_fail(error == CUBLAS_STATUS_ALLOC_FAILED ? DCPS_NO_MEMORY : DCPS_SYSTEM, "%s: cuBLAS: %s: %s", who,
-                     what, cublasGetStatusString(error));
+                     what, dcps_library.cublasGetStatusString(error));
 }
 
 static inline dcps_status dcps_cuda_check(cudnnStatus_t error, const char *who, const char *what)
 {
     if (error == CUDNN_STATUS_SUCCESS)
         return DCPS_OK;
-    return dcps_fail(DCPS_SYSTEM, "%s: cuDNN: %s: %s", who, what, cudnnGetErrorString(error));
+    return dcps_fail(DCPS_SYSTEM, "%s: cuDNN: %s: %s", who, what, dcps_library.cudnnGetErrorString(error));
 }
 
 /* `who` is an op or a device; the expression is the call. */

@@ -50,7 +50,9 @@ static dcps_status find(uint32_t index, const char *who, int *multiprocessors)
 
 static dcps_status open_libraries(dcps_device *device, const char *who)
 {
-    dcps_status status = DCPS_CUDA_CHECK(who, cudaSetDevice((int)device->index));
+    dcps_status status = dcps_cuda_load(who);
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(who, cudaSetDevice((int)device->index));
     if (status == DCPS_OK)
         status =
             DCPS_CUDA_CHECK(who, cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync)); /* processors are for others */
@@ -61,17 +63,18 @@ static dcps_status open_libraries(dcps_device *device, const char *who)
     if (status == DCPS_OK)
         status = DCPS_CUDA_CHECK(who, cudaEventCreateWithFlags(&device->computed, cudaEventDisableTiming));
     if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK(who, cublasCreate(&device->blas));
+        status = DCPS_CUDA_CHECK(who, dcps_library.cublasCreate(&device->blas));
     if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK(who, cublasSetStream(device->blas, device->stream));
+        status = DCPS_CUDA_CHECK(who, dcps_library.cublasSetStream(device->blas, device->stream));
     if (status == DCPS_OK)
         status = DCPS_CUDA_CHECK(who, cudaMalloc(&device->blas_workspace, BLAS_WORKSPACE_BYTES));
     if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK(who, cublasSetWorkspace(device->blas, device->blas_workspace, BLAS_WORKSPACE_BYTES));
+        status = DCPS_CUDA_CHECK(
+            who, dcps_library.cublasSetWorkspace(device->blas, device->blas_workspace, BLAS_WORKSPACE_BYTES));
     if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK(who, cudnnCreate(&device->dnn));
+        status = DCPS_CUDA_CHECK(who, dcps_library.cudnnCreate(&device->dnn));
     if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK(who, cudnnSetStream(device->dnn, device->stream));
+        status = DCPS_CUDA_CHECK(who, dcps_library.cudnnSetStream(device->dnn, device->stream));
     if (status == DCPS_OK)
         dcps_cuda_set_tf32(device, true);
     return status;
@@ -130,10 +133,11 @@ void dcps_cuda_close(dcps_device **closed)
         (void)cudaStreamSynchronize(device->stream);
     if (device->copies != NULL)
         (void)cudaStreamSynchronize(device->copies);
+    dcps_cuda_plans_free(device);
     if (device->dnn != NULL)
-        (void)cudnnDestroy(device->dnn);
+        (void)dcps_library.cudnnDestroy(device->dnn);
     if (device->blas != NULL)
-        (void)cublasDestroy(device->blas);
+        (void)dcps_library.cublasDestroy(device->blas);
     (void)cudaFree(device->blas_workspace);
     if (device->stream != NULL)
         (void)cudaStreamDestroy(device->stream);
@@ -147,5 +151,5 @@ void dcps_cuda_close(dcps_device **closed)
 void dcps_cuda_set_tf32(dcps_device *device, bool allowed)
 {
     device->tf32 = allowed;
-    (void)cublasSetMathMode(device->blas, allowed ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH);
+    (void)dcps_library.cublasSetMathMode(device->blas, allowed ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH);
 }

@@ -44,42 +44,44 @@ shape shape_of(const dcps_call *call)
 void plan_destroy(dcps_conv_plan *plan)
 {
     if (plan->x != NULL)
-        (void)cudnnDestroyTensorDescriptor(plan->x);
+        (void)dcps_library.cudnnDestroyTensorDescriptor(plan->x);
     if (plan->y != NULL)
-        (void)cudnnDestroyTensorDescriptor(plan->y);
+        (void)dcps_library.cudnnDestroyTensorDescriptor(plan->y);
     if (plan->w != NULL)
-        (void)cudnnDestroyFilterDescriptor(plan->w);
+        (void)dcps_library.cudnnDestroyFilterDescriptor(plan->w);
     if (plan->convolution != NULL)
-        (void)cudnnDestroyConvolutionDescriptor(plan->convolution);
+        (void)dcps_library.cudnnDestroyConvolutionDescriptor(plan->convolution);
     dcps_free(plan);
 }
 
 dcps_status plan_describe(dcps_conv_plan *plan)
 {
     const shape &is = plan->is;
-    dcps_status status = DCPS_CUDA_CHECK("conv2d", cudnnCreateTensorDescriptor(&plan->x));
+    dcps_status status = DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnCreateTensorDescriptor(&plan->x));
     if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK("conv2d", cudnnCreateTensorDescriptor(&plan->y));
+        status = DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnCreateTensorDescriptor(&plan->y));
     if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK("conv2d", cudnnCreateFilterDescriptor(&plan->w));
+        status = DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnCreateFilterDescriptor(&plan->w));
     if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK("conv2d", cudnnCreateConvolutionDescriptor(&plan->convolution));
-    if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK("conv2d", cudnnSetTensor4dDescriptor(plan->x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT,
-                                                                      is.batch, is.channels, is.height, is.width));
-    if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK("conv2d", cudnnSetTensor4dDescriptor(plan->y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT,
-                                                                      is.batch, is.filters, is.y_height, is.y_width));
+        status = DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnCreateConvolutionDescriptor(&plan->convolution));
     if (status == DCPS_OK)
         status = DCPS_CUDA_CHECK("conv2d",
-                                 cudnnSetFilter4dDescriptor(plan->w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, is.filters,
-                                                            is.channels, is.kernel_height, is.kernel_width));
+                                 dcps_library.cudnnSetTensor4dDescriptor(plan->x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT,
+                                                                         is.batch, is.channels, is.height, is.width));
     if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK("conv2d", cudnnSetConvolution2dDescriptor(plan->convolution, is.padding, is.padding,
-                                                                           is.stride, is.stride, 1, 1,
-                                                                           CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
+        status = DCPS_CUDA_CHECK(
+            "conv2d", dcps_library.cudnnSetTensor4dDescriptor(plan->y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, is.batch,
+                                                              is.filters, is.y_height, is.y_width));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK(
+            "conv2d", dcps_library.cudnnSetFilter4dDescriptor(plan->w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, is.filters,
+                                                              is.channels, is.kernel_height, is.kernel_width));
+    if (status == DCPS_OK)
+        status = DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnSetConvolution2dDescriptor(
+                                               plan->convolution, is.padding, is.padding, is.stride, is.stride, 1, 1,
+                                               CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
     if (status == DCPS_OK) /* the default permits TF32 */
-        status = DCPS_CUDA_CHECK("conv2d", cudnnSetConvolutionMathType(
+        status = DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnSetConvolutionMathType(
                                                plan->convolution, is.tf32 != 0 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH));
     return status;
 }
@@ -133,8 +135,8 @@ dcps_status choose_forward(const dcps_call *call, dcps_conv_plan *plan)
     if (plan->forward.made)
         return DCPS_OK;
     dcps_status status = DCPS_CUDA_CHECK(
-        "conv2d", cudnnGetConvolutionForwardAlgorithm_v7(call->device->dnn, plan->x, plan->w, plan->convolution,
-                                                         plan->y, PROPOSALS, &count, proposals));
+        "conv2d", dcps_library.cudnnGetConvolutionForwardAlgorithm_v7(
+                      call->device->dnn, plan->x, plan->w, plan->convolution, plan->y, PROPOSALS, &count, proposals));
     return status != DCPS_OK ? status : choose(plan, "result", proposals, count, &plan->forward);
 }
 
@@ -145,8 +147,8 @@ dcps_status choose_data(const dcps_call *call, dcps_conv_plan *plan)
     if (plan->data.made)
         return DCPS_OK;
     dcps_status status = DCPS_CUDA_CHECK(
-        "conv2d", cudnnGetConvolutionBackwardDataAlgorithm_v7(call->device->dnn, plan->w, plan->y, plan->convolution,
-                                                              plan->x, PROPOSALS, &count, proposals));
+        "conv2d", dcps_library.cudnnGetConvolutionBackwardDataAlgorithm_v7(
+                      call->device->dnn, plan->w, plan->y, plan->convolution, plan->x, PROPOSALS, &count, proposals));
     return status != DCPS_OK ? status : choose(plan, "gradient of the images", proposals, count, &plan->data);
 }
 
@@ -157,8 +159,8 @@ dcps_status choose_filter(const dcps_call *call, dcps_conv_plan *plan)
     if (plan->filter.made)
         return DCPS_OK;
     dcps_status status = DCPS_CUDA_CHECK(
-        "conv2d", cudnnGetConvolutionBackwardFilterAlgorithm_v7(call->device->dnn, plan->x, plan->y, plan->convolution,
-                                                                plan->w, PROPOSALS, &count, proposals));
+        "conv2d", dcps_library.cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+                      call->device->dnn, plan->x, plan->y, plan->convolution, plan->w, PROPOSALS, &count, proposals));
     return status != DCPS_OK ? status : choose(plan, "gradient of the filters", proposals, count, &plan->filter);
 }
 
@@ -204,10 +206,10 @@ dcps_status forward(const dcps_call *call, float *y)
         return DCPS_NO_MEMORY;
     const float one = 1.0f, zero = 0.0f;
     if (status == DCPS_OK)
-        status = DCPS_CUDA_CHECK("conv2d",
-                                 cudnnConvolutionForward(call->device->dnn, &one, plan->x, call->x[0]->values, plan->w,
-                                                         w, plan->convolution, plan->forward.algorithm, workspace,
-                                                         plan->forward.workspace_bytes, &zero, plan->y, y));
+        status = DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnConvolutionForward(
+                                               call->device->dnn, &one, plan->x, call->x[0]->values, plan->w, w,
+                                               plan->convolution, plan->forward.algorithm, workspace,
+                                               plan->forward.workspace_bytes, &zero, plan->y, y));
     return status;
 }
 
@@ -221,10 +223,10 @@ dcps_status backward_x(const dcps_call *call, dcps_conv_plan *plan, const float 
         return DCPS_NO_MEMORY;
     const float one = 1.0f, beta = dx->add ? 1.0f : 0.0f;
     const float *w = filters_coincide(call) ? call->x[1]->values : call->saved;
-    return DCPS_CUDA_CHECK("conv2d",
-                           cudnnConvolutionBackwardData(call->device->dnn, &one, plan->w, w, plan->y, dy,
-                                                        plan->convolution, plan->data.algorithm, workspace,
-                                                        plan->data.workspace_bytes, &beta, plan->x, dx->values));
+    return DCPS_CUDA_CHECK(
+        "conv2d", dcps_library.cudnnConvolutionBackwardData(call->device->dnn, &one, plan->w, w, plan->y, dy,
+                                                            plan->convolution, plan->data.algorithm, workspace,
+                                                            plan->data.workspace_bytes, &beta, plan->x, dx->values));
 }
 
 dcps_status backward_w(const dcps_call *call, dcps_conv_plan *plan, const float *dy, const dcps_gradient_slot *dw)
@@ -239,10 +241,10 @@ dcps_status backward_w(const dcps_call *call, dcps_conv_plan *plan, const float 
         return DCPS_NO_MEMORY;
     const float one = 1.0f, beta = direct && dw->add ? 1.0f : 0.0f;
     const size_t *dims = call->x[1]->dims;
-    status = DCPS_CUDA_CHECK(
-        "conv2d", cudnnConvolutionBackwardFilter(call->device->dnn, &one, plan->x, call->x[0]->values, plan->y, dy,
-                                                 plan->convolution, plan->filter.algorithm, workspace,
-                                                 plan->filter.workspace_bytes, &beta, plan->w, last));
+    status = DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnConvolutionBackwardFilter(
+                                           call->device->dnn, &one, plan->x, call->x[0]->values, plan->y, dy,
+                                           plan->convolution, plan->filter.algorithm, workspace,
+                                           plan->filter.workspace_bytes, &beta, plan->w, last));
     if (status != DCPS_OK || direct)
         return status;
     return dcps_cuda_transpose(call, dims[0], dims[2] * dims[3], dims[1], last, dw->values, dw->add);

@@ -15,11 +15,11 @@ dcps_status dcps_cuda_gemm(const dcps_call *call, size_t batch, bool transpose_a
     const char *who = dcps_op_name(call->op);
     cublasHandle_t blas = call->device->blas;
     if (batch == 1)
-        return DCPS_CUDA_CHECK(
-            who, cublasSgemm(blas, op_b, op_a, rows, columns, between, &one, b, ldb, a, lda, &beta, c, rows));
-    return DCPS_CUDA_CHECK(who, cublasSgemmStridedBatched(blas, op_b, op_a, rows, columns, between, &one, b, ldb,
-                                                          (long long)(k * n), a, lda, (long long)(m * k), &beta, c,
-                                                          rows, (long long)(m * n), (int)batch));
+        return DCPS_CUDA_CHECK(who, dcps_library.cublasSgemm(blas, op_b, op_a, rows, columns, between, &one, b, ldb, a,
+                                                             lda, &beta, c, rows));
+    return DCPS_CUDA_CHECK(who, dcps_library.cublasSgemmStridedBatched(
+                                    blas, op_b, op_a, rows, columns, between, &one, b, ldb, (long long)(k * n), a, lda,
+                                    (long long)(m * k), &beta, c, rows, (long long)(m * n), (int)batch));
 }
 
 namespace
