@@ -1,5 +1,7 @@
 /* Attributes of ops, for their fronts and kernels. What changes from step to step while shapes stay (labels, indices, masks, how many rows count, the
- * key of a dropout) is pointed to, in the backend's memory; see dcps_tape_upload. */
+ * key of a dropout) is pointed to, in the backend's memory; see dcps_tape_upload.
+ *
+ * There is no padding (tensor/replay.c would not compile): attributes are compared byte by byte. `zero` is in its place, and 0. */
 #ifndef DCPS_TENSOR_OPS_H
 #define DCPS_TENSOR_OPS_H
 
@@ -13,15 +15,16 @@
 typedef struct dcps_cross_entropy_attributes {
     const int32_t *labels;   /* [rows], each in 0 … classes − 1 or ignored */
     const uint64_t *counted; /* [1], rows that are not ignored */
-    bool ignore;             /* rows labelled `ignored_label` count for nothing */
+    uint32_t ignore;         /* 1: rows labelled `ignored_label` count for nothing */
     int32_t ignored_label;
     float smoothing; /* share of the target that is spread evenly over all classes */
+    uint32_t zero;
 } dcps_cross_entropy_attributes;
 
 /* DCPS_OP_MATMUL: y [batch, m, n] = op(x[0]) [batch, m, k] · op(x[1]) [batch, k, n], where op exchanges the last two dims if told to. */
 typedef struct dcps_matmul_attributes {
     size_t batch, m, n, k;
-    bool transpose_a, transpose_b;
+    uint32_t transpose_a, transpose_b; /* 0 or 1 */
 } dcps_matmul_attributes;
 
 /* DCPS_OP_REORDER */
@@ -42,8 +45,7 @@ typedef struct dcps_transpose_attributes {
 
 /* DCPS_OP_CONCAT: x[i] read as [outer, dims[dim], inner], back to back in the middle. */
 typedef struct dcps_concat_attributes {
-    uint32_t dim;
-    size_t outer, inner;
+    size_t dim, outer, inner;
 } dcps_concat_attributes;
 
 /* DCPS_OP_SLICE: x[0] read as [outer, whole, inner]; y is first … first + count − 1 of the middle. */
@@ -55,6 +57,7 @@ typedef struct dcps_slice_attributes {
 typedef struct dcps_reduce_attributes {
     size_t outer, count, inner;
     float factor;
+    uint32_t zero;
 } dcps_reduce_attributes;
 
 /* DCPS_OP_CONV2D: x[0] [batch, channels, height, width], x[1] [filters, channels, kernel_height, kernel_width]. */
@@ -67,7 +70,7 @@ typedef struct dcps_conv2d_attributes {
 typedef struct dcps_batch_norm_attributes {
     size_t batch, channels, pixels; /* pixels: height · width, 1 for two dims */
     float epsilon;
-    bool training; /* normalise by the batch; else by the running statistics */
+    uint32_t training; /* 1: normalise by the batch; else by the running statistics */
 } dcps_batch_norm_attributes;
 enum {
     DCPS_BATCH_NORM_X,
@@ -87,7 +90,7 @@ typedef struct dcps_pool_attributes {
 /* Whether a row of the logits counts. */
 static inline bool dcps_cross_entropy_counts(const dcps_cross_entropy_attributes *is, size_t row)
 {
-    return !is->ignore || is->labels[row] != is->ignored_label;
+    return is->ignore == 0 || is->labels[row] != is->ignored_label;
 }
 
 /* DCPS_OP_SOFTMAX, DCPS_OP_LOG_SOFTMAX: x[0] read as [rows, columns]. */
@@ -119,6 +122,7 @@ typedef struct dcps_dropout_attributes {
 typedef struct dcps_layer_norm_attributes {
     size_t rows, columns;
     float epsilon;
+    uint32_t zero;
 } dcps_layer_norm_attributes;
 
 /* DCPS_OP_LSTM, one layer: x[0] [steps, batch, input], x[1] [input, 4 hidden], x[2] [hidden, 4 hidden], x[3] bias [4 hidden], x[4] h and x[5] c

@@ -165,7 +165,8 @@ dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient
 targets targets_of(const dcps_call *call)
 {
     const auto *is = dcps_attributes<dcps_cross_entropy_attributes>(call);
-    return {(unsigned)call->x[0]->dims[0], (unsigned)call->x[0]->dims[1], is->smoothing, is->ignore, is->ignored_label};
+    return {(unsigned)call->x[0]->dims[0], (unsigned)call->x[0]->dims[1], is->smoothing, is->ignore != 0,
+            is->ignored_label};
 }
 
 /* log Σ exp(x) of each row [rows] */

@@ -8,7 +8,7 @@
 #include "support/check_main.h"
 #include "support/data_fixture.h"
 #include "tensor/ref/ref.h"
-#include "tensor/tape.h"
+#include "tensor/tape_state.h"
 #include "worker/clip.h"
 #include "worker/loaded_model.h"
 #include "worker/shuffle.h"
@@ -65,6 +65,18 @@ static void descend(course *self, float step_size)
     }
 }
 
+/* A device has come across the segments of one step again and again, and launches them as graphs. */
+static void check_replayed(const dcps_tape *tape)
+{
+    if (tape->on_device == NULL)
+        return;
+    const dcps_replay *replay = &tape->on_device->replay;
+    ck_assert_uint_ge(replay->count, 1);
+    ck_assert_uint_le(replay->count, DCPS_MAX_PIECES + 1);
+    for (uint32_t i = 0; i < replay->count; i++)
+        ck_assert_ptr_nonnull(replay->segments[i].graph);
+}
+
 static void run(course *self, const step_row *row, const parity_subject *on)
 {
     dcps_tape_config config = {.layout = self->loaded.layout,
@@ -84,6 +96,7 @@ static void run(course *self, const step_row *row, const parity_subject *on)
         self->losses[number] = (double)loss;
         descend(self, row->rate);
     }
+    check_replayed(tape);
     dcps_shuffle_destroy(&shuffle);
     dcps_tape_destroy(&tape);
 }
