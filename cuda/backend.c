@@ -33,6 +33,7 @@ const dcps_backend *dcps_cuda_backend(void)
                     [DCPS_OP_REORDER] = &dcps_cuda_reorder,
                     [DCPS_OP_CONV2D] = &dcps_cuda_conv2d,
                     [DCPS_OP_BATCH_NORM] = &dcps_cuda_batch_norm,
+                    [DCPS_OP_BATCH_NORM_RELU] = &dcps_cuda_batch_norm, /* the call says which */
                     [DCPS_OP_MAX_POOL] = &dcps_cuda_max_pool,
                     [DCPS_OP_AVG_POOL] = &dcps_cuda_avg_pool,
                     [DCPS_OP_GLOBAL_AVG_POOL] = &dcps_cuda_global_avg_pool,

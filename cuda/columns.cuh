@@ -86,6 +86,18 @@ template <int V> static __device__ inline void dcps_combine_lines(dcps_sums<V> *
     }
 }
 
+/* dy at `at`, or 0 where the gate is not above 0. */
+template <int V> static __device__ inline dcps_vector<V> dcps_gated(const float *dy, const float *gate, size_t at)
+{
+    dcps_vector<V> d = dcps_load<V>(dy + at);
+    if (gate == NULL)
+        return d;
+    dcps_vector<V> open = dcps_load<V>(gate + at);
+    for (int i = 0; i < V; i++)
+        d.of[i] = open.of[i] > 0.0f ? d.of[i] : 0.0f;
+    return d;
+}
+
 /* Where a block leaves its part. */
 template <int V>
 static __device__ inline void dcps_parts_store(unsigned columns, unsigned column, const dcps_sums<V> &sums,
@@ -96,10 +108,11 @@ static __device__ inline void dcps_parts_store(unsigned columns, unsigned column
 }
 
 /* parts [parts, 2, columns] of Σ dy and Σ dy · x̂, the gradients of shift and scale, with x̂ = (x − mean) · inverse over x and dy [rows, columns]; mean and
- * inverse are [rows] if ByRow, else [columns]. */
+ * inverse are [rows] if ByRow, else [columns]. Where `gate` [rows, columns] is not above 0, dy counts as 0; NULL: it counts everywhere. */
 template <int V, bool ByRow>
 static __device__ inline void dcps_normal_parts(unsigned rows, unsigned columns, unsigned chunk, const float *x,
-                                                const float *dy, const float *mean, const float *inverse, float *parts)
+                                                const float *dy, const float *mean, const float *inverse,
+                                                const float *gate, float *parts)
 {
     unsigned column = (blockIdx.x * blockDim.x + threadIdx.x) * V, begin = blockIdx.y * chunk;
     unsigned end = min(begin + chunk, rows);
@@ -112,7 +125,7 @@ static __device__ inline void dcps_normal_parts(unsigned rows, unsigned columns,
     }
     for (unsigned row = begin + threadIdx.y; row < end && inside; row += blockDim.y) {
         size_t at = (size_t)row * columns + column;
-        dcps_vector<V> p = dcps_load<V>(x + at), d = dcps_load<V>(dy + at);
+        dcps_vector<V> p = dcps_load<V>(x + at), d = dcps_gated<V>(dy, gate, at);
         for (int i = 0; i < V; i++) {
             float normal = (p.of[i] - (ByRow ? mean[row] : m.of[i])) * (ByRow ? inverse[row] : inv.of[i]);
             sums.a.of[i] += d.of[i];

@@ -1,4 +1,4 @@
-/* Batch normalisation of [rows, channels]: images channels last, every pixel a row. Two launches each way: sums in parts, and what is made of them. */
+/* Batch normalisation of [rows, channels], alone or with what is added to it and ReLU: images channels last, every pixel a row. Two launches each way: sums in parts, and what is made of them. */
 #include "cuda/columns.cuh"
 
 namespace
@@ -29,9 +29,9 @@ __global__ void moment_parts(unsigned rows, unsigned channels, unsigned chunk, c
 
 template <int V>
 __global__ void gradient_parts(unsigned rows, unsigned channels, unsigned chunk, const float *x, const float *dy,
-                               const float *mean, const float *inverse, float *parts)
+                               const float *mean, const float *inverse, const float *gate, float *parts)
 {
-    dcps_normal_parts<V, false>(rows, channels, chunk, x, dy, mean, inverse, parts);
+    dcps_normal_parts<V, false>(rows, channels, chunk, x, dy, mean, inverse, gate, parts);
 }
 
 /* Of a lane's channels. */
@@ -70,12 +70,13 @@ template <int V> __device__ inline statistics<V> of_running(float epsilon, const
     return found;
 }
 
-/* y = scale · (x − mean) · inverse + shift; by the batch where there are parts, else by the running statistics. The first block of each tile leaves
+/* y = scale · (x − mean) · inverse + shift, + residual (NULL: none), and if told to max(y, 0), where a NaN stays one; by the batch where there are parts, else by the running statistics. The first block of each tile leaves
  * mean, inverse and unbiased variance in saved [3, channels]. */
 template <int V>
 __global__ void normalise(unsigned rows, unsigned channels, unsigned chunk, unsigned parts_count, float epsilon,
                           const float *x, const float *scale, const float *shift, const float *mean,
-                          const float *variance, const float *parts, float *saved, float *y)
+                          const float *variance, const float *residual, bool relu, const float *parts, float *saved,
+                          float *y)
 {
     unsigned channel = (blockIdx.x * blockDim.x + threadIdx.x) * V, begin = blockIdx.y * chunk;
     unsigned end = min(begin + chunk, rows);
@@ -94,17 +95,24 @@ __global__ void normalise(unsigned rows, unsigned channels, unsigned chunk, unsi
     dcps_vector<V> s = dcps_load<V>(scale + channel), b = dcps_load<V>(shift + channel);
     for (unsigned row = begin + threadIdx.y; row < end; row += blockDim.y) {
         dcps_vector<V> p = dcps_load<V>(x + (size_t)row * channels + channel);
-        for (int i = 0; i < V; i++)
-            p.of[i] = (p.of[i] - are.mean.of[i]) * (s.of[i] * are.inverse.of[i]) + b.of[i];
+        dcps_vector<V> added = {};
+        if (residual != NULL)
+            added = dcps_load<V>(residual + (size_t)row * channels + channel);
+        for (int i = 0; i < V; i++) {
+            p.of[i] = (p.of[i] - are.mean.of[i]) * (s.of[i] * are.inverse.of[i]) + b.of[i] + added.of[i];
+            if (relu && p.of[i] < 0.0f)
+                p.of[i] = 0.0f;
+        }
         dcps_store(y + (size_t)row * channels + channel, false, p);
     }
 }
 
-/* dx (+)= scale · inverse · (dy − dshift / rows − x̂ · dscale / rows) */
+/* dx (+)= scale · inverse · (dy − dshift / rows − x̂ · dscale / rows), then dresidual (+)= dy; NULL: not wanted. dy is 0 where the gate (NULL: there is
+ * none) is not above 0. */
 template <int V>
 __global__ void normalise_back(unsigned rows, unsigned channels, unsigned chunk, unsigned parts_count, const float *x,
-                               const float *dy, const float *scale, const float *saved, const float *parts, float *dx,
-                               bool add)
+                               const float *dy, const float *gate, const float *scale, const float *saved,
+                               const float *parts, float *dx, bool add, float *dresidual, bool add_residual)
 {
     unsigned channel = (blockIdx.x * blockDim.x + threadIdx.x) * V, begin = blockIdx.y * chunk;
     unsigned end = min(begin + chunk, rows);
@@ -116,12 +124,15 @@ __global__ void normalise_back(unsigned rows, unsigned channels, unsigned chunk,
     float share = 1.0f / (float)rows;
     for (unsigned row = begin + threadIdx.y; row < end; row += blockDim.y) {
         size_t at = (size_t)row * channels + channel;
-        dcps_vector<V> p = dcps_load<V>(x + at), d = dcps_load<V>(dy + at);
+        dcps_vector<V> p = dcps_load<V>(x + at), d = dcps_gated<V>(dy, gate, at);
         for (int i = 0; i < V; i++) {
             float normal = (p.of[i] - mean.of[i]) * inverse.of[i];
             p.of[i] = s.of[i] * inverse.of[i] * (d.of[i] - sums.a.of[i] * share - normal * (sums.b.of[i] * share));
         }
-        dcps_store(dx + at, add, p);
+        if (dx != NULL)
+            dcps_store(dx + at, add, p);
+        if (dresidual != NULL)
+            dcps_store(dresidual + at, add_residual, d);
     }
 }
 
@@ -150,6 +161,12 @@ size_t saved_count(const dcps_call *call)
     return 3 * dcps_attributes<dcps_batch_norm_attributes>(call)->channels;
 }
 
+/* What is added before ReLU; NULL: nothing. */
+const float *residual_of(const dcps_call *call)
+{
+    return call->input_count > DCPS_BATCH_NORM_INPUTS ? call->x[DCPS_BATCH_NORM_RESIDUAL]->values : NULL;
+}
+
 /* Rows of one block of the second launch: enough to make up for reading the parts. */
 #define APPLY_ROWS_A_LINE 8u
 
@@ -174,7 +191,8 @@ template <int V> dcps_status forward_by(const dcps_call *call, float *y)
     return DCPS_CALL_LAUNCH(call, normalise<V>, dim3(by.tiles, (rows + chunk - 1) / chunk), by.block, rows, channels,
                             chunk, is->training ? by.parts : 0u, is->epsilon, x, call->x[DCPS_BATCH_NORM_SCALE]->values,
                             call->x[DCPS_BATCH_NORM_SHIFT]->values, call->x[DCPS_BATCH_NORM_MEAN]->values,
-                            call->x[DCPS_BATCH_NORM_VARIANCE]->values, parts, call->saved, y);
+                            call->x[DCPS_BATCH_NORM_VARIANCE]->values, residual_of(call),
+                            call->op == DCPS_OP_BATCH_NORM_RELU, parts, call->saved, y);
 }
 
 dcps_status forward(const dcps_call *call, float *y)
@@ -183,7 +201,8 @@ dcps_status forward(const dcps_call *call, float *y)
     if (status != DCPS_OK)
         return status;
     const dcps_batch_norm_attributes *is = dcps_attributes<dcps_batch_norm_attributes>(call);
-    bool wide = is->channels % 4 == 0 && dcps_is_aligned(call->x[DCPS_BATCH_NORM_X]->values, y, call->saved);
+    bool wide = is->channels % 4 == 0 && dcps_is_aligned(call->x[DCPS_BATCH_NORM_X]->values, y, call->saved) &&
+                dcps_is_aligned(residual_of(call), NULL, NULL);
     return wide ? forward_by<4>(call, y) : forward_by<1>(call, y);
 }
 
@@ -192,17 +211,22 @@ template <int V> dcps_status backward_by(const dcps_call *call, const float *dy,
     const auto *is = dcps_attributes<dcps_batch_norm_attributes>(call);
     unsigned channels = (unsigned)is->channels, rows = (unsigned)(is->batch * is->pixels);
     const float *x = call->x[DCPS_BATCH_NORM_X]->values, *scale = call->x[DCPS_BATCH_NORM_SCALE]->values;
+    const float *gate = call->op == DCPS_OP_BATCH_NORM_RELU ? call->y->values : NULL;
+    dcps_gradient_slot to_residual = {NULL, false};
+    if (residual_of(call) != NULL)
+        to_residual = dx[DCPS_BATCH_NORM_RESIDUAL];
     dcps_columns by = dcps_columns_of(rows, channels, V);
     float *parts = dcps_scratch_floats(call, (size_t)2 * by.parts * channels);
     if (parts == NULL)
         return DCPS_NO_MEMORY;
     dcps_status status = DCPS_CALL_LAUNCH(call, gradient_parts<V>, dim3(by.tiles, by.parts), by.block, rows, channels,
-                                          by.chunk, x, dy, call->saved, call->saved + channels, parts);
+                                          by.chunk, x, dy, call->saved, call->saved + channels, gate, parts);
     unsigned chunk = by.block.y * APPLY_ROWS_A_LINE;
-    if (status == DCPS_OK && dx[DCPS_BATCH_NORM_X].values != NULL)
+    if (status == DCPS_OK && (dx[DCPS_BATCH_NORM_X].values != NULL || to_residual.values != NULL))
         status = DCPS_CALL_LAUNCH(call, normalise_back<V>, dim3(by.tiles, (rows + chunk - 1) / chunk), by.block, rows,
-                                  channels, chunk, by.parts, x, dy, scale, call->saved, parts,
-                                  dx[DCPS_BATCH_NORM_X].values, dx[DCPS_BATCH_NORM_X].add);
+                                  channels, chunk, by.parts, x, dy, gate, scale, call->saved, parts,
+                                  dx[DCPS_BATCH_NORM_X].values, dx[DCPS_BATCH_NORM_X].add, to_residual.values,
+                                  to_residual.add);
     if (status != DCPS_OK)
         return status;
     const dcps_gradient_slot *to_scale = &dx[DCPS_BATCH_NORM_SCALE], *to_shift = &dx[DCPS_BATCH_NORM_SHIFT];
@@ -217,10 +241,17 @@ dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient
 {
     const dcps_batch_norm_attributes *is = dcps_attributes<dcps_batch_norm_attributes>(call);
     bool wide = is->channels % 4 == 0 && dcps_is_aligned(call->x[DCPS_BATCH_NORM_X]->values, dy, dx[0].values) &&
-                dcps_is_aligned(call->saved, NULL, NULL);
+                dcps_is_aligned(call->saved, residual_of(call) != NULL ? dx[DCPS_BATCH_NORM_RESIDUAL].values : NULL,
+                                call->y->values);
     return wide ? backward_by<4>(call, dy, dx) : backward_by<1>(call, dy, dx);
+}
+
+/* Images and what is like them channels last. */
+dcps_order choose(const dcps_call *, const size_t *, uint32_t input)
+{
+    return input >= DCPS_BATCH_NORM_SCALE && input <= DCPS_BATCH_NORM_VARIANCE ? DCPS_ROW_MAJOR : DCPS_CHANNELS_LAST;
 }
 } // namespace
 
 const dcps_kernel dcps_cuda_batch_norm = {
-    .takes = DCPS_TAKES_CHANNELS_LAST, .saved_count = saved_count, .forward = forward, .backward = backward};
+    .takes = DCPS_TAKES_CHOSEN, .choose = choose, .saved_count = saved_count, .forward = forward, .backward = backward};

@@ -95,6 +95,8 @@ template <typename F> dcps_status forward(const dcps_call *call, float *y)
 
 template <typename F> dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
+    if (dx[0].values == NULL && dx[1].values == NULL)
+        return DCPS_OK;
     const float *a = call->x[0]->values, *b = call->x[1]->values;
     bool aligned = dcps_is_aligned(a, b, dy) && dcps_is_aligned(dx[0].values, dx[1].values, NULL);
     size_t count = call->y->count, quads = aligned ? count / 4 : 0;
@@ -103,13 +105,11 @@ template <typename F> dcps_status backward(const dcps_call *call, const float *d
 }
 } // namespace
 
-const dcps_kernel dcps_cuda_add = {
-    .takes = DCPS_TAKES_EITHER, .saved_count = NULL, .forward = forward<addition>, .backward = backward<addition>};
-const dcps_kernel dcps_cuda_sub = {.takes = DCPS_TAKES_EITHER,
-                                   .saved_count = NULL,
-                                   .forward = forward<subtraction>,
-                                   .backward = backward<subtraction>};
-const dcps_kernel dcps_cuda_mul = {.takes = DCPS_TAKES_EITHER,
-                                   .saved_count = NULL,
-                                   .forward = forward<multiplication>,
-                                   .backward = backward<multiplication>};
+const dcps_kernel dcps_cuda_add = {.takes = DCPS_TAKES_EITHER,
+                                   .passes = 1u << 0 | 1u << 1,
+                                   .forward = forward<addition>,
+                                   .backward = backward<addition>};
+const dcps_kernel dcps_cuda_sub = {
+    .takes = DCPS_TAKES_EITHER, .forward = forward<subtraction>, .backward = backward<subtraction>};
+const dcps_kernel dcps_cuda_mul = {
+    .takes = DCPS_TAKES_EITHER, .forward = forward<multiplication>, .backward = backward<multiplication>};

@@ -111,6 +111,6 @@ dcps_status dropout_backward(const dcps_call *call, const float *dy, const dcps_
 } // namespace
 
 const dcps_kernel dcps_cuda_embedding = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = embedding_forward, .backward = embedding_backward};
+    .takes = DCPS_TAKES_ROW_MAJOR, .forward = embedding_forward, .backward = embedding_backward};
 const dcps_kernel dcps_cuda_dropout = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = dropout_forward, .backward = dropout_backward};
+    .takes = DCPS_TAKES_ROW_MAJOR, .forward = dropout_forward, .backward = dropout_backward};

@@ -50,7 +50,7 @@ __global__ void normalise_back(unsigned rows, unsigned columns, const float *x, 
 __global__ void gradient_parts(unsigned rows, unsigned columns, unsigned chunk, const float *x, const float *dy,
                                const float *means, const float *inverses, float *parts)
 {
-    dcps_normal_parts<1, true>(rows, columns, chunk, x, dy, means, inverses, parts);
+    dcps_normal_parts<1, true>(rows, columns, chunk, x, dy, means, inverses, NULL, parts);
 }
 
 /* dscale and dshift [columns] from their parts; NULL: not wanted */

@@ -106,7 +106,6 @@ dcps_status bias_backward(const dcps_call *call, const float *dy, const dcps_gra
 }
 } // namespace
 
-const dcps_kernel dcps_cuda_matmul = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = forward, .backward = backward};
+const dcps_kernel dcps_cuda_matmul = {.takes = DCPS_TAKES_ROW_MAJOR, .forward = forward, .backward = backward};
 const dcps_kernel dcps_cuda_bias = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = bias_forward, .backward = bias_backward};
+    .takes = DCPS_TAKES_ROW_MAJOR, .passes = 1u << 0, .forward = bias_forward, .backward = bias_backward};

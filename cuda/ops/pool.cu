@@ -156,5 +156,4 @@ dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient
 
 const dcps_kernel dcps_cuda_max_pool = {
     .takes = DCPS_TAKES_CHANNELS_LAST, .saved_count = max_saved, .forward = forward, .backward = backward};
-const dcps_kernel dcps_cuda_avg_pool = {
-    .takes = DCPS_TAKES_CHANNELS_LAST, .saved_count = NULL, .forward = forward, .backward = backward};
+const dcps_kernel dcps_cuda_avg_pool = {.takes = DCPS_TAKES_CHANNELS_LAST, .forward = forward, .backward = backward};

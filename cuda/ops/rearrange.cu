@@ -112,7 +112,7 @@ namespace
 {
 dcps_status reshape_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    return dcps_cuda_put(call, call->y->count, dy, &dx[0]);
+    return dx[0].values == NULL ? DCPS_OK : dcps_cuda_put(call, call->y->count, dy, &dx[0]);
 }
 
 dcps_status transpose_forward(const dcps_call *call, float *y)
@@ -218,13 +218,12 @@ dcps_status slice_backward(const dcps_call *call, const float *dy, const dcps_gr
 }
 } // namespace
 
-const dcps_kernel dcps_cuda_reshape = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = NULL, .backward = reshape_backward};
+const dcps_kernel dcps_cuda_reshape = {.takes = DCPS_TAKES_ROW_MAJOR, .passes = 1u << 0, .backward = reshape_backward};
 const dcps_kernel dcps_cuda_transpose_op = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = transpose_forward, .backward = transpose_backward};
+    .takes = DCPS_TAKES_ROW_MAJOR, .forward = transpose_forward, .backward = transpose_backward};
 const dcps_kernel dcps_cuda_reorder = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = reorder_forward, .backward = reorder_backward};
+    .takes = DCPS_TAKES_ROW_MAJOR, .forward = reorder_forward, .backward = reorder_backward};
 const dcps_kernel dcps_cuda_concat = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = concat_forward, .backward = concat_backward};
+    .takes = DCPS_TAKES_ROW_MAJOR, .forward = concat_forward, .backward = concat_backward};
 const dcps_kernel dcps_cuda_slice = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = slice_forward, .backward = slice_backward};
+    .takes = DCPS_TAKES_ROW_MAJOR, .forward = slice_forward, .backward = slice_backward};

@@ -142,7 +142,6 @@ dcps_status global_backward(const dcps_call *call, const float *dy, const dcps_g
 }
 } // namespace
 
-const dcps_kernel dcps_cuda_reduce_op = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = forward, .backward = backward};
+const dcps_kernel dcps_cuda_reduce_op = {.takes = DCPS_TAKES_ROW_MAJOR, .forward = forward, .backward = backward};
 const dcps_kernel dcps_cuda_global_avg_pool = {
-    .takes = DCPS_TAKES_CHANNELS_LAST, .saved_count = NULL, .forward = global_forward, .backward = global_backward};
+    .takes = DCPS_TAKES_CHANNELS_LAST, .forward = global_forward, .backward = global_backward};

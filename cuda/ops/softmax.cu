@@ -203,8 +203,7 @@ dcps_status cross_entropy_back(const dcps_call *call, const float *dy, const dcp
 }
 } // namespace
 
-const dcps_kernel dcps_cuda_softmax = {
-    .takes = DCPS_TAKES_ROW_MAJOR, .saved_count = NULL, .forward = forward, .backward = backward};
+const dcps_kernel dcps_cuda_softmax = {.takes = DCPS_TAKES_ROW_MAJOR, .forward = forward, .backward = backward};
 const dcps_kernel dcps_cuda_cross_entropy = {.takes = DCPS_TAKES_ROW_MAJOR,
                                              .saved_count = cross_entropy_saved,
                                              .forward = cross_entropy_forward,

@@ -142,21 +142,15 @@ template <typename F> dcps_status backward(const dcps_call *call, const float *d
 }
 } // namespace
 
-const dcps_kernel dcps_cuda_relu = {
-    .takes = DCPS_TAKES_EITHER, .saved_count = NULL, .forward = forward<relu>, .backward = backward<relu>};
+const dcps_kernel dcps_cuda_relu = {.takes = DCPS_TAKES_EITHER, .forward = forward<relu>, .backward = backward<relu>};
 const dcps_kernel dcps_cuda_scale = {
-    .takes = DCPS_TAKES_EITHER, .saved_count = NULL, .forward = forward<scale>, .backward = backward<scale>};
-const dcps_kernel dcps_cuda_tanh = {.takes = DCPS_TAKES_EITHER,
-                                    .saved_count = NULL,
-                                    .forward = forward<hyperbolic_tangent>,
-                                    .backward = backward<hyperbolic_tangent>};
+    .takes = DCPS_TAKES_EITHER, .forward = forward<scale>, .backward = backward<scale>};
+const dcps_kernel dcps_cuda_tanh = {
+    .takes = DCPS_TAKES_EITHER, .forward = forward<hyperbolic_tangent>, .backward = backward<hyperbolic_tangent>};
 const dcps_kernel dcps_cuda_sigmoid = {
-    .takes = DCPS_TAKES_EITHER, .saved_count = NULL, .forward = forward<sigmoid>, .backward = backward<sigmoid>};
-const dcps_kernel dcps_cuda_gelu = {
-    .takes = DCPS_TAKES_EITHER, .saved_count = NULL, .forward = forward<gelu>, .backward = backward<gelu>};
-const dcps_kernel dcps_cuda_exp = {.takes = DCPS_TAKES_EITHER,
-                                   .saved_count = NULL,
-                                   .forward = forward<exponential>,
-                                   .backward = backward<exponential>};
+    .takes = DCPS_TAKES_EITHER, .forward = forward<sigmoid>, .backward = backward<sigmoid>};
+const dcps_kernel dcps_cuda_gelu = {.takes = DCPS_TAKES_EITHER, .forward = forward<gelu>, .backward = backward<gelu>};
+const dcps_kernel dcps_cuda_exp = {
+    .takes = DCPS_TAKES_EITHER, .forward = forward<exponential>, .backward = backward<exponential>};
 const dcps_kernel dcps_cuda_log = {
-    .takes = DCPS_TAKES_EITHER, .saved_count = NULL, .forward = forward<logarithm>, .backward = backward<logarithm>};
+    .takes = DCPS_TAKES_EITHER, .forward = forward<logarithm>, .backward = backward<logarithm>};
