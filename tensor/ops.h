@@ -30,6 +30,7 @@ typedef struct dcps_matmul_attributes {
 /* DCPS_OP_REORDER */
 typedef struct dcps_reorder_attributes {
     dcps_order to;
+    uint32_t zero;
     size_t channel_block; /* of the backend */
 } dcps_reorder_attributes;
 
