@@ -42,7 +42,7 @@ static void show_overall(void *context, double seconds_left, char *out, size_t c
                                        : (double)(now_ns - comparison->run_start_ns) / (double)DCPS_NS_PER_S + here;
     double left = here + each * (comparison->total - comparison->done - 1);
     char text[32];
-    if (isfinite(seconds_left) || comparison->done > 0) {
+    if (left > 0.0 && (isfinite(seconds_left) || comparison->done > 0)) {
         (void)snprintf(out, capacity, "all in %s", dcps_format_duration(left, text, sizeof(text)));
     }
 }

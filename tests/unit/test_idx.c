@@ -239,6 +239,20 @@ START_TEST(a_folder_that_is_named_must_be_one)
 }
 END_TEST
 
+/* Nor for a folder of this very set that is not whole. */
+START_TEST(a_folder_of_the_set_must_be_whole)
+{
+    char path[TEMP_PATH_BYTES];
+    dcps_images *images = NULL;
+    temp_folder_add(&folder, "fashion-mnist");
+    temp_path(&folder, "fashion-mnist/train-images-idx3-ubyte", path);
+    ck_assert_int_eq(dcps_images_open("fashion-mnist", folder.path, &images), DCPS_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), path));
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "is missing"));
+    ck_assert_ptr_null(images);
+}
+END_TEST
+
 START_TEST(failed_allocations_are_survived)
 {
     write_set("", "train", 4, 4, CODED_GZIP);
@@ -293,6 +307,7 @@ int main(void)
     tcase_add_test(tests, huge_claims_take_no_memory);
     tcase_add_test(tests, missing_files_and_folders_are_named);
     tcase_add_test(tests, a_folder_that_is_named_must_be_one);
+    tcase_add_test(tests, a_folder_of_the_set_must_be_whole);
     tcase_add_loop_test(tests, images_open_in_folder_or_subfolder, 0, 2 * CODED_FORMS);
     tcase_add_test(tests, batches_are_gathered_and_scaled);
     tcase_add_test(tests, unusable_sets_are_refused);

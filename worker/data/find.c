@@ -34,7 +34,13 @@ static dcps_status list_add(char *list, size_t capacity, size_t *length, const c
     return status;
 }
 
-/* A folder that a person names must be one; that it lacks the set is no reason not to look where the system keeps it. */
+static bool is_folder(const char *path)
+{
+    struct stat about;
+    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+/* A folder that a person names must be one; that it has nothing of the set is no reason not to look where the system keeps it. */
 static dcps_status check_folder(const char *dir)
 {
     struct stat about;
@@ -56,6 +62,8 @@ dcps_status dcps_data_find_folder(const dcps_data_place *place, const char *dir,
             dcps_format(folder, PATH_MAX, "%s%s%s", dir, sub == NULL ? "" : "/", sub == NULL ? "" : sub);
         if (status != DCPS_OK || find_file(folder, place->marker, path))
             return status;
+        if (sub != NULL && is_folder(folder)) /* of this very set, but not whole */
+            return dcps_data_find_file(folder, place->marker, path);
         status = list_add(places, sizeof places, &length, i == 0 ? "" : sub == NULL ? " or " : ", ", folder);
         if (status != DCPS_OK)
             return status;
