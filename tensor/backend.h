@@ -81,7 +81,8 @@ struct dcps_tensor {
     bool gradient_begun;                        /* some use has written to `gradient` */
     bool final;                                 /* a parameter's gradient has been reported */
     uint32_t open_uses;                         /* calls that use the tensor and have not been walked backward */
-    float *gradient;                            /* [count]; NULL until needed */
+    float *gradient;                            /* [count]; NULL until needed, and again when used up */
+    struct dcps_gradient_buffer *buffer;        /* where it lies; NULL: in the layout's gradient */
     const struct dcps_layout_tensor *parameter; /* NULL: not a leaf of the layout */
     struct dcps_tensor *twin; /* the same values in another order, in a ring of all of them; NULL: nobody needed them */
 };

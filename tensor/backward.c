@@ -5,6 +5,41 @@
 #include "tensor/shape.h"
 #include "tensor/tape_state.h"
 
+/* Makes room for the gradient of x: memory of one that is used up, or new memory. */
+static dcps_status gradient_open(dcps_tape *tape, dcps_tensor *x)
+{
+    struct dcps_gradient_buffer **at = &tape->spare;
+    while (*at != NULL && (*at)->count != x->count)
+        at = &(*at)->next;
+    struct dcps_gradient_buffer *buffer = *at;
+    if (buffer != NULL) {
+        *at = buffer->next;
+    } else {
+        buffer = dcps_tape_take(tape, 1, sizeof *buffer);
+        float *values = buffer == NULL ? NULL : dcps_tape_take_values(tape, x->count);
+        if (values == NULL)
+            return tape->status;
+        *buffer = (struct dcps_gradient_buffer){.values = values, .count = x->count};
+    }
+    buffer->users = 1;
+    x->buffer = buffer;
+    x->gradient = buffer->values;
+    return DCPS_OK;
+}
+
+/* The gradient of a result has been walked through. */
+static void gradient_close(dcps_tape *tape, dcps_tensor *y)
+{
+    struct dcps_gradient_buffer *buffer = y->buffer;
+    assert(buffer != NULL && buffer->users > 0);
+    y->gradient = NULL;
+    y->buffer = NULL;
+    if (--buffer->users > 0)
+        return;
+    buffer->next = tape->spare;
+    tape->spare = buffer;
+}
+
 /* Lets input `i` have the gradient of y as it is, if that is all there will be to it. */
 static bool pass(const dcps_tape *tape, const dcps_call *call, uint32_t i)
 {
@@ -12,6 +47,8 @@ static bool pass(const dcps_tape *tape, const dcps_call *call, uint32_t i)
     bool passes = (tape->config.backend->kernels[call->op]->passes >> i & 1u) != 0;
     if (!passes || x->gradient != NULL || x->open_uses != 1)
         return false;
+    x->buffer = call->y->buffer;
+    x->buffer->users++;
     x->gradient = call->y->gradient;
     x->gradient_begun = true;
     return true;
@@ -25,10 +62,9 @@ static dcps_status slots_open(dcps_tape *tape, const dcps_call *call, dcps_gradi
         slots[i] = (dcps_gradient_slot){0};
         if (!x->differentiable || pass(tape, call, i))
             continue;
-        if (x->gradient == NULL)
-            x->gradient = dcps_tape_take_values(tape, x->count);
-        if (x->gradient == NULL)
-            return tape->status;
+        dcps_status status = x->gradient == NULL ? gradient_open(tape, x) : DCPS_OK;
+        if (status != DCPS_OK)
+            return status;
         slots[i] = (dcps_gradient_slot){.values = x->gradient, .add = x->gradient_begun};
         x->gradient_begun = true;
     }
@@ -101,6 +137,7 @@ static dcps_status call_backward(dcps_tape *tape, const dcps_call *call, const d
             status = kernel_backward(tape, call, slots);
         if (status != DCPS_OK)
             return status;
+        gradient_close(tape, call->y);
     }
     return inputs_close(tape, call, loss);
 }
@@ -128,10 +165,9 @@ static dcps_status seed(dcps_tape *tape, dcps_tensor *loss)
 {
     if (!loss->differentiable)
         return DCPS_OK;
-    if (loss->gradient == NULL)
-        loss->gradient = dcps_tape_take_values(tape, 1);
-    if (loss->gradient == NULL)
-        return tape->status;
+    dcps_status status = loss->gradient == NULL ? gradient_open(tape, loss) : DCPS_OK;
+    if (status != DCPS_OK)
+        return status;
     loss->gradient_begun = true;
     return fill(tape, loss->gradient, 1, 1.0f);
 }

@@ -81,6 +81,7 @@ void dcps_tape_reset(dcps_tape *tape)
     tape->status = tape->on_device == NULL ? DCPS_OK : dcps_device_tape_reset(tape->on_device);
     dcps_step_memory_reset(&tape->memory);
     tape->last = NULL;
+    tape->spare = NULL;
     tape->dropouts = 0;
     tape->walked = false;
 }

@@ -6,6 +6,14 @@
 #include "tensor/step_memory.h"
 #include "tensor/tape.h"
 
+/* Memory of gradients that lie in no layout. Used up, it serves for others of as many elements, so that back-propagation needs no more than what is alive at a time. */
+struct dcps_gradient_buffer {
+    float *values;
+    size_t count;
+    uint32_t users; /* tensors whose gradient this is */
+    struct dcps_gradient_buffer *next;
+};
+
 struct dcps_tape {
     dcps_tape_config config;
     dcps_step_memory memory;     /* of tensors, calls and attributes; on a host of values, too */
@@ -13,10 +21,11 @@ struct dcps_tape {
     dcps_device_tape *on_device; /* NULL: computes in host memory */
     dcps_tensor *parameters;     /* [parameter_count], one for each tensor of the layout, kept from step to step */
     uint32_t parameter_count;
-    dcps_call *last;   /* newest call of the step */
-    uint32_t dropouts; /* dropout calls of the step */
-    bool walked;       /* backward has run in this step */
-    float loss;        /* of the step, from the first report of a gradient on */
+    dcps_call *last;                    /* newest call of the step */
+    uint32_t dropouts;                  /* dropout calls of the step */
+    bool walked;                        /* backward has run in this step */
+    float loss;                         /* of the step, from the first report of a gradient on */
+    struct dcps_gradient_buffer *spare; /* buffers without users */
     dcps_tape_watch_fn watch;
     void *watch_context;
     dcps_status status;

@@ -179,7 +179,7 @@ static dcps_status measure(norm *self)
     self->mean = pattern(self, mean);
     if (self->mean == NULL)
         return DCPS_NO_MEMORY;
-    dcps_cpu_parallel(self->plan.images * self->plan.blocks, sum_planes, self);
+    dcps_cpu_parallel(self->plan.images * self->plan.blocks, call->y->count, sum_planes, self);
     total(self, sums);
     for (size_t c = 0; c < channels; c++) {
         double beyond = sums[c] / count, spread = sums[channels + c] / count - beyond * beyond;
@@ -280,7 +280,7 @@ static dcps_status forward(const dcps_call *call, float *y)
     if (status != DCPS_OK)
         return status;
     self.to = y;
-    dcps_cpu_parallel(self.plan.images * self.plan.blocks, apply_planes, &self);
+    dcps_cpu_parallel(self.plan.images * self.plan.blocks, call->y->count, apply_planes, &self);
     return DCPS_OK;
 }
 
@@ -428,18 +428,18 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     dcps_status status = prepare(&self, call->saved, call->saved + call->x[DCPS_BATCH_NORM_SCALE]->count);
     if (status != DCPS_OK)
         return status;
-    dcps_cpu_parallel(planes, sum_gradient_planes, &self);
+    dcps_cpu_parallel(planes, call->y->count, sum_gradient_planes, &self);
     status = put_channels(&self, dx);
     if (status != DCPS_OK)
         return status;
     if (dx[DCPS_BATCH_NORM_X].values != NULL) {
         self.to = dx[DCPS_BATCH_NORM_X].values;
         self.add = dx[DCPS_BATCH_NORM_X].add;
-        dcps_cpu_parallel(planes, put_gradient_planes, &self);
+        dcps_cpu_parallel(planes, call->y->count, put_gradient_planes, &self);
     }
     if (self.residual != NULL && dx[DCPS_BATCH_NORM_RESIDUAL].values != NULL) {
         self.to_residual = &dx[DCPS_BATCH_NORM_RESIDUAL];
-        dcps_cpu_parallel(planes, pass_planes, &self);
+        dcps_cpu_parallel(planes, call->y->count, pass_planes, &self);
     }
     return DCPS_OK;
 }

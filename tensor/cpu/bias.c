@@ -35,7 +35,7 @@ static dcps_status forward(const dcps_call *call, float *y)
                     .x = call->x[0]->values,
                     .bias = call->x[1]->values,
                     .y = y};
-    dcps_cpu_parallel(self.rows, add_rows, &self);
+    dcps_cpu_parallel(self.rows, call->y->count, add_rows, &self);
     return DCPS_OK;
 }
 
@@ -57,7 +57,7 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     if (dx[0].values != NULL)
         dcps_cpu_put(&dx[0], 0, call->y->count, 1.0f, dy);
     if (dx[1].values != NULL)
-        dcps_cpu_parallel(columns, sum_columns, &self);
+        dcps_cpu_parallel(columns, call->y->count, sum_columns, &self);
     return DCPS_OK;
 }
 

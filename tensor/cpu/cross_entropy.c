@@ -55,7 +55,7 @@ static dcps_status forward(const dcps_call *call, float *y)
         call->saved != NULL ? call->saved : dcps_call_scratch(call, saved_count(call), sizeof *self.row_sums);
     if (self.losses == NULL || self.row_sums == NULL)
         return DCPS_NO_MEMORY;
-    dcps_cpu_parallel(rows, rows_forward, &self);
+    dcps_cpu_parallel(rows, call->x[0]->count, rows_forward, &self);
     double total = 0.0;
     for (size_t i = 0; i < rows; i++)
         total += self.losses[i];
@@ -103,7 +103,7 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
                     .row_sums = call->saved,
                     .scale = *is->counted == 0 ? 0.0f : dy[0] / (float)*is->counted,
                     .dx = &dx[0]};
-    dcps_cpu_parallel(call->x[0]->dims[0], rows_backward, &self);
+    dcps_cpu_parallel(call->x[0]->dims[0], call->x[0]->count, rows_backward, &self);
     return DCPS_OK;
 }
 

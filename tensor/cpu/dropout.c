@@ -44,7 +44,7 @@ static void drop(void *context, size_t begin, size_t end)
 static dcps_status forward(const dcps_call *call, float *y)
 {
     dropping self = {.call = call, .y = y};
-    dcps_cpu_parallel((call->y->count + 4 * TOGETHER - 1) / (4 * TOGETHER), drop, &self);
+    dcps_cpu_parallel((call->y->count + 4 * TOGETHER - 1) / (4 * TOGETHER), call->y->count, drop, &self);
     return DCPS_OK;
 }
 

@@ -25,7 +25,7 @@ static dcps_status forward(const dcps_call *call, float *y)
 {
     const dcps_embedding_attributes *is = call->attributes;
     lookup self = {.call = call, .y = y};
-    dcps_cpu_parallel(is->count, read_rows, &self);
+    dcps_cpu_parallel(is->count, call->y->count, read_rows, &self);
     return DCPS_OK;
 }
 
@@ -48,7 +48,7 @@ static void add_rows(void *context, size_t begin, size_t end)
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     lookup self = {.call = call, .dy = dy, .dx = &dx[0]};
-    dcps_cpu_parallel(call->x[0]->dims[0], add_rows, &self);
+    dcps_cpu_parallel(call->x[0]->dims[0], call->x[0]->count, add_rows, &self);
     return DCPS_OK;
 }
 

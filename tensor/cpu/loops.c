@@ -6,6 +6,9 @@ extern int omp_get_num_threads(void);
 extern int omp_get_thread_num(void);
 extern void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);
 
+/* Fewer are done before another thread has begun. */
+#define WORTH_SHARING ((size_t)8192)
+
 typedef struct shared_work {
     size_t count;
     dcps_cpu_work_fn work;
@@ -21,9 +24,9 @@ static void run_share(void *data)
         self->work(self->context, first, end);
 }
 
-void dcps_cpu_parallel(size_t count, dcps_cpu_work_fn work, void *context)
+void dcps_cpu_parallel(size_t count, size_t elements, dcps_cpu_work_fn work, void *context)
 {
-    if (count <= 1 || omp_get_max_threads() == 1) {
+    if (count <= 1 || elements < WORTH_SHARING || omp_get_max_threads() == 1) {
         if (count > 0)
             work(context, 0, count);
         return;
@@ -33,7 +36,7 @@ void dcps_cpu_parallel(size_t count, dcps_cpu_work_fn work, void *context)
 }
 
 /* Elements that a thread takes at a time. */
-#define PIECE ((size_t)8192)
+#define PIECE ((size_t)4096)
 
 typedef struct shared_elements {
     dcps_cpu_loop_fn loop;
@@ -56,11 +59,7 @@ void dcps_cpu_elements(dcps_cpu_loop_fn loop, size_t count, bool add, float fact
                        float *to)
 {
     shared_elements data = {.loop = loop, .count = count, .add = add, .factor = factor, .a = a, .b = b, .to = to};
-    size_t pieces = (count + PIECE - 1) / PIECE;
-    if (pieces < 4)
-        loop(count, add, factor, a, b, to);
-    else
-        dcps_cpu_parallel(pieces, run_pieces, &data);
+    dcps_cpu_parallel((count + PIECE - 1) / PIECE, count, run_pieces, &data);
 }
 
 DCPS_CPU_LOOP void dcps_cpu_add_scaled(size_t count, float factor, const float *restrict from, float *restrict to)

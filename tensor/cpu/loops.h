@@ -16,10 +16,10 @@
 #define DCPS_CPU_LOOP
 #endif
 
-/* Shares pieces 0 … count − 1 out among the threads of the calling thread's ops, in runs first … end − 1 of nearly equal length, and waits for all. The same count and number of
- * threads give the same runs. */
+/* Shares pieces 0 … count − 1 out among the threads of the calling thread's ops, in runs first … end − 1 of nearly equal length, and waits for all; by itself where
+ * all of them have too few elements to be worth the wait. The same counts and number of threads give the same runs. */
 typedef void (*dcps_cpu_work_fn)(void *context, size_t first, size_t end);
-void dcps_cpu_parallel(size_t count, dcps_cpu_work_fn work, void *context);
+void dcps_cpu_parallel(size_t count, size_t elements, dcps_cpu_work_fn work, void *context);
 
 /* A loop over elements: to (+)= something of a, b and factor, as `add` says. */
 typedef void (*dcps_cpu_loop_fn)(size_t count, bool add, float factor, const float *a, const float *b, float *to);

@@ -70,7 +70,7 @@ static dcps_status forward(const dcps_call *call, float *y)
                           .c = c + t * slab,
                           .tanh_c = tanh_c + t * slab,
                           .h = y + t * slab};
-        dcps_cpu_parallel(batch, rows_forward, &rows);
+        dcps_cpu_parallel(batch, 4 * slab, rows_forward, &rows);
     }
     memcpy(y + is->steps * slab, c + (is->steps - 1) * slab, slab * sizeof *y);
     return status;
@@ -119,7 +119,7 @@ static dcps_status steps_backward(const dcps_call *call, const float *dy, float 
                           .tanh_c = tanh_c + t * slab,
                           .dc = dc,
                           .dgates = dgates + 4 * t * slab};
-        dcps_cpu_parallel(batch, rows_backward, &rows);
+        dcps_cpu_parallel(batch, 4 * slab, rows_backward, &rows);
         status = dcps_cpu_gemm(call, 'N', 'T', batch, n, 4 * n, dgates + 4 * t * slab,
                                call->x[DCPS_LSTM_W_HIDDEN]->values, dh, false);
     }

@@ -93,7 +93,7 @@ static dcps_status max_forward(const dcps_call *call, float *y)
                                      : dcps_call_scratch(call, call->y->count, sizeof *self.where);
     if (self.where == NULL)
         return DCPS_NO_MEMORY;
-    dcps_cpu_parallel(plane_count(call), max_planes, &self);
+    dcps_cpu_parallel(plane_count(call), call->x[0]->count, max_planes, &self);
     return DCPS_OK;
 }
 
@@ -121,7 +121,7 @@ static dcps_status max_backward(const dcps_call *call, const float *dy, const dc
     self.to = dx[0].values;
     self.add = dx[0].add;
     self.where = (uint32_t *)(void *)call->saved;
-    dcps_cpu_parallel(plane_count(call), max_back_planes, &self);
+    dcps_cpu_parallel(plane_count(call), call->x[0]->count, max_back_planes, &self);
     return DCPS_OK;
 }
 
@@ -164,7 +164,7 @@ static dcps_status avg_forward(const dcps_call *call, float *y)
     pooling self = pooling_of(call);
     self.from = call->x[0]->values;
     self.to = y;
-    dcps_cpu_parallel(plane_count(call), avg_planes, &self);
+    dcps_cpu_parallel(plane_count(call), call->x[0]->count, avg_planes, &self);
     return DCPS_OK;
 }
 
@@ -183,7 +183,7 @@ static dcps_status avg_backward(const dcps_call *call, const float *dy, const dc
     self.from = dy;
     self.to = dx[0].values;
     self.add = dx[0].add;
-    dcps_cpu_parallel(plane_count(call), avg_back_planes, &self);
+    dcps_cpu_parallel(plane_count(call), call->x[0]->count, avg_back_planes, &self);
     return DCPS_OK;
 }
 
@@ -202,7 +202,7 @@ static dcps_status global_forward(const dcps_call *call, float *y)
     pooling self = pooling_of(call);
     self.from = call->x[0]->values;
     self.to = y;
-    dcps_cpu_parallel(plane_count(call), global_planes, &self);
+    dcps_cpu_parallel(plane_count(call), call->x[0]->count, global_planes, &self);
     return DCPS_OK;
 }
 
@@ -221,7 +221,7 @@ static dcps_status global_backward(const dcps_call *call, const float *dy, const
     self.from = dy;
     self.to = dx[0].values;
     self.add = dx[0].add;
-    dcps_cpu_parallel(plane_count(call), global_back_planes, &self);
+    dcps_cpu_parallel(plane_count(call), call->x[0]->count, global_back_planes, &self);
     return DCPS_OK;
 }
 

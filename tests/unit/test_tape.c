@@ -413,6 +413,29 @@ START_TEST(evaluation_tape_keeps_nothing)
 }
 END_TEST
 
+/* Twenty results are alive at the end of the forward pass, but never more than two gradients. */
+START_TEST(gradients_use_the_memory_of_others)
+{
+    tape_fixture fixture;
+    setup(&fixture, "100,100", _i);
+    const size_t results = 20, bytes = (size_t)100 * 100 * sizeof(float);
+    for (int round = 0; round < 2; round++) {
+        dcps_tape_reset(fixture.tape);
+        fixture.finals = 0;
+        dcps_tensor *x = dcps_tape_parameter(fixture.tape, 0);
+        for (size_t i = 0; i < results; i++)
+            x = i % 2 == 0 ? dcps_tape_scale(fixture.tape, x, 2.0f)
+                           : dcps_tape_add(fixture.tape, x, dcps_tape_parameter(fixture.tape, 0));
+        ck_assert_int_eq(dcps_tape_backward(fixture.tape, dcps_tape_sum(fixture.tape, x)), DCPS_OK);
+    }
+    /* y ← 2 y, y ← y + x: after ten rounds of both, y = (2¹¹ − 1) x */
+    for (uint64_t i = 0; i < fixture.params; i++)
+        ck_assert_double_eq((double)fixture.gradient[i], 2047.0);
+    ck_assert_uint_lt(dcps_tape_step_bytes(fixture.tape), (results + 3) * bytes);
+    tape_fixture_fini(&fixture);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tape");
@@ -430,6 +453,7 @@ int main(void)
                               wrong_data_is_named,
                               backward_refuses_what_makes_no_sense,
                               steady_state_allocates_nothing,
+                              gradients_use_the_memory_of_others,
                               activations_are_aligned,
                               every_failed_allocation_is_survived,
                               create_survives_failed_allocations,
