@@ -7,7 +7,7 @@ extern int omp_get_thread_num(void);
 extern void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);
 
 /* Fewer are done before another thread has begun. */
-#define WORTH_SHARING ((size_t)8192)
+#define WORTH_SHARING ((size_t)32768)
 
 typedef struct shared_work {
     size_t count;

@@ -7,6 +7,8 @@
 #include "tensor/cpu/vector_math.h"
 #include "tensor/ops.h"
 
+#define EXPONENTIALS 16u /* what an element of a step costs, in elements of simpler loops */
+
 /* saved: gates [steps, batch, 4 hidden] after σ and tanh, then c and tanh(c) [steps, batch, hidden] */
 static size_t saved_count(const dcps_call *call)
 {
@@ -70,7 +72,7 @@ static dcps_status forward(const dcps_call *call, float *y)
                           .c = c + t * slab,
                           .tanh_c = tanh_c + t * slab,
                           .h = y + t * slab};
-        dcps_cpu_parallel(batch, 4 * slab, rows_forward, &rows);
+        dcps_cpu_parallel(batch, EXPONENTIALS * slab, rows_forward, &rows);
     }
     memcpy(y + is->steps * slab, c + (is->steps - 1) * slab, slab * sizeof *y);
     return status;
@@ -119,7 +121,7 @@ static dcps_status steps_backward(const dcps_call *call, const float *dy, float 
                           .tanh_c = tanh_c + t * slab,
                           .dc = dc,
                           .dgates = dgates + 4 * t * slab};
-        dcps_cpu_parallel(batch, 4 * slab, rows_backward, &rows);
+        dcps_cpu_parallel(batch, EXPONENTIALS * slab, rows_backward, &rows);
         status = dcps_cpu_gemm(call, 'N', 'T', batch, n, 4 * n, dgates + 4 * t * slab,
                                call->x[DCPS_LSTM_W_HIDDEN]->values, dh, false);
     }
