@@ -13,7 +13,8 @@ struct dcps_put_off {
     const dcps_call *call;
     const dcps_gradient_slot *slots;
     float *to;
-    const float *from;
+    const float *
+        from; /* of a copy; of a call backward the gradient of its result, which the tape forgets before the work is run */
     size_t count;
     float value;
 };
@@ -257,11 +258,12 @@ dcps_status dcps_device_tape_backward(dcps_device_tape *self, const dcps_call *c
     if (work == NULL)
         return DCPS_NO_MEMORY;
     work->call = call;
+    work->from = call->y->gradient;
     work->slots = memcpy(work + 1, slots, call->input_count * sizeof *slots);
     const uint8_t kind = 'B';
     dcps_replay_note(&self->replay, &kind, sizeof kind);
     dcps_replay_note_call(&self->replay, call);
-    dcps_replay_note(&self->replay, &call->y->gradient, sizeof call->y->gradient);
+    dcps_replay_note(&self->replay, &work->from, sizeof work->from);
     for (uint32_t i = 0; i < call->input_count; i++) {
         const uint64_t slot[] = {(uint64_t)(uintptr_t)slots[i].values, slots[i].add};
         dcps_replay_note(&self->replay, slot, sizeof slot);
@@ -302,7 +304,7 @@ static dcps_status work_run(dcps_device_tape *self, const struct dcps_put_off *w
         return work->from == NULL ? self->ops->fill(self->device, work->to, work->count, work->value)
                                   : self->ops->copy(self->device, work->to, work->from, work->count);
     return work->slots == NULL ? dcps_kernel_forward(self->tape, work->call, (float *)work->call->y->values)
-                               : dcps_kernel_backward(self->tape, work->call, work->call->y->gradient, work->slots);
+                               : dcps_kernel_backward(self->tape, work->call, work->from, work->slots);
 }
 
 static dcps_status run_all(dcps_device_tape *self)

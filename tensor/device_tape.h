@@ -49,7 +49,7 @@ typedef struct dcps_device_tape {
 
 /* For a tape whose config is set. Its vectors are pinned until destroy. Errors: DCPS_NO_MEMORY, DCPS_SYSTEM. */
 DCPS_MUST_CHECK dcps_status dcps_device_tape_create(dcps_tape *tape, dcps_device_tape **made);
-void dcps_device_tape_destroy(dcps_device_tape **self);
+void dcps_device_tape_destroy(dcps_device_tape **tape);
 /* The start of a step, before the tape's own memory is reset. Errors, also below: those of the device's functions, and of kernels where work is run. */
 DCPS_MUST_CHECK dcps_status dcps_device_tape_reset(dcps_device_tape *self);
 
