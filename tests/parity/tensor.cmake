@@ -16,4 +16,7 @@ dcps_test(test_parity_cuda LABELS parity TIMEOUT 600
 if(TARGET dcps_cuda_emulated)
   dcps_test(test_parity_cuda_emulated LABELS parity TIMEOUT 600
     SOURCES parity/test_parity.c parity/subject_cuda.c ${parity_sources} LINKS dcps_cuda_emulated dcps_tensor dcps_proto)
+  if(DCPS_SANITIZE)
+    target_compile_definitions(test_parity_cuda_emulated PRIVATE PARITY_SMALL_ROWS=1)
+  endif()
 endif()

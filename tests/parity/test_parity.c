@@ -1,6 +1,7 @@
 /* Every row of the tables on the subject, compared with `ref`. */
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,6 +13,25 @@
 #include "tensor/tape_state.h"
 
 static parity_subject subject;
+
+#ifndef PARITY_SMALL_ROWS
+#define PARITY_SMALL_ROWS                                                                                              \
+    0 /* 1: leave out what is too large for finite differences, too: a GPU played under a sanitizer takes minutes for it */
+#endif
+
+static bool is_left_out(const parity_row *row)
+{
+    return PARITY_SMALL_ROWS && row->slope_bound <= 0.0;
+}
+
+static void tell_left_out(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < parity_row_count(); i++)
+        count += is_left_out(parity_row_at(i));
+    if (count > 0)
+        printf("%zu large rows of %zu are left out\n", count, parity_row_count());
+}
 
 static void assert_error(const bench *self, const char *what, double error, double bound)
 {
@@ -41,6 +61,8 @@ START_TEST(equals_ref)
 {
     bench ref, self;
     const parity_row *row = parity_row_at((size_t)_i);
+    if (is_left_out(row))
+        return;
     bench_init(&ref, row, dcps_ref_backend(), NULL);
     bench_init(&self, row, subject.backend, subject.device);
     compare_shapes(self.y, ref.y);
@@ -84,9 +106,10 @@ static void repeat(const parity_row *row)
 
 START_TEST(repeats_to_the_bit_without_allocating)
 {
-    for (uint32_t threads = 1; threads <= subject.max_threads; threads++) {
+    const parity_row *row = parity_row_at((size_t)_i);
+    for (uint32_t threads = 1; threads <= subject.max_threads && !is_left_out(row); threads++) {
         dcps_cpu_set_threads(threads);
-        repeat(parity_row_at((size_t)_i));
+        repeat(row);
     }
 }
 END_TEST
@@ -97,6 +120,8 @@ START_TEST(every_op_has_rows)
     bool seen[DCPS_OP_COUNT] = {false};
     for (size_t i = 0; i < parity_row_count(); i++) {
         bench self;
+        if (is_left_out(parity_row_at(i)))
+            continue;
         bench_init(&self, parity_row_at(i), subject.backend, subject.device);
         for (const dcps_call *call = self.call; call != NULL; call = call->previous)
             seen[call->op] = true;
@@ -109,12 +134,13 @@ END_TEST
 
 int main(void)
 {
+    if (!parity_subject_open(&subject))
+        return DCPS_TEST_SKIPPED;
+    tell_left_out();
     Suite *suite = suite_create("parity");
     TCase *tests = tcase_create("parity");
     tcase_set_timeout(tests, 120);
     int rows = (int)parity_row_count();
-    if (!parity_subject_open(&subject))
-        return DCPS_TEST_SKIPPED;
     tcase_add_loop_test(tests, equals_ref, 0, rows);
     tcase_add_loop_test(tests, repeats_to_the_bit_without_allocating, 0, rows);
     tcase_add_test(tests, every_op_has_rows);
