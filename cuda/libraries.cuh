@@ -34,8 +34,11 @@
     X(cudnnSetConvolution2dDescriptor)                                                                                 \
     X(cudnnSetConvolutionMathType)                                                                                     \
     X(cudnnGetConvolutionForwardAlgorithm_v7)                                                                          \
+    X(cudnnGetConvolutionForwardWorkspaceSize)                                                                         \
     X(cudnnGetConvolutionBackwardDataAlgorithm_v7)                                                                     \
+    X(cudnnGetConvolutionBackwardDataWorkspaceSize)                                                                    \
     X(cudnnGetConvolutionBackwardFilterAlgorithm_v7)                                                                   \
+    X(cudnnGetConvolutionBackwardFilterWorkspaceSize)                                                                  \
     X(cudnnConvolutionForward)                                                                                         \
     X(cudnnConvolutionBackwardData)                                                                                    \
     X(cudnnConvolutionBackwardFilter)

@@ -4,7 +4,8 @@
 
 /* Larger proposals are passed over. */
 #define WORKSPACE_MAX_BYTES (size_t{256} << 20)
-#define PROPOSALS 8
+#define WORKSPACE_ALIGN_BYTES 256u
+#define PROPOSALS 16 /* every algorithm, each with either of two math types */
 
 namespace
 {
@@ -13,9 +14,11 @@ struct shape {
     int batch, channels, height, width, filters, kernel_height, kernel_width, y_height, y_width, stride, padding, tf32;
 };
 
+/* The math type is part of it: cuDNN proposes others than the descriptor's, and what an algorithm needs depends on it. */
 template <typename Algorithm> struct choice {
     bool made;
     Algorithm algorithm;
+    cudnnMathType_t math;
     size_t workspace_bytes;
 };
 } // namespace
@@ -54,6 +57,11 @@ void plan_destroy(dcps_conv_plan *plan)
     dcps_free(plan);
 }
 
+dcps_status set_math(const dcps_conv_plan *plan, cudnnMathType_t math)
+{
+    return DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnSetConvolutionMathType(plan->convolution, math));
+}
+
 dcps_status plan_describe(dcps_conv_plan *plan)
 {
     const shape &is = plan->is;
@@ -81,8 +89,7 @@ dcps_status plan_describe(dcps_conv_plan *plan)
                                                plan->convolution, is.padding, is.padding, is.stride, is.stride, 1, 1,
                                                CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
     if (status == DCPS_OK) /* the default permits TF32 */
-        status = DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnSetConvolutionMathType(
-                                               plan->convolution, is.tf32 != 0 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH));
+        status = set_math(plan, is.tf32 != 0 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH);
     return status;
 }
 
@@ -108,60 +115,89 @@ dcps_conv_plan *plan_of(const dcps_call *call)
     return plan;
 }
 
-/* The first proposal that is to be had, gives the same bits every time, and needs no more memory than we grant. */
-template <typename Proposal, typename Algorithm>
+/* The first proposal that is to be had, gives the same bits every time, and needs no more memory than we grant. `measure` tells how much an algorithm needs
+ * with the math type that is set, or that it cannot be had so. */
+template <typename Proposal, typename Algorithm, typename Measure>
 dcps_status choose(const dcps_conv_plan *plan, const char *what, const Proposal *proposals, int count,
-                   choice<Algorithm> *chosen)
+                   choice<Algorithm> *chosen, const Measure &measure)
 {
-    for (int i = 0; i < count; i++)
-        if (proposals[i].status == CUDNN_STATUS_SUCCESS && proposals[i].determinism == CUDNN_DETERMINISTIC &&
-            proposals[i].memory <= WORKSPACE_MAX_BYTES) {
-            *chosen = {true, proposals[i].algo, proposals[i].memory};
+    const shape &is = plan->is;
+    for (int i = 0; i < count; i++) {
+        if (proposals[i].status != CUDNN_STATUS_SUCCESS || proposals[i].determinism != CUDNN_DETERMINISTIC)
+            continue;
+        choice<Algorithm> seen = {true, proposals[i].algo, is.tf32 != 0 ? proposals[i].mathType : CUDNN_FMA_MATH, 0};
+        dcps_status status = set_math(plan, seen.math);
+        if (status != DCPS_OK)
+            return status;
+        if (measure(seen.algorithm, &seen.workspace_bytes) == CUDNN_STATUS_SUCCESS &&
+            seen.workspace_bytes <= WORKSPACE_MAX_BYTES) {
+            *chosen = seen;
             return DCPS_OK;
         }
-    const shape &is = plan->is;
-    return dcps_fail(
-        DCPS_UNSUPPORTED,
-        "conv2d: cuDNN has no deterministic algorithm of at most %zu bytes for the %s of [%d, %d, %d, %d] and "
-        "[%d, %d, %d, %d], stride %d, padding %d",
-        WORKSPACE_MAX_BYTES, what, is.batch, is.channels, is.height, is.width, is.filters, is.channels,
-        is.kernel_height, is.kernel_width, is.stride, is.padding);
+    }
+    return dcps_fail(DCPS_UNSUPPORTED,
+                     "conv2d: of %d proposals of cuDNN none is deterministic and needs at most %zu bytes for the %s of "
+                     "[%d, %d, %d, %d] and [%d, %d, %d, %d], stride %d, padding %d",
+                     count, WORKSPACE_MAX_BYTES, what, is.batch, is.channels, is.height, is.width, is.filters,
+                     is.channels, is.kernel_height, is.kernel_width, is.stride, is.padding);
 }
 
+/* Each of the three makes its choice at the first call and sets its math type at every call. */
 dcps_status choose_forward(const dcps_call *call, dcps_conv_plan *plan)
 {
     cudnnConvolutionFwdAlgoPerf_t proposals[PROPOSALS];
+    cudnnHandle_t dnn = call->device->dnn;
     int count = 0;
     if (plan->forward.made)
-        return DCPS_OK;
-    dcps_status status = DCPS_CUDA_CHECK(
-        "conv2d", dcps_library.cudnnGetConvolutionForwardAlgorithm_v7(
-                      call->device->dnn, plan->x, plan->w, plan->convolution, plan->y, PROPOSALS, &count, proposals));
-    return status != DCPS_OK ? status : choose(plan, "result", proposals, count, &plan->forward);
+        return set_math(plan, plan->forward.math);
+    dcps_status status =
+        DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnGetConvolutionForwardAlgorithm_v7(
+                                      dnn, plan->x, plan->w, plan->convolution, plan->y, PROPOSALS, &count, proposals));
+    if (status != DCPS_OK)
+        return status;
+    return choose(plan, "result", proposals, count, &plan->forward,
+                  [=](cudnnConvolutionFwdAlgo_t algorithm, size_t *bytes) {
+                      return dcps_library.cudnnGetConvolutionForwardWorkspaceSize(
+                          dnn, plan->x, plan->w, plan->convolution, plan->y, algorithm, bytes);
+                  });
 }
 
 dcps_status choose_data(const dcps_call *call, dcps_conv_plan *plan)
 {
     cudnnConvolutionBwdDataAlgoPerf_t proposals[PROPOSALS];
+    cudnnHandle_t dnn = call->device->dnn;
     int count = 0;
     if (plan->data.made)
-        return DCPS_OK;
-    dcps_status status = DCPS_CUDA_CHECK(
-        "conv2d", dcps_library.cudnnGetConvolutionBackwardDataAlgorithm_v7(
-                      call->device->dnn, plan->w, plan->y, plan->convolution, plan->x, PROPOSALS, &count, proposals));
-    return status != DCPS_OK ? status : choose(plan, "gradient of the images", proposals, count, &plan->data);
+        return set_math(plan, plan->data.math);
+    dcps_status status =
+        DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnGetConvolutionBackwardDataAlgorithm_v7(
+                                      dnn, plan->w, plan->y, plan->convolution, plan->x, PROPOSALS, &count, proposals));
+    if (status != DCPS_OK)
+        return status;
+    return choose(plan, "gradient of the images", proposals, count, &plan->data,
+                  [=](cudnnConvolutionBwdDataAlgo_t algorithm, size_t *bytes) {
+                      return dcps_library.cudnnGetConvolutionBackwardDataWorkspaceSize(
+                          dnn, plan->w, plan->y, plan->convolution, plan->x, algorithm, bytes);
+                  });
 }
 
 dcps_status choose_filter(const dcps_call *call, dcps_conv_plan *plan)
 {
     cudnnConvolutionBwdFilterAlgoPerf_t proposals[PROPOSALS];
+    cudnnHandle_t dnn = call->device->dnn;
     int count = 0;
     if (plan->filter.made)
-        return DCPS_OK;
-    dcps_status status = DCPS_CUDA_CHECK(
-        "conv2d", dcps_library.cudnnGetConvolutionBackwardFilterAlgorithm_v7(
-                      call->device->dnn, plan->x, plan->y, plan->convolution, plan->w, PROPOSALS, &count, proposals));
-    return status != DCPS_OK ? status : choose(plan, "gradient of the filters", proposals, count, &plan->filter);
+        return set_math(plan, plan->filter.math);
+    dcps_status status =
+        DCPS_CUDA_CHECK("conv2d", dcps_library.cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+                                      dnn, plan->x, plan->y, plan->convolution, plan->w, PROPOSALS, &count, proposals));
+    if (status != DCPS_OK)
+        return status;
+    return choose(plan, "gradient of the filters", proposals, count, &plan->filter,
+                  [=](cudnnConvolutionBwdFilterAlgo_t algorithm, size_t *bytes) {
+                      return dcps_library.cudnnGetConvolutionBackwardFilterWorkspaceSize(
+                          dnn, plan->x, plan->y, plan->convolution, plan->w, algorithm, bytes);
+                  });
 }
 
 /* Whether filters [filters, channels, height, width] and [filters, height, width, channels] are the same memory. */
@@ -180,8 +216,13 @@ size_t saved_count(const dcps_call *call)
 /* Workspace for an algorithm. False: no memory, and that is recorded. */
 bool workspace_take(const dcps_call *call, size_t bytes, void **workspace)
 {
-    *workspace = bytes == 0 ? NULL : dcps_call_scratch(call, 1, bytes);
-    return bytes == 0 || *workspace != NULL;
+    *workspace = NULL;
+    if (bytes == 0)
+        return true;
+    uint8_t *taken = static_cast<uint8_t *>(dcps_call_scratch(call, 1, bytes + WORKSPACE_ALIGN_BYTES - 1));
+    if (taken != NULL) /* scratch is aligned to less */
+        *workspace = taken + (WORKSPACE_ALIGN_BYTES - (uintptr_t)taken % WORKSPACE_ALIGN_BYTES) % WORKSPACE_ALIGN_BYTES;
+    return taken != NULL;
 }
 
 dcps_status forward(const dcps_call *call, float *y)

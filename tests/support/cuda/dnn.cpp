@@ -23,11 +23,18 @@ struct cudnnFilterStruct : cudnnTensorStruct {
 };
 struct cudnnConvolutionStruct {
     size_t padding_h, padding_w, stride_h, stride_w;
+    cudnnMathType_t math;
 };
 
 namespace
 {
-constexpr size_t workspace_wanted_bytes = 4096;
+/* An algorithm needs less with the math type that it is proposed for, which is not the descriptor's. */
+constexpr cudnnMathType_t proposed_math = CUDNN_TENSOR_OP_MATH;
+
+size_t workspace_wanted(cudnnMathType_t math)
+{
+    return math == proposed_math ? 4096 : 8192;
+}
 
 struct convolution {
     cudnnTensorStruct x, w, y;
@@ -72,7 +79,8 @@ cudnnStatus_t convolve(cudnnHandle_t handle, const convolution &of, part to, con
                        const void *workspace, size_t workspace_bytes, const void *alpha, const void *beta)
 {
     const cudnnTensorStruct *shapes[3] = {&of.x, &of.w, &of.y};
-    if (!fits(of) || workspace_bytes < workspace_wanted_bytes)
+    if (!fits(of) || workspace_bytes < workspace_wanted(of.is.math) ||
+        reinterpret_cast<uintptr_t>(workspace) % 256 != 0)
         return CUDNN_STATUS_BAD_PARAM;
     for (int i = X; i <= Y; i++)
         emulation::expect_device(parts[i], shapes[i]->count() * sizeof(float), "cudnnConvolution", "a tensor");
@@ -108,8 +116,18 @@ cudnnStatus_t choose(const convolution &of, int requested, int *returned, emulat
     if (!fits(of) || requested < 2)
         return CUDNN_STATUS_BAD_PARAM;
     results[0] = {wild, CUDNN_STATUS_SUCCESS, 1.0f, 0, CUDNN_NON_DETERMINISTIC, CUDNN_DEFAULT_MATH};
-    results[1] = {tame, CUDNN_STATUS_SUCCESS, 2.0f, workspace_wanted_bytes, CUDNN_DETERMINISTIC, CUDNN_DEFAULT_MATH};
+    results[1] = {tame,         CUDNN_STATUS_SUCCESS, 2.0f, workspace_wanted(proposed_math), CUDNN_DETERMINISTIC,
+                  proposed_math};
     *returned = 2;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+template <typename Algorithm>
+cudnnStatus_t measure(const convolution &of, Algorithm seen, Algorithm tame, size_t *bytes)
+{
+    if (!fits(of) || seen != tame)
+        return CUDNN_STATUS_NOT_SUPPORTED;
+    *bytes = workspace_wanted(of.is.math);
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -203,12 +221,13 @@ cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t descr
 {
     if (mode != CUDNN_CROSS_CORRELATION || dilation_h != 1 || dilation_w != 1 || stride_h < 1 || stride_w < 1)
         return CUDNN_STATUS_NOT_SUPPORTED;
-    *descriptor = {size(pad_h), size(pad_w), size(stride_h), size(stride_w)};
+    *descriptor = {size(pad_h), size(pad_w), size(stride_h), size(stride_w), CUDNN_DEFAULT_MATH};
     return CUDNN_STATUS_SUCCESS;
 }
 
-cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t, cudnnMathType_t)
+cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t descriptor, cudnnMathType_t type)
 {
+    descriptor->math = type;
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -240,6 +259,33 @@ cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithm_v7(cudnnHandle_t, cudnn
 {
     return choose({*x, *dw, *dy, *convolution}, requested, returned, results, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0,
                   CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1);
+}
+
+cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(cudnnHandle_t, cudnnTensorDescriptor_t x,
+                                                      cudnnFilterDescriptor_t w,
+                                                      cudnnConvolutionDescriptor_t convolution,
+                                                      cudnnTensorDescriptor_t y, cudnnConvolutionFwdAlgo_t algorithm,
+                                                      size_t *bytes)
+{
+    return measure({*x, *w, *y, *convolution}, algorithm, CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, bytes);
+}
+
+cudnnStatus_t cudnnGetConvolutionBackwardDataWorkspaceSize(cudnnHandle_t, cudnnFilterDescriptor_t w,
+                                                           cudnnTensorDescriptor_t dy,
+                                                           cudnnConvolutionDescriptor_t convolution,
+                                                           cudnnTensorDescriptor_t dx,
+                                                           cudnnConvolutionBwdDataAlgo_t algorithm, size_t *bytes)
+{
+    return measure({*dx, *w, *dy, *convolution}, algorithm, CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, bytes);
+}
+
+cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(cudnnHandle_t, cudnnTensorDescriptor_t x,
+                                                             cudnnTensorDescriptor_t dy,
+                                                             cudnnConvolutionDescriptor_t convolution,
+                                                             cudnnFilterDescriptor_t dw,
+                                                             cudnnConvolutionBwdFilterAlgo_t algorithm, size_t *bytes)
+{
+    return measure({*x, *dw, *dy, *convolution}, algorithm, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, bytes);
 }
 
 cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void *alpha, cudnnTensorDescriptor_t x_is,
