@@ -344,6 +344,9 @@ static dcps_status segment_run(dcps_device_tape *self)
         return status;
     bool known;
     self->busy = true;
+    /* Scratch begins here, and a graph knows where it was. */
+    const uint64_t scratch_at = self->values.arena.used_bytes;
+    dcps_replay_note(&self->replay, &scratch_at, sizeof scratch_at);
     dcps_replay_segment *segment = dcps_replay_segment_of(&self->replay, &known);
     known = known && self->tape->watch == NULL; /* who watches calls wants to see them run */
     if (known && segment->graph == NULL)
