@@ -167,8 +167,22 @@ const float *residual_of(const dcps_call *call)
     return call->input_count > DCPS_BATCH_NORM_INPUTS ? call->x[DCPS_BATCH_NORM_RESIDUAL]->values : NULL;
 }
 
-/* Rows of one block of the second launch: enough to make up for reading the parts. */
-#define APPLY_ROWS_A_LINE 8u
+/* Rows of one block of the second launch: enough to make up for reading the parts, and for a grid that may be. */
+unsigned apply_chunk(const dcps_columns &by, unsigned rows)
+{
+    const unsigned rows_a_line = 8, most_blocks = 65535;
+    unsigned least = (unsigned)dcps_round_up_divide(rows, most_blocks), usual = by.block.y * rows_a_line;
+    return least > usual ? least : usual;
+}
+
+/* Whether what lies by channels can be read in fours. */
+bool channels_are_wide(const dcps_call *call)
+{
+    return dcps_attributes<dcps_batch_norm_attributes>(call)->channels % 4 == 0 &&
+           dcps_is_aligned(call->x[DCPS_BATCH_NORM_SCALE]->values, call->x[DCPS_BATCH_NORM_SHIFT]->values,
+                           call->saved) &&
+           dcps_is_aligned(call->x[DCPS_BATCH_NORM_MEAN]->values, call->x[DCPS_BATCH_NORM_VARIANCE]->values, NULL);
+}
 
 template <int V> dcps_status forward_by(const dcps_call *call, float *y)
 {
@@ -187,7 +201,7 @@ template <int V> dcps_status forward_by(const dcps_call *call, float *y)
     }
     if (status != DCPS_OK)
         return status;
-    unsigned chunk = by.block.y * APPLY_ROWS_A_LINE;
+    unsigned chunk = apply_chunk(by, rows);
     return DCPS_CALL_LAUNCH(call, normalise<V>, dim3(by.tiles, (rows + chunk - 1) / chunk), by.block, rows, channels,
                             chunk, is->training ? by.parts : 0u, is->epsilon, x, call->x[DCPS_BATCH_NORM_SCALE]->values,
                             call->x[DCPS_BATCH_NORM_SHIFT]->values, call->x[DCPS_BATCH_NORM_MEAN]->values,
@@ -200,9 +214,7 @@ dcps_status forward(const dcps_call *call, float *y)
     dcps_status status = dcps_expect_32_bits(call);
     if (status != DCPS_OK)
         return status;
-    const dcps_batch_norm_attributes *is = dcps_attributes<dcps_batch_norm_attributes>(call);
-    bool wide = is->channels % 4 == 0 && dcps_is_aligned(call->x[DCPS_BATCH_NORM_X]->values, y, call->saved) &&
-                dcps_is_aligned(residual_of(call), NULL, NULL);
+    bool wide = channels_are_wide(call) && dcps_is_aligned(call->x[DCPS_BATCH_NORM_X]->values, y, residual_of(call));
     return wide ? forward_by<4>(call, y) : forward_by<1>(call, y);
 }
 
@@ -221,7 +233,7 @@ template <int V> dcps_status backward_by(const dcps_call *call, const float *dy,
         return DCPS_NO_MEMORY;
     dcps_status status = DCPS_CALL_LAUNCH(call, gradient_parts<V>, dim3(by.tiles, by.parts), by.block, rows, channels,
                                           by.chunk, x, dy, call->saved, call->saved + channels, gate, parts);
-    unsigned chunk = by.block.y * APPLY_ROWS_A_LINE;
+    unsigned chunk = apply_chunk(by, rows);
     if (status == DCPS_OK && (dx[DCPS_BATCH_NORM_X].values != NULL || to_residual.values != NULL))
         status = DCPS_CALL_LAUNCH(call, normalise_back<V>, dim3(by.tiles, (rows + chunk - 1) / chunk), by.block, rows,
                                   channels, chunk, by.parts, x, dy, gate, scale, call->saved, parts,
@@ -239,10 +251,10 @@ template <int V> dcps_status backward_by(const dcps_call *call, const float *dy,
 
 dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    const dcps_batch_norm_attributes *is = dcps_attributes<dcps_batch_norm_attributes>(call);
-    bool wide = is->channels % 4 == 0 && dcps_is_aligned(call->x[DCPS_BATCH_NORM_X]->values, dy, dx[0].values) &&
-                dcps_is_aligned(call->saved, residual_of(call) != NULL ? dx[DCPS_BATCH_NORM_RESIDUAL].values : NULL,
-                                call->y->values);
+    const float *to_residual = residual_of(call) != NULL ? dx[DCPS_BATCH_NORM_RESIDUAL].values : NULL;
+    bool wide = channels_are_wide(call) &&
+                dcps_is_aligned(call->x[DCPS_BATCH_NORM_X]->values, dy, dx[DCPS_BATCH_NORM_X].values) &&
+                dcps_is_aligned(to_residual, call->y->values, NULL);
     return wide ? backward_by<4>(call, dy, dx) : backward_by<1>(call, dy, dx);
 }
 
