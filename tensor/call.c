@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "tensor/ops.h"
 #include "tensor/shape.h"
 #include "tensor/tape_state.h"
 
@@ -48,16 +49,20 @@ static bool inputs_present(dcps_tape *tape, dcps_op op, uint32_t input_count, dc
     return true;
 }
 
-/* Where a gradient would be pushed as if it were a value. */
+static bool takes_average(dcps_op op, uint32_t input)
+{
+    return (op == DCPS_OP_BATCH_NORM || op == DCPS_OP_BATCH_NORM_RELU) &&
+           (input == DCPS_BATCH_NORM_MEAN || input == DCPS_BATCH_NORM_VARIANCE);
+}
+
+/* Elsewhere its gradient would be pushed as if it were a value. */
 static bool averages_fit(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x)
 {
-    if (op == DCPS_OP_BATCH_NORM || op == DCPS_OP_BATCH_NORM_RELU)
-        return true;
     for (uint32_t i = 0; i < input_count; i++)
-        if (x[i]->parameter != NULL && x[i]->parameter->average_rate > 0.0f) {
+        if (x[i]->parameter != NULL && x[i]->parameter->average_rate > 0.0f && !takes_average(op, i)) {
             dcps_tape_fail(tape, dcps_fail(DCPS_INVALID,
                                            "%s: input %u is %s, a tensor that is averaged and not trained: only "
-                                           "batch_norm takes one",
+                                           "batch_norm takes one, as mean or variance",
                                            dcps_op_name(op), i, x[i]->parameter->name));
             return false;
         }

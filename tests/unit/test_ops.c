@@ -130,6 +130,9 @@ START_TEST(wrong_images_are_refused)
     REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[3], p[5], p[5], 1e-5f), "batch_norm", "nowhere else");
     REFUSED(dcps_tape_batch_norm(tape, p[0], p[3], p[3], p[5], p[6], 0.0f), "batch_norm", "epsilon");
     REFUSED(dcps_tape_bias(tape, p[4], p[5]), "bias", "input 1 is t5", "only batch_norm");
+    REFUSED(dcps_tape_batch_norm(tape, p[0], p[5], p[3], p[5], p[6], 1e-5f), "batch_norm", "input 1 is t5",
+            "as mean or variance");
+    REFUSED(dcps_tape_batch_norm_relu(tape, p[0], p[3], p[6], p[5], p[6], 1e-5f, NULL), "input 2 is t6");
     dcps_tape_reset(tape);
     dcps_tensor *once = dcps_tape_batch_norm(tape, p[0], p[3], p[3], p[5], p[6], 1e-5f);
     ck_assert_ptr_nonnull(once);
