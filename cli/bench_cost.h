@@ -14,7 +14,7 @@
 double dcps_rule_bytes_per_param(const dcps_rule *rule);
 
 /* Likewise for each push under an algorithm with `workers` workers: a synchronous round reads every gradient once, writes and reads their mean, and applies the
- * rule once for all. */
+ * rule once for all. Where answers look ahead, the weights are copied besides. */
 double dcps_push_bytes_per_param(const dcps_algorithm *algorithm, const dcps_rule *rule, uint32_t workers);
 
 #endif

@@ -32,10 +32,10 @@ static const dcps_option flags[] = {
      .type = DCPS_OPTION_TEXT,
      .default_text = "dc-asgd-c",
      .value_name = "NAME",
-     .help = "Update rule: that of sgd, ssgd, asgd, ssp, dc-asgd-c or dc-asgd-a"},
+     .help = "Update rule, by the name of its algorithm: 'dcps algorithms' lists them"},
     {.name = "optimizer",
      .type = DCPS_OPTION_TEXT,
-     .choices = "sgd|momentum",
+     .choices = "sgd|momentum|nesterov|dana|ormo",
      .help = "Optimizer, instead of the algorithm's own"},
     {.name = "threads",
      .type = DCPS_OPTION_INTEGER,
@@ -71,6 +71,8 @@ typedef struct update_share {
     float *gradient;
     float *pulled;
     float *snapshot;
+    float *worker_states[DCPS_RULE_MAX_WORKER_STATES]; /* one worker pushes all the time */
+    uint64_t step;
     uint32_t steps;
     double *seconds; /* [steps] */
     bool good;
@@ -104,6 +106,10 @@ static bool share_alloc(update_share *share)
         share->block.states[i] = dcps_alloc_aligned(share->params, sizeof(float));
         good = good && share->block.states[i] != NULL;
     }
+    for (uint32_t i = 0; i < dcps_rule_worker_state_count(share->rule); i++) {
+        share->worker_states[i] = dcps_alloc_aligned(share->params, sizeof(float));
+        good = good && share->worker_states[i] != NULL;
+    }
     return good;
 }
 
@@ -115,6 +121,8 @@ static void share_free(update_share *share)
     dcps_free(share->snapshot);
     for (uint32_t i = 0; i < DCPS_RULE_MAX_STATES; i++)
         dcps_free(share->block.states[i]);
+    for (uint32_t i = 0; i < DCPS_RULE_MAX_WORKER_STATES; i++)
+        dcps_free(share->worker_states[i]);
 }
 
 /* Ordinary magnitudes: numbers below the normal range would slow the processor down. */
@@ -135,9 +143,20 @@ static void share_step(update_share *share)
                                  .count = left < DCPS_MAX_BLOCK_PARAMS ? left : DCPS_MAX_BLOCK_PARAMS};
         for (uint32_t i = 0; i < dcps_rule_state_count(share->rule); i++)
             block.states[i] = share->block.states[i] + first;
-        dcps_rule_apply(share->rule, &block, share->gradient + first, share->pulled + first, 1e-4f,
-                        share->snapshot + first);
+        dcps_rule_push push = {.gradient = share->gradient + first,
+                               .pulled = share->pulled + first,
+                               .step_size = 1e-4f,
+                               .step_size_next = 1e-4f,
+                               .step_size_max = 1e-4f,
+                               .staleness = 1,
+                               .workers = 1};
+        for (uint32_t i = 0; i < dcps_rule_worker_state_count(share->rule); i++)
+            push.worker_states[i] = share->worker_states[i] + first;
+        for (uint32_t i = 0; i < dcps_rule_state_count(share->rule); i++)
+            block.state_updates[i] = share->step;
+        dcps_rule_apply(share->rule, &block, &push, share->snapshot + first);
     }
+    share->step++;
 }
 
 static void *share_run(void *context)
@@ -236,10 +255,9 @@ static dcps_status bench_setup(update_bench *bench)
     if (status != DCPS_OK)
         return status;
     const char *optimizer = dcps_options_text(options, "optimizer");
-    if (optimizer != NULL && strcmp(optimizer, "momentum") == 0) {
-        bench->algorithm.rule.optimizer = DCPS_OPTIMIZER_MOMENTUM;
-        bench->algorithm.rule.momentum = 0.9;
-    }
+    status = optimizer != NULL ? dcps_algorithm_set_optimizer(&bench->algorithm, optimizer) : DCPS_OK;
+    if (status != DCPS_OK)
+        return status;
     bench->params = (uint64_t)dcps_options_integer(options, "params");
     bench->threads = (uint32_t)dcps_options_integer(options, "threads");
     bench->steps = (uint32_t)dcps_options_integer(options, "steps");
@@ -248,13 +266,13 @@ static dcps_status bench_setup(update_bench *bench)
 
 static dcps_status print_json(const update_bench *bench, double bytes)
 {
-    json_t *result = json_pack(
-        "{s:s, s:s, s:I, s:s, s:s, s:i, s:i, s:{s:f, s:f}, s:f, s:f, s:{s:f}, s:f}", "schema", "dcps-bench/1",
-        "benchmark", "update", "params", (json_int_t)bench->params, "algorithm", bench->algorithm.name, "optimizer",
-        bench->algorithm.rule.optimizer == DCPS_OPTIMIZER_MOMENTUM ? "momentum" : "sgd", "threads", (int)bench->threads,
-        "steps", (int)bench->steps, "seconds", "median", bench->median, "p99", bench->p99, "params_per_second",
-        bench->params_per_second, "memory_bytes_per_param", bytes, "limits", "memory_bytes_per_second", bench->memory,
-        "share_of_limit", bench->params_per_second * bytes / bench->memory);
+    json_t *result = json_pack("{s:s, s:s, s:I, s:s, s:s, s:i, s:i, s:{s:f, s:f}, s:f, s:f, s:{s:f}, s:f}", "schema",
+                               "dcps-bench/1", "benchmark", "update", "params", (json_int_t)bench->params, "algorithm",
+                               bench->algorithm.name, "optimizer", dcps_optimizer_name(bench->algorithm.rule.optimizer),
+                               "threads", (int)bench->threads, "steps", (int)bench->steps, "seconds", "median",
+                               bench->median, "p99", bench->p99, "params_per_second", bench->params_per_second,
+                               "memory_bytes_per_param", bytes, "limits", "memory_bytes_per_second", bench->memory,
+                               "share_of_limit", bench->params_per_second * bytes / bench->memory);
     if (result == NULL)
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the result");
     const int failed =

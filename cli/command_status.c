@@ -46,15 +46,15 @@ static json_t *server_json(const char *address, const dcps_server_view *view)
     dcps_staleness_summary staleness;
     dcps_stats_histogram(view->staleness, DCPS_STALENESS_BUCKETS, &staleness);
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "address", address,
-        "state", state_name(reply->state), "algorithm", view->algorithm, "samples", (json_int_t)reply->samples,
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "address",
+        address, "state", state_name(reply->state), "algorithm", view->algorithm, "samples", (json_int_t)reply->samples,
         "samples_per_epoch", (json_int_t)reply->samples_per_epoch, "epochs", (json_int_t)reply->epochs, "updates",
         (json_int_t)reply->updates, "seconds", (double)reply->training_ns / (double)DCPS_NS_PER_S, "workers_live",
         (json_int_t)reply->workers_live, "workers_expected", (json_int_t)reply->workers_expected, "workers_lost",
-        (json_int_t)reply->workers_lost, "pushes_applied", (json_int_t)reply->pushes_applied, "duplicates_ignored",
-        (json_int_t)reply->duplicates_ignored, "stale_ignored", (json_int_t)reply->stale_ignored, "rejected_messages",
-        (json_int_t)reply->rejected_messages, "payload_bytes_in", (json_int_t)reply->payload_bytes_in,
-        "payload_bytes_out", (json_int_t)reply->payload_bytes_out);
+        (json_int_t)reply->workers_lost, "pushes_applied", (json_int_t)reply->pushes_applied, "pushes_dropped",
+        (json_int_t)reply->pushes_dropped, "duplicates_ignored", (json_int_t)reply->duplicates_ignored, "stale_ignored",
+        (json_int_t)reply->stale_ignored, "rejected_messages", (json_int_t)reply->rejected_messages, "payload_bytes_in",
+        (json_int_t)reply->payload_bytes_in, "payload_bytes_out", (json_int_t)reply->payload_bytes_out);
     json_t *loss = isfinite(reply->train_loss) ? json_real(reply->train_loss) : json_null();
     json_t *mean = isfinite(staleness.mean) ? json_real(staleness.mean) : json_null();
     if (object != NULL) {
@@ -93,7 +93,7 @@ static void add_row(dcps_table *table, const char *address, const dcps_server_vi
     dcps_table_cell(table, "%s", address);
     if (!view->known) {
         dcps_table_cell(table, "silent");
-        for (int i = 0; i < 9; i++) {
+        for (int i = 0; i < 10; i++) {
             dcps_table_cell(table, "–");
         }
         return;
@@ -109,14 +109,15 @@ static void add_row(dcps_table *table, const char *address, const dcps_server_vi
     dcps_table_cell(table, isfinite(reply->train_loss) ? "%.4f" : "–", reply->train_loss);
     dcps_table_cell(table, isfinite(staleness.mean) ? "%.2f" : "–", staleness.mean);
     dcps_table_cell(table, "%" PRIu32, reply->workers_lost);
+    dcps_table_cell(table, "%s", dcps_format_count((double)reply->pushes_dropped, text, sizeof(text)));
     dcps_table_cell(table, "%s", dcps_format_count((double)reply->duplicates_ignored, text, sizeof(text)));
     dcps_table_cell(table, "%s", dcps_format_count((double)reply->rejected_messages, text, sizeof(text)));
 }
 
 static dcps_status print_table(dcps_monitor *monitor)
 {
-    static const char *const headings[] = {"server", "state",     "algorithm", "workers",    "epoch",   "updates",
-                                           "loss",   "staleness", "lost",      "duplicates", "rejected"};
+    static const char *const headings[] = {"server", "state",     "algorithm", "workers", "epoch",      "updates",
+                                           "loss",   "staleness", "lost",      "dropped", "duplicates", "rejected"};
     dcps_table *table = NULL;
     dcps_status status = dcps_table_create(&table);
     if (status != DCPS_OK) {

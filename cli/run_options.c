@@ -20,7 +20,7 @@ const dcps_option dcps_run_options[] = {
      .type = DCPS_OPTION_TEXT,
      .default_text = "asgd",
      .value_name = "NAME",
-     .help = "sgd, ssgd, asgd, ssp, dc-asgd-c, dc-asgd-a"},
+     .help = "Update rule and consistency, by name: 'dcps algorithms' lists them"},
     {.name = "workers",
      .type = DCPS_OPTION_INTEGER,
      .default_text = "4",
@@ -77,10 +77,32 @@ const dcps_option dcps_compare_options[] = {
     {.name = NULL},
 };
 
-const char *const dcps_server_pass_through[] = {
-    "epochs",   "batch-size",     "learning-rate", "warmup-epochs",     "decay-epochs", "decay-factor",
-    "momentum", "weight-decay",   "lambda",        "mean-square-decay", "ssp-bound",    "optimizer",
-    "lease-ms", "start-grace-ms", "block-params",  "transport",         "log-level",    NULL};
+const char *const dcps_server_pass_through[] = {"epochs",
+                                                "batch-size",
+                                                "learning-rate",
+                                                "warmup-epochs",
+                                                "decay-epochs",
+                                                "decay-factor",
+                                                "consistency",
+                                                "backup-workers",
+                                                "ssp-bound",
+                                                "max-staleness",
+                                                "compensation",
+                                                "lambda",
+                                                "mean-square-decay",
+                                                "mean-square",
+                                                "correction-bound",
+                                                "step-size",
+                                                "adadelay-offset",
+                                                "optimizer",
+                                                "momentum",
+                                                "weight-decay",
+                                                "lease-ms",
+                                                "start-grace-ms",
+                                                "block-params",
+                                                "transport",
+                                                "log-level",
+                                                NULL};
 const char *const dcps_worker_pass_through[] = {"model", "data", "device", "log-level", NULL};
 
 /* Options of `dcps run` alone that servers take. */

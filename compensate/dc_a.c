@@ -23,5 +23,8 @@ DCPS_TILE_FUNCTION void dc_a_run(const dcps_coefficients *coefficients, const dc
     }
 }
 
-const dcps_stage_ops dcps_stage_dc_a = {
-    .name = "dc-a", .needs_pulled = true, .state_names = {"mean_square"}, .run = dc_a_run};
+const dcps_stage_ops dcps_stage_dc_a = {.name = "dc-a",
+                                        .formula = "s <- m*s + (1-m)*g*g; g <- g + lambda/sqrt(s+1e-7)*g*g*(w-w_bak)",
+                                        .needs_pulled = true,
+                                        .states = {{"mean_square", DCPS_STATE_MEAN_SQUARE}},
+                                        .run = dc_a_run};

@@ -13,4 +13,5 @@ DCPS_TILE_FUNCTION void dc_c_run(const dcps_coefficients *coefficients, const dc
         result[i] = g[i] + (lambda * g[i]) * (g[i] * (w[i] - pulled[i]));
 }
 
-const dcps_stage_ops dcps_stage_dc_c = {.name = "dc-c", .needs_pulled = true, .run = dc_c_run};
+const dcps_stage_ops dcps_stage_dc_c = {
+    .name = "dc-c", .formula = "g <- g + lambda*g*g*(w-w_bak)", .needs_pulled = true, .run = dc_c_run};

@@ -18,4 +18,8 @@ DCPS_TILE_FUNCTION void momentum_run(const dcps_coefficients *coefficients, cons
     }
 }
 
-const dcps_stage_ops dcps_stage_momentum = {.name = "momentum", .state_names = {"momentum"}, .run = momentum_run};
+const dcps_stage_ops dcps_stage_momentum = {.name = "momentum",
+                                            .formula = "u <- mu*u + g; w <- w - eta*u",
+                                            .states = {{"momentum", DCPS_STATE_BLOCK}},
+                                            .direction = DCPS_DIRECTION_STATE,
+                                            .run = momentum_run};

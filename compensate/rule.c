@@ -1,39 +1,30 @@
-/* A rule is a short list of stages; applying it walks a block tile by tile and runs all of them on each. */
+/* A rule is a short list of stages, made from its configuration. */
 #include "compensate/rule.h"
 
 #include <assert.h>
 #include <math.h>
 
 #include "base/alloc.h"
-#include "compensate/stage.h"
-
-enum { MAX_STAGES = 3 }; /* compensation, weight decay, optimizer */
-
-/* A stage and which of the block's states are its own. */
-typedef struct rule_stage {
-    const dcps_stage_ops *ops;
-    uint32_t state_count;
-    uint32_t state_index[DCPS_STAGE_MAX_STATES];
-} rule_stage;
-
-struct dcps_rule {
-    rule_stage stages[MAX_STAGES];
-    uint32_t stage_count;
-    const char *state_names[DCPS_RULE_MAX_STATES];
-    uint32_t state_count;
-    bool needs_pulled;
-    dcps_coefficients coefficients; /* all but the step size */
-};
+#include "compensate/rule_internal.h"
 
 static const dcps_stage_ops *const compensations[] = {
     [DCPS_COMPENSATE_NONE] = NULL,
     [DCPS_COMPENSATE_DC_C] = &dcps_stage_dc_c,
     [DCPS_COMPENSATE_DC_A] = &dcps_stage_dc_a,
+    [DCPS_COMPENSATE_DC_B] = &dcps_stage_dc_b,
+    [DCPS_COMPENSATE_GAP_AWARE] = &dcps_stage_gap_aware,
+};
+
+static const dcps_stage_ops *const step_sizes[] = {
+    [DCPS_STEP_CONSTANT] = NULL,
+    [DCPS_STEP_STALENESS] = &dcps_stage_staleness,
+    [DCPS_STEP_ADADELAY] = &dcps_stage_adadelay,
 };
 
 static const dcps_stage_ops *const optimizers[] = {
-    [DCPS_OPTIMIZER_SGD] = &dcps_stage_sgd,
-    [DCPS_OPTIMIZER_MOMENTUM] = &dcps_stage_momentum,
+    [DCPS_OPTIMIZER_SGD] = &dcps_stage_sgd,           [DCPS_OPTIMIZER_MOMENTUM] = &dcps_stage_momentum,
+    [DCPS_OPTIMIZER_NESTEROV] = &dcps_stage_nesterov, [DCPS_OPTIMIZER_DANA] = &dcps_stage_dana,
+    [DCPS_OPTIMIZER_ORMO] = &dcps_stage_ormo,
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -53,41 +44,101 @@ static dcps_status check_amount(const char *what, double value)
     return dcps_fail(DCPS_INVALID, "%s must be at least 0 and finite in single precision, is %g", what, value);
 }
 
-static dcps_status check_choice(const char *what, uint32_t value, size_t choice_end)
+static dcps_status check_choice(const char *what, uint32_t value, uint32_t least, size_t choice_end)
 {
-    if (value >= 1 && value < choice_end)
+    if (value >= least && value < choice_end)
         return DCPS_OK;
-    return dcps_fail(DCPS_INVALID, "%s %u is unknown: 1 to %zu are known", what, value, choice_end - 1);
+    return dcps_fail(DCPS_INVALID, "%s %u is unknown: %u to %zu are known", what, value, least, choice_end - 1);
+}
+
+static bool corrects_drift(dcps_compensation compensation)
+{
+    return compensation == DCPS_COMPENSATE_DC_C || compensation == DCPS_COMPENSATE_DC_A ||
+           compensation == DCPS_COMPENSATE_DC_B;
+}
+
+/* Two that do the same thing would do it twice. */
+static dcps_status check_chain(const dcps_rule_config *config)
+{
+    dcps_status status = check_choice("compensation", (uint32_t)config->compensation, 1, COUNT_OF(compensations));
+    if (status == DCPS_OK)
+        status = check_choice("second compensation", (uint32_t)config->then, 0, COUNT_OF(compensations));
+    if (status != DCPS_OK || config->then == 0 || compensations[config->then] == NULL)
+        return status;
+    if (config->compensation == config->then || (corrects_drift(config->compensation) && corrects_drift(config->then)))
+        return dcps_fail(
+            DCPS_INVALID,
+            "compensation %s after %s would correct the same drift twice: chain one of dc-c, dc-a and dc-b "
+            "with gap-aware, in either order",
+            compensations[config->then]->name, compensations[config->compensation]->name);
+    return DCPS_OK;
+}
+
+static dcps_status check_choices(const dcps_rule_config *config)
+{
+    dcps_status status = check_chain(config);
+    if (status == DCPS_OK)
+        status = check_choice("step size", (uint32_t)config->step_size, 0, COUNT_OF(step_sizes));
+    if (status == DCPS_OK)
+        status = check_choice("optimizer", (uint32_t)config->optimizer, 1, COUNT_OF(optimizers));
+    return status;
 }
 
 static dcps_status check_config(const dcps_rule_config *config)
 {
-    dcps_status status = check_choice("compensation", (uint32_t)config->compensation, COUNT_OF(compensations));
-    if (status == DCPS_OK)
-        status = check_choice("optimizer", (uint32_t)config->optimizer, COUNT_OF(optimizers));
+    dcps_status status = check_choices(config);
     if (status == DCPS_OK)
         status = check_amount("lambda", config->lambda);
     if (status == DCPS_OK)
         status = check_fraction("mean-square decay", config->mean_square_decay);
     if (status == DCPS_OK)
+        status = check_amount("correction bound", config->correction_bound);
+    if (status == DCPS_OK)
         status = check_fraction("momentum", config->momentum);
     if (status == DCPS_OK)
         status = check_amount("weight decay", config->weight_decay);
+    if (status == DCPS_OK && config->step_size == DCPS_STEP_ADADELAY) {
+        status = check_amount("AdaDelay offset", config->adadelay_offset);
+        if (status == DCPS_OK && !((float)config->adadelay_offset > 0.0f))
+            status = dcps_fail(DCPS_INVALID, "AdaDelay offset must be above 0 in single precision, is %g",
+                               config->adadelay_offset);
+    }
     return status;
+}
+
+static dcps_state_place place_state(dcps_rule *rule, const dcps_stage_state *state)
+{
+    const bool of_worker =
+        state->owner == DCPS_STATE_WORKER || (state->owner == DCPS_STATE_MEAN_SQUARE && rule->mean_square_each_worker);
+    if (of_worker) {
+        assert(rule->worker_state_count < DCPS_RULE_MAX_WORKER_STATES);
+        rule->worker_state_names[rule->worker_state_count] = state->name;
+        return (dcps_state_place){.of_worker = true, .index = rule->worker_state_count++};
+    }
+    assert(rule->state_count < DCPS_RULE_MAX_STATES);
+    rule->state_names[rule->state_count] = state->name;
+    return (dcps_state_place){.index = rule->state_count++};
 }
 
 static void add_stage(dcps_rule *rule, const dcps_stage_ops *ops)
 {
-    assert(rule->stage_count < MAX_STAGES);
-    rule_stage *stage = &rule->stages[rule->stage_count++];
+    assert(rule->stage_count < DCPS_RULE_MAX_STAGES);
+    dcps_rule_stage *stage = &rule->stages[rule->stage_count++];
     stage->ops = ops;
     rule->needs_pulled = rule->needs_pulled || ops->needs_pulled;
-    for (uint32_t i = 0; ops->state_names[i] != NULL; i++) {
-        assert(rule->state_count < DCPS_RULE_MAX_STATES);
-        rule->state_names[rule->state_count] = ops->state_names[i];
-        stage->state_index[i] = rule->state_count++;
-        stage->state_count++;
-    }
+    rule->observer_count += ops->observe != NULL ? 1u : 0u;
+    for (; ops->states[stage->state_count].name != NULL; stage->state_count++)
+        stage->states[stage->state_count] = place_state(rule, &ops->states[stage->state_count]);
+}
+
+/* A stage with a factor of zero is left out, so that it costs nothing and the result is that of the rule without it to the bit. */
+static void add_compensation(dcps_rule *rule, dcps_compensation compensation)
+{
+    const dcps_coefficients *c = &rule->coefficients;
+    const bool idle = (corrects_drift(compensation) && !(c->lambda > 0.0f)) ||
+                      (compensation == DCPS_COMPENSATE_DC_B && !(c->correction_bound > 0.0f));
+    if (compensation != 0 && compensations[compensation] != NULL && !idle)
+        add_stage(rule, compensations[compensation]);
 }
 
 dcps_status dcps_rule_create(const dcps_rule_config *config, dcps_rule **rule)
@@ -98,18 +149,23 @@ dcps_status dcps_rule_create(const dcps_rule_config *config, dcps_rule **rule)
     dcps_rule *made = dcps_alloc(1, sizeof(*made));
     if (made == NULL)
         return dcps_fail(DCPS_NO_MEMORY, "no memory for an update rule of %zu bytes", sizeof(*made));
+    made->mean_square_each_worker = config->mean_square_each_worker;
+    made->momentum = config->momentum;
     made->coefficients = (dcps_coefficients){
         .lambda = (float)config->lambda,
         .mean_square_decay = (float)config->mean_square_decay,
         .mean_square_gain = (float)(1.0 - config->mean_square_decay),
+        .correction_bound = (float)config->correction_bound,
         .momentum = (float)config->momentum,
         .weight_decay = (float)config->weight_decay,
+        .adadelay_offset = (float)config->adadelay_offset,
     };
-    /* A stage with a factor of zero is left out, so that it costs nothing and the result is that of the rule without it to the bit. */
-    if (compensations[config->compensation] != NULL && made->coefficients.lambda > 0.0f)
-        add_stage(made, compensations[config->compensation]);
+    add_compensation(made, config->compensation);
+    add_compensation(made, config->then);
     if (made->coefficients.weight_decay > 0.0f)
         add_stage(made, &dcps_stage_weight_decay);
+    if (step_sizes[config->step_size] != NULL)
+        add_stage(made, step_sizes[config->step_size]);
     add_stage(made, optimizers[config->optimizer]);
     *rule = made;
     return DCPS_OK;
@@ -139,78 +195,23 @@ int dcps_rule_needs_pulled_weights(const dcps_rule *rule)
     return rule->needs_pulled;
 }
 
-/* What one call of dcps_rule_apply works on. */
-typedef struct rule_update {
-    const dcps_rule *rule;
-    const dcps_rule_block *block;
-    const float *gradient;
-    const float *pulled;
-    float *snapshot;
-    dcps_coefficients coefficients;
-} rule_update;
-
-/* Runs every stage on parameters [first, first + count). Gradients pass between stages through two buffers in turn. */
-static void apply_tile(const rule_update *update, size_t first, size_t count)
+uint32_t dcps_rule_worker_state_count(const dcps_rule *rule)
 {
-    _Alignas(DCPS_TILE_ALIGN_BYTES) float results[2][DCPS_TILE_PARAMS];
-    const dcps_rule *rule = update->rule;
-    dcps_tile tile;
-    tile.gradient =
-        dcps_tile_align(update->gradient + first, count, results[1]); /* the first stage writes results[0] */
-    tile.weights = update->block->weights + first;
-    tile.pulled = rule->needs_pulled ? update->pulled + first : NULL;
-    tile.snapshot = update->snapshot + first;
-    tile.count = count;
-    for (uint32_t i = 0; i < rule->stage_count; i++) {
-        const rule_stage *stage = &rule->stages[i];
-        for (uint32_t k = 0; k < stage->state_count; k++)
-            tile.states[k] = update->block->states[stage->state_index[k]] + first;
-        tile.result = results[i % 2];
-        stage->ops->run(&update->coefficients, &tile);
-        tile.gradient = tile.result;
-    }
+    return rule->worker_state_count;
 }
 
-static void prefetch(const float *values, size_t count)
+const char *dcps_rule_worker_state_name(const dcps_rule *rule, uint32_t index)
 {
-    for (size_t i = 0; i < count; i += DCPS_CACHE_LINE_PARAMS)
-        __builtin_prefetch(values + i);
+    assert(index < rule->worker_state_count);
+    return rule->worker_state_names[index];
 }
 
-/* Starts to load what the stages will need of parameters [first, first + count), so that it is there when their turn comes. The snapshot is only
- * written, but its cache lines are fetched too: that it is written through the cache is wanted, because it is sent next. */
-static void prefetch_tile(const rule_update *update, size_t first, size_t count)
+int dcps_rule_looks_ahead(const dcps_rule *rule)
 {
-    const dcps_rule *rule = update->rule;
-    prefetch(update->gradient + first, count);
-    prefetch(update->block->weights + first, count);
-    prefetch(update->snapshot + first, count);
-    if (rule->needs_pulled)
-        prefetch(update->pulled + first, count);
-    for (uint32_t i = 0; i < rule->state_count; i++)
-        prefetch(update->block->states[i] + first, count);
+    return rule->stages[rule->stage_count - 1u].ops->show != NULL;
 }
 
-static size_t tile_count(size_t left)
+const char *dcps_rule_stage_formula(const dcps_rule *rule, uint32_t index)
 {
-    return left < DCPS_TILE_PARAMS ? left : DCPS_TILE_PARAMS;
-}
-
-void dcps_rule_apply(const dcps_rule *rule, const dcps_rule_block *block, const float *gradient, const float *pulled,
-                     float step_size, float *snapshot)
-{
-    assert(pulled != NULL || !rule->needs_pulled);
-    rule_update update = {.rule = rule,
-                          .block = block,
-                          .gradient = gradient,
-                          .pulled = pulled,
-                          .snapshot = snapshot,
-                          .coefficients = rule->coefficients};
-    update.coefficients.step_size = step_size;
-    for (size_t first = 0, next; first < block->count; first = next) {
-        const size_t count = tile_count(block->count - first);
-        next = first + count;
-        prefetch_tile(&update, next, tile_count(block->count - next));
-        apply_tile(&update, first, count);
-    }
+    return index < rule->stage_count ? rule->stages[index].ops->formula : NULL;
 }

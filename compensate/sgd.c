@@ -14,4 +14,5 @@ DCPS_TILE_FUNCTION void sgd_run(const dcps_coefficients *coefficients, const dcp
     }
 }
 
-const dcps_stage_ops dcps_stage_sgd = {.name = "sgd", .run = sgd_run};
+const dcps_stage_ops dcps_stage_sgd = {
+    .name = "sgd", .formula = "w <- w - eta*g", .direction = DCPS_DIRECTION_GRADIENT, .run = sgd_run};

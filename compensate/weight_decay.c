@@ -11,4 +11,5 @@ DCPS_TILE_FUNCTION void weight_decay_run(const dcps_coefficients *coefficients, 
         result[i] = g[i] + decay * w[i];
 }
 
-const dcps_stage_ops dcps_stage_weight_decay = {.name = "weight-decay", .run = weight_decay_run};
+const dcps_stage_ops dcps_stage_weight_decay = {
+    .name = "weight-decay", .formula = "g <- g + wd*w", .run = weight_decay_run};

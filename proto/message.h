@@ -139,6 +139,7 @@ typedef struct dcps_status_reply {
     uint32_t workers_lost;       /* leases expired so far */
     uint32_t snapshots;          /* evaluation snapshots complete on this server */
     uint64_t pushes_applied;     /* over all blocks */
+    uint64_t pushes_dropped;     /* too late: by the largest staleness, or after their round had closed */
     uint64_t duplicates_ignored; /* repeated requests answered without applying */
     uint64_t stale_ignored;      /* requests older than the last one answered */
     uint64_t rejected_messages;  /* malformed, oversized, unknown session, … */

@@ -181,6 +181,7 @@ static dcps_status take_status_reply(const Dcps__StatusReply *from, dcps_status_
                                  .workers_lost = from->workers_lost,
                                  .snapshots = from->snapshots,
                                  .pushes_applied = from->pushes_applied,
+                                 .pushes_dropped = from->pushes_dropped,
                                  .duplicates_ignored = from->duplicates_ignored,
                                  .stale_ignored = from->stale_ignored,
                                  .rejected_messages = from->rejected_messages,

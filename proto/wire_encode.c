@@ -172,6 +172,7 @@ static Dcps__StatusReply *put_status_reply(encoding *to, const dcps_status_reply
     reply->workers_lost = from->workers_lost;
     reply->snapshots = from->snapshots;
     reply->pushes_applied = from->pushes_applied;
+    reply->pushes_dropped = from->pushes_dropped;
     reply->duplicates_ignored = from->duplicates_ignored;
     reply->stale_ignored = from->stale_ignored;
     reply->rejected_messages = from->rejected_messages;

@@ -13,15 +13,8 @@ void dcps_checkpoint_fini(dcps_checkpoint *checkpoint)
 {
     dcps_control_image_fini(&checkpoint->control);
     dcps_shard_image_fini(&checkpoint->shard);
+    dcps_free(checkpoint->state_workers);
     *checkpoint = (dcps_checkpoint){0};
-}
-
-void dcps_checkpoint_set_states(dcps_checkpoint *checkpoint, const dcps_rule *rule)
-{
-    checkpoint->state_count = dcps_rule_state_count(rule);
-    for (uint32_t i = 0; i < checkpoint->state_count; i++) {
-        snprintf(checkpoint->state_names[i], sizeof(checkpoint->state_names[i]), "%s", dcps_rule_state_name(rule, i));
-    }
 }
 
 /* Only the shard of block 0 has a book of mini-batches. */
@@ -55,7 +48,8 @@ dcps_status dcps_checkpoint_take_shards(dcps_checkpoint *checkpoint, dcps_shard_
     for (uint32_t i = 0; i < count; i++) {
         dcps_shard_image_fini(&images[i]);
     }
-    return all->blocks != NULL ? DCPS_OK : dcps_fail(DCPS_NO_MEMORY, "no memory for a checkpoint of %u blocks", total);
+    return all->blocks != NULL ? dcps_checkpoint_note_workers(checkpoint)
+                               : dcps_fail(DCPS_NO_MEMORY, "no memory for a checkpoint of %u blocks", total);
 }
 
 dcps_status dcps_checkpoint_path(const char *dir, uint32_t index, uint32_t count, char path[PATH_MAX])
@@ -73,18 +67,6 @@ dcps_status dcps_checkpoint_server_blocks(const dcps_control_image *control, uin
         *end = dcps_partition_first_block(partition, (index + 1u) * shards);
     }
     return status;
-}
-
-dcps_status dcps_checkpoint_array_name(const dcps_checkpoint *checkpoint, uint32_t array,
-                                       const dcps_layout_tensor *tensor, uint64_t first, uint64_t end, char *out,
-                                       size_t capacity)
-{
-    const char *state = array == 0 ? "" : checkpoint->state_names[array - 1u];
-    const char *slash = array == 0 ? "" : "/";
-    if (first == 0 && end == tensor->count_params) {
-        return dcps_format(out, capacity, "%s%s%s", state, slash, tensor->name);
-    }
-    return dcps_format(out, capacity, "%s%s%s[%" PRIu64 ":%" PRIu64 "]", state, slash, tensor->name, first, end);
 }
 
 /* Takes over from the files of a set what belongs to the whole run. */
@@ -172,6 +154,9 @@ dcps_status dcps_checkpoint_load(const char *dir, const dcps_checkpoint_target *
     }
     if (status == DCPS_OK) {
         status = merge_blocks(&set, first, end, &made.shard);
+    }
+    if (status == DCPS_OK) {
+        status = dcps_checkpoint_merge_states(&set, &made);
     }
     if (status == DCPS_OK) {
         status = dcps_checkpoint_fill(&set, &made);

@@ -1,7 +1,8 @@
 /* Checkpoints: one safetensors file a server, from which any number of servers and shards can go on.
  *
  * "DIR/dcps-<index>-of-<count>.safetensors" holds every tensor of the layout under its own name (a part of one that is cut between servers as
- * the flat slice "name[first:end]"), optimizer state as "<state>/<tensor>", and in its metadata: "format"; "dcps", a JSON text with all else; and
+ * the flat slice "name[first:end]"), optimizer state as "<state>/<tensor>", that of worker N as "worker_<state>.N/<tensor>", and in its metadata: "format"; "dcps", a JSON text
+ * with all else; and
  * "crc32", 8 hexadecimal digits: zlib's crc32 over that JSON text followed by the whole data part of the file. It is checked before a file is used.
  *
  * Blocking file access: on a thread that may wait. */
@@ -33,6 +34,10 @@ typedef struct dcps_checkpoint {
     uint32_t epochs;
     uint32_t state_count; /* arrays beside the weights, in the order of dcps_image_block.states */
     char state_names[DCPS_RULE_MAX_STATES][DCPS_CHECKPOINT_NAME_BYTES];
+    uint32_t worker_state_count; /* likewise of each worker, in the order of dcps_image_worker_states.values */
+    char worker_state_names[DCPS_RULE_MAX_WORKER_STATES][DCPS_CHECKPOINT_NAME_BYTES];
+    uint32_t state_worker_count; /* workers that have such states at any block */
+    uint32_t *state_workers;     /* ascending */
     dcps_control_image control;
     dcps_shard_image shard; /* all blocks of the server as if it were one shard, ascending */
 } dcps_checkpoint;
@@ -42,7 +47,8 @@ void dcps_checkpoint_fini(dcps_checkpoint *checkpoint);
 /* Names the state arrays after those that `rule` keeps. */
 void dcps_checkpoint_set_states(dcps_checkpoint *checkpoint, const dcps_rule *rule);
 
-/* Moves the content of `count` shard images, in the order of the shards, into checkpoint->shard; they are empty afterwards, whatever is returned. */
+/* Moves the content of `count` shard images, in the order of the shards, into checkpoint->shard and notes which workers have states; they are empty afterwards, whatever is
+ * returned. */
 DCPS_MUST_CHECK dcps_status dcps_checkpoint_take_shards(dcps_checkpoint *checkpoint, dcps_shard_image *images,
                                                         uint32_t count);
 

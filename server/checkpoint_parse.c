@@ -166,7 +166,28 @@ static dcps_status parse_seqs(const json_t *json, dcps_image_block *block)
     return DCPS_OK;
 }
 
-static dcps_status parse_blocks(const json_t *root, uint32_t block_limit, dcps_shard_image *shard)
+/* A checkpoint written before these were counted has states that saw every update. */
+static dcps_status parse_state_updates(const json_t *json, uint32_t state_count, dcps_image_block *block)
+{
+    const json_t *list = json_object_get(json, "state_updates");
+    for (uint32_t i = 0; i < state_count && list == NULL; i++) {
+        block->state_updates[i] = block->version;
+    }
+    if (list == NULL) {
+        return DCPS_OK;
+    }
+    if (!json_is_array(list) || json_array_size(list) != state_count) {
+        return bad("state_updates");
+    }
+    for (uint32_t i = 0; i < state_count; i++) {
+        if (!get_number(json_array_get(list, i), block->version, &block->state_updates[i])) {
+            return bad("state_updates");
+        }
+    }
+    return DCPS_OK;
+}
+
+static dcps_status parse_blocks(const json_t *root, uint32_t block_limit, uint32_t state_count, dcps_shard_image *shard)
 {
     const json_t *list = json_object_get(root, "blocks");
     size_t count = json_array_size(list);
@@ -191,6 +212,9 @@ static dcps_status parse_blocks(const json_t *root, uint32_t block_limit, dcps_s
         }
         if (status == DCPS_OK) {
             status = parse_seqs(json, block);
+        }
+        if (status == DCPS_OK) {
+            status = parse_state_updates(json, state_count, block);
         }
         least = block->block + 1u;
     }
@@ -226,19 +250,54 @@ static dcps_status parse_tickets(const json_t *root, dcps_shard_image *shard)
     return DCPS_OK;
 }
 
-static dcps_status parse_states(const json_t *root, dcps_checkpoint *made)
+static dcps_status parse_names(const json_t *root, const char *field, uint32_t limit,
+                               char (*names)[DCPS_CHECKPOINT_NAME_BYTES], uint32_t *count)
 {
-    const json_t *list = json_object_get(root, "states");
-    size_t count = json_array_size(list);
-    if (!json_is_array(list) || count > DCPS_RULE_MAX_STATES) {
-        return bad("states");
+    const json_t *list = json_object_get(root, field);
+    size_t found = json_array_size(list);
+    if (!json_is_array(list) || found > limit) {
+        return bad(field);
     }
     dcps_status status = DCPS_OK;
-    for (size_t i = 0; status == DCPS_OK && i < count; i++) {
-        status = field_name(json_array_get(list, i), "states", made->state_names[i]);
+    for (size_t i = 0; status == DCPS_OK && i < found; i++) {
+        status = field_name(json_array_get(list, i), field, names[i]);
     }
-    made->state_count = (uint32_t)count;
+    *count = (uint32_t)found;
     return status;
+}
+
+static dcps_status parse_state_workers(const json_t *root, dcps_checkpoint *made)
+{
+    const json_t *list = json_object_get(root, "state_workers");
+    size_t count = json_array_size(list);
+    if (!json_is_array(list) || count > DCPS_MAX_WORKERS) {
+        return bad("state_workers");
+    }
+    made->state_workers = dcps_alloc(count + 1u, sizeof(*made->state_workers));
+    if (made->state_workers == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for %zu workers of a checkpoint", count);
+    }
+    uint64_t least = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t worker;
+        if (!get_number(json_array_get(list, i), DCPS_MAX_WORKERS - 1u, &worker) || worker < least) {
+            return bad("state_workers");
+        }
+        made->state_workers[made->state_worker_count++] = (uint32_t)worker;
+        least = worker + 1u;
+    }
+    return DCPS_OK;
+}
+
+static dcps_status parse_states(const json_t *root, dcps_checkpoint *made)
+{
+    dcps_status status = parse_names(root, "states", DCPS_RULE_MAX_STATES, made->state_names, &made->state_count);
+    if (status != DCPS_OK || json_object_get(root, "worker_states") == NULL) {
+        return status; /* written before workers had states */
+    }
+    status = parse_names(root, "worker_states", DCPS_RULE_MAX_WORKER_STATES, made->worker_state_names,
+                         &made->worker_state_count);
+    return status == DCPS_OK ? parse_state_workers(root, made) : status;
 }
 
 static dcps_status parse_settings(const json_t *root, dcps_checkpoint *made)
@@ -292,7 +351,7 @@ static dcps_status parse_all(const json_t *root, dcps_checkpoint *made)
         status = status == DCPS_OK ? DCPS_OK : bad("block_params");
     }
     if (status == DCPS_OK) {
-        status = parse_blocks(root, partition.block_count, &made->shard);
+        status = parse_blocks(root, partition.block_count, made->state_count, &made->shard);
     }
     return status == DCPS_OK ? parse_tickets(root, &made->shard) : status;
 }

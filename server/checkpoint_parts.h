@@ -5,6 +5,8 @@
 #include "server/checkpoint.h"
 #include "server/safetensors.h"
 
+#define DCPS_CHECKPOINT_PREFIX_BYTES (DCPS_CHECKPOINT_NAME_BYTES + 24u)
+
 /* ---- checkpoint_text.c: all but the arrays, as JSON ---- */
 
 /* The text belongs to the caller (dcps_free). Errors: DCPS_NO_MEMORY. */
@@ -51,6 +53,13 @@ DCPS_MUST_CHECK dcps_status dcps_checkpoint_set_open(const char *dir, const dcps
 /* Fills the buffers of all blocks of checkpoint->shard from the files of the set. */
 DCPS_MUST_CHECK dcps_status dcps_checkpoint_fill(const dcps_checkpoint_set *set, dcps_checkpoint *checkpoint);
 
+/* ---- checkpoint_states.c ---- */
+
+/* Collects which workers have states at any block of checkpoint->shard. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_note_workers(dcps_checkpoint *checkpoint);
+/* Takes over from the files of a set which workers have states, where the target keeps any, and how many updates each state has seen. */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_merge_states(const dcps_checkpoint_set *set, dcps_checkpoint *checkpoint);
+
 /* ---- checkpoint.c ---- */
 
 DCPS_MUST_CHECK dcps_status dcps_checkpoint_path(const char *dir, uint32_t index, uint32_t count, char path[PATH_MAX]);
@@ -58,7 +67,14 @@ DCPS_MUST_CHECK dcps_status dcps_checkpoint_path(const char *dir, uint32_t index
 DCPS_MUST_CHECK dcps_status dcps_checkpoint_server_blocks(const dcps_control_image *control, uint32_t index,
                                                           uint32_t count, uint32_t shards, dcps_partition *partition,
                                                           uint32_t *first, uint32_t *end);
-/* Name of array 0 (weights) or state array − 1 of a tensor; elements [first, end) of it where that is not the whole. */
+/* Arrays of each block: the weights, then the states of the block, then those of each of state_workers. */
+uint32_t dcps_checkpoint_array_count(const dcps_checkpoint *checkpoint);
+/* Where array `array` of a block is; NULL where the worker whose it is has nothing at the block: zeros. */
+dcps_buffer **dcps_checkpoint_array(const dcps_checkpoint *checkpoint, const dcps_image_block *block, uint32_t array);
+/* What an array is called before the name of its tensor: "" for the weights, "<state>/", "worker_<state>.N/". */
+DCPS_MUST_CHECK dcps_status dcps_checkpoint_array_prefix(const dcps_checkpoint *checkpoint, uint32_t array,
+                                                         char out[DCPS_CHECKPOINT_PREFIX_BYTES]);
+/* Name of array `array` of a tensor; elements [first, end) of it where that is not the whole. */
 DCPS_MUST_CHECK dcps_status dcps_checkpoint_array_name(const dcps_checkpoint *checkpoint, uint32_t array,
                                                        const dcps_layout_tensor *tensor, uint64_t first, uint64_t end,
                                                        char *out, size_t capacity);

@@ -53,11 +53,16 @@ static void resolve_name(const dcps_checkpoint *checkpoint, const char *name, ui
     const dcps_layout *layout = checkpoint->control.layout;
     *array = 0;
     *tensor = find_tensor(layout, name);
-    for (uint32_t i = 0; i < checkpoint->state_count && *tensor == dcps_layout_tensor_count(layout); i++) {
-        size_t length = strlen(checkpoint->state_names[i]);
-        if (strncmp(name, checkpoint->state_names[i], length) == 0 && name[length] == '/') {
-            *array = i + 1u;
-            *tensor = find_tensor(layout, name + length + 1u);
+    for (uint32_t i = 1; i < dcps_checkpoint_array_count(checkpoint) && *tensor == dcps_layout_tensor_count(layout);
+         i++) {
+        char prefix[DCPS_CHECKPOINT_PREFIX_BYTES];
+        if (dcps_checkpoint_array_prefix(checkpoint, i, prefix) != DCPS_OK) {
+            continue;
+        }
+        size_t length = strlen(prefix);
+        if (strncmp(name, prefix, length) == 0) {
+            *array = i;
+            *tensor = find_tensor(layout, name + length);
         }
     }
 }
@@ -114,7 +119,7 @@ static dcps_status check_name(const dcps_checkpoint_file *file, const char *name
 static dcps_status add_source(const dcps_checkpoint *checkpoint, const dcps_checkpoint_file *file,
                               const dcps_safetensors_entry *entry, dcps_sources *sources)
 {
-    char name[DCPS_MAX_NAME_BYTES + DCPS_CHECKPOINT_NAME_BYTES];
+    char name[DCPS_MAX_NAME_BYTES + DCPS_CHECKPOINT_PREFIX_BYTES];
     bool sliced;
     dcps_source source = {.reader = file->reader, .first_byte = entry->first_byte};
     if (!split_slice(entry->name, name, sizeof(name), &sliced, &source.first, &source.end)) {
@@ -194,10 +199,13 @@ static dcps_status read_elements(const dcps_sources *sources, const dcps_checkpo
     while (status == DCPS_OK && first < end) {
         const dcps_source *source = find_source(sources, array, tensor, first);
         if (source == NULL) {
-            return dcps_fail(DCPS_CORRUPT, "%s and the files of its set lack element %" PRIu64 " of %s \"%s\"",
-                             dcps_safetensors_reader_path(sources->example), first,
-                             array == 0 ? "tensor" : checkpoint->state_names[array - 1u],
-                             dcps_layout_tensor_at(checkpoint->control.layout, tensor)->name);
+            char prefix[DCPS_CHECKPOINT_PREFIX_BYTES];
+            status = dcps_checkpoint_array_prefix(checkpoint, array, prefix);
+            return status != DCPS_OK
+                       ? status
+                       : dcps_fail(DCPS_CORRUPT, "%s and the files of its set lack element %" PRIu64 " of \"%s%s\"",
+                                   dcps_safetensors_reader_path(sources->example), first, prefix,
+                                   dcps_layout_tensor_at(checkpoint->control.layout, tensor)->name);
         }
         uint64_t stop = source->end < end ? source->end : end;
         status =
@@ -247,9 +255,9 @@ static dcps_status fill_block(const dcps_sources *sources, const dcps_checkpoint
     uint64_t total = dcps_layout_total_params(checkpoint->control.layout);
     end = end < total ? end : total;
     dcps_status status = DCPS_OK;
-    for (uint32_t array = 0; status == DCPS_OK && array <= checkpoint->state_count; array++) {
-        dcps_buffer **buffer = array == 0 ? &block->weights : &block->states[array - 1u];
-        if (!wanted[array]) {
+    for (uint32_t array = 0; status == DCPS_OK && array < dcps_checkpoint_array_count(checkpoint); array++) {
+        dcps_buffer **buffer = dcps_checkpoint_array(checkpoint, block, array);
+        if (!wanted[array] || buffer == NULL) {
             continue;
         }
         status = dcps_pool_take(pool, buffer);
@@ -265,21 +273,24 @@ dcps_status dcps_checkpoint_fill(const dcps_checkpoint_set *set, dcps_checkpoint
 {
     dcps_sources sources = {.example = set->files[0].reader};
     dcps_pool *pool = NULL;
-    bool wanted[DCPS_RULE_MAX_STATES + 1u] = {true};
+    uint32_t arrays = dcps_checkpoint_array_count(checkpoint);
     uint32_t blocks = checkpoint->shard.block_count;
-    dcps_status status = collect_sources(set, checkpoint, &sources);
+    bool *wanted = dcps_alloc(arrays, sizeof(*wanted));
+    dcps_status status = wanted != NULL ? collect_sources(set, checkpoint, &sources)
+                                        : dcps_fail(DCPS_NO_MEMORY, "no memory for %u arrays of a checkpoint", arrays);
     if (status == DCPS_OK) {
-        size_t limit = (size_t)blocks * (checkpoint->state_count + 1u) + 1u;
+        size_t limit = (size_t)blocks * arrays + 1u;
         status =
             dcps_pool_create("checkpoint", (size_t)checkpoint->control.block_params * sizeof(float), 0, limit, &pool);
     }
-    for (uint32_t i = 0; i < checkpoint->state_count; i++) {
-        wanted[i + 1u] = array_exists(&sources, i + 1u);
+    for (uint32_t i = 0; status == DCPS_OK && i < arrays; i++) {
+        wanted[i] = i == 0 || array_exists(&sources, i);
     }
     for (uint32_t i = 0; status == DCPS_OK && i < blocks; i++) {
         status = fill_block(&sources, checkpoint, wanted, pool, &checkpoint->shard.blocks[i]);
     }
     dcps_pool_destroy(&pool); /* buffers that are out keep it alive */
     dcps_free(sources.items);
+    dcps_free(wanted);
     return status;
 }

@@ -61,7 +61,7 @@ static json_t *encode_workers(const dcps_control_image *control, bool *complete)
     return workers;
 }
 
-static json_t *encode_block(const dcps_image_block *block, bool *complete)
+static json_t *encode_block(const dcps_image_block *block, uint32_t state_count, bool *complete)
 {
     json_t *pushes = json_array();
     for (uint32_t i = 0; i < block->seq_count; i++) {
@@ -69,15 +69,19 @@ static json_t *encode_block(const dcps_image_block *block, bool *complete)
         append(pushes, json_pack("[o, o, o]", number(entry->worker), number(entry->incarnation), number(entry->seq)),
                complete);
     }
-    return json_pack("{s:o, s:o, s:o, s:o}", "block", number(block->block), "version", number(block->version),
-                     "samples", number(block->samples), "last_requests", pushes);
+    json_t *updates = json_array();
+    for (uint32_t i = 0; i < state_count; i++) {
+        append(updates, number(block->state_updates[i]), complete);
+    }
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "block", number(block->block), "version", number(block->version),
+                     "samples", number(block->samples), "last_requests", pushes, "state_updates", updates);
 }
 
-static json_t *encode_blocks(const dcps_shard_image *shard, bool *complete)
+static json_t *encode_blocks(const dcps_checkpoint *checkpoint, bool *complete)
 {
     json_t *blocks = json_array();
-    for (uint32_t i = 0; i < shard->block_count; i++) {
-        append(blocks, encode_block(&shard->blocks[i], complete), complete);
+    for (uint32_t i = 0; i < checkpoint->shard.block_count; i++) {
+        append(blocks, encode_block(&checkpoint->shard.blocks[i], checkpoint->state_count, complete), complete);
     }
     return blocks;
 }
@@ -94,13 +98,22 @@ static json_t *encode_tickets(const dcps_shard_image *shard, bool *complete)
     return json_pack("{s:o, s:o}", "next", number(shard->ticket_next), "open", open);
 }
 
-static json_t *encode_states(const dcps_checkpoint *checkpoint, bool *complete)
+static json_t *encode_names(const char (*names)[DCPS_CHECKPOINT_NAME_BYTES], uint32_t count, bool *complete)
 {
-    json_t *names = json_array();
-    for (uint32_t i = 0; i < checkpoint->state_count; i++) {
-        append(names, json_string(checkpoint->state_names[i]), complete);
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        append(list, json_string(names[i]), complete);
     }
-    return names;
+    return list;
+}
+
+static json_t *encode_state_workers(const dcps_checkpoint *checkpoint, bool *complete)
+{
+    json_t *workers = json_array();
+    for (uint32_t i = 0; i < checkpoint->state_worker_count; i++) {
+        append(workers, number(checkpoint->state_workers[i]), complete);
+    }
+    return workers;
 }
 
 static json_t *encode_all(const dcps_checkpoint *checkpoint, bool *complete)
@@ -108,22 +121,24 @@ static json_t *encode_all(const dcps_checkpoint *checkpoint, bool *complete)
     const dcps_control_image *control = &checkpoint->control;
     const dcps_shard_image *shard = &checkpoint->shard;
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /* one pair a line below */
-        "generation", number(checkpoint->generation),                                       //
-        "run", number(control->run),                                                        //
-        "server_index", number(checkpoint->server_index),                                   //
-        "server_count", number(checkpoint->server_count),                                   //
-        "algorithm", checkpoint->algorithm,                                                 //
-        "seed", number(checkpoint->seed),                                                   //
-        "batch_size", number(checkpoint->batch_size),                                       //
-        "epochs", number(checkpoint->epochs),                                               //
-        "samples_per_epoch", number(control->samples_per_epoch),                            //
-        "block_params", number(control->block_params),                                      //
-        "states", encode_states(checkpoint, complete),                                      //
-        "layout", encode_layout(control->layout, complete),                                 //
-        "workers", encode_workers(control, complete),                                       //
-        "blocks", encode_blocks(shard, complete),                                           //
-        "tickets", encode_tickets(shard, complete),                                         //
+        "{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /* one pair a line below */
+        "generation", number(checkpoint->generation),                                                 //
+        "run", number(control->run),                                                                  //
+        "server_index", number(checkpoint->server_index),                                             //
+        "server_count", number(checkpoint->server_count),                                             //
+        "algorithm", checkpoint->algorithm,                                                           //
+        "seed", number(checkpoint->seed),                                                             //
+        "batch_size", number(checkpoint->batch_size),                                                 //
+        "epochs", number(checkpoint->epochs),                                                         //
+        "samples_per_epoch", number(control->samples_per_epoch),                                      //
+        "block_params", number(control->block_params),                                                //
+        "states", encode_names(checkpoint->state_names, checkpoint->state_count, complete),           //
+        "worker_states", encode_names(checkpoint->worker_state_names, checkpoint->worker_state_count, complete), //
+        "state_workers", encode_state_workers(checkpoint, complete),                                             //
+        "layout", encode_layout(control->layout, complete),                                                      //
+        "workers", encode_workers(control, complete),                                                            //
+        "blocks", encode_blocks(checkpoint, complete),                                                           //
+        "tickets", encode_tickets(shard, complete),                                                              //
         "training_ns", number(shard->training_ns));
 }
 

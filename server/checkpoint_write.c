@@ -37,7 +37,7 @@ static dcps_status each_piece(const dcps_checkpoint *checkpoint, dcps_piece_fn v
     uint64_t held_end;
     held_range(checkpoint, &held_first, &held_end);
     dcps_status status = DCPS_OK;
-    for (uint32_t array = 0; array <= checkpoint->state_count; array++) {
+    for (uint32_t array = 0; array < dcps_checkpoint_array_count(checkpoint); array++) {
         for (uint32_t i = 0; status == DCPS_OK && i < dcps_layout_tensor_count(checkpoint->control.layout); i++) {
             const dcps_layout_tensor *tensor = dcps_layout_tensor_at(checkpoint->control.layout, i);
             uint64_t first = tensor->offset_params > held_first ? tensor->offset_params : held_first;
@@ -75,6 +75,9 @@ static dcps_status add_to_header(void *context, const dcps_checkpoint *checkpoin
     return dcps_safetensors_header_add(context, name, dim_count, dims);
 }
 
+#define ZERO_PARAMS 1024u
+static const float zeros[ZERO_PARAMS];
+
 /* Hands over the values of a piece, run by run: a piece may lie in several blocks. */
 static dcps_status each_run(const dcps_checkpoint *checkpoint, const dcps_piece *piece, dcps_run_fn visit,
                             void *context)
@@ -89,9 +92,14 @@ static dcps_status each_run(const dcps_checkpoint *checkpoint, const dcps_piece 
         uint64_t block_end = (block->block + UINT64_C(1)) * block_params;
         uint64_t count = (end < block_end ? end : block_end) - position;
         uint64_t inside = position - block->block * block_params;
-        const dcps_buffer *buffer = piece->array == 0 ? block->weights : block->states[piece->array - 1u];
-        assert(buffer != NULL && (inside + count) * sizeof(float) <= buffer->bytes);
-        status = visit(context, (const float *)buffer->data + inside, (size_t)count * sizeof(float));
+        dcps_buffer *const *buffer = dcps_checkpoint_array(checkpoint, block, piece->array);
+        if (buffer == NULL) { /* this worker has nothing here yet */
+            count = count < ZERO_PARAMS ? count : ZERO_PARAMS;
+            status = visit(context, zeros, (size_t)count * sizeof(float));
+        } else {
+            assert(*buffer != NULL && (inside + count) * sizeof(float) <= (*buffer)->bytes);
+            status = visit(context, (const float *)(*buffer)->data + inside, (size_t)count * sizeof(float));
+        }
         position += count;
     }
     return status;

@@ -7,35 +7,30 @@
 #include "base/clock.h"
 #include "dcps/layout.h"
 
-#define DEFAULT_MOMENTUM 0.9
-
-/* Refuses a flag that would have no effect. */
-static dcps_status refuse_useless(const dcps_options *options, const char *flag, bool useful, const char *needs)
-{
-    if (!useful && dcps_options_is_set(options, flag)) {
-        return dcps_fail(DCPS_INVALID, "--%s has no effect with --algorithm %s: it needs %s", flag,
-                         dcps_options_text(options, "algorithm"), needs);
-    }
-    return DCPS_OK;
-}
-
+/* Refuses flags that would have no effect. */
 static dcps_status check_overrides(const dcps_options *options, const dcps_algorithm *algorithm)
 {
     const struct {
         const char *flag;
-        bool useful;
         const char *needs;
     } checks[] = {
-        {"lambda", algorithm->rule.compensation != DCPS_COMPENSATE_NONE, "dc-asgd-c or dc-asgd-a"},
-        {"mean-square-decay", algorithm->rule.compensation == DCPS_COMPENSATE_DC_A, "dc-asgd-a"},
-        {"ssp-bound", algorithm->consistency == DCPS_CONSISTENCY_SSP, "ssp"},
-        {"momentum", algorithm->rule.optimizer == DCPS_OPTIMIZER_MOMENTUM, "--optimizer momentum"},
+        {"lambda", "--compensation dc-c, dc-a or dc-b"},
+        {"mean-square-decay", "--compensation dc-a or dc-b"},
+        {"mean-square", "--compensation dc-a or dc-b"},
+        {"correction-bound", "--compensation dc-b"},
+        {"adadelay-offset", "--step-size adadelay"},
+        {"momentum", "--optimizer momentum, nesterov, dana or ormo"},
+        {"ssp-bound", "--consistency ssp"},
+        {"backup-workers", "--consistency bsp"},
+        {"max-staleness", "--consistency asp or ssp"},
     };
-    dcps_status status = DCPS_OK;
-    for (size_t i = 0; status == DCPS_OK && i < sizeof(checks) / sizeof(checks[0]); i++) {
-        status = refuse_useless(options, checks[i].flag, checks[i].useful, checks[i].needs);
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        if (dcps_options_is_set(options, checks[i].flag) && !dcps_algorithm_uses(algorithm, checks[i].flag)) {
+            return dcps_fail(DCPS_INVALID, "--%s has no effect with --algorithm %s: it needs %s", checks[i].flag,
+                             dcps_options_text(options, "algorithm"), checks[i].needs);
+        }
     }
-    return status;
+    return DCPS_OK;
 }
 
 static void override_real(const dcps_options *options, const char *flag, double *value)
@@ -45,36 +40,73 @@ static void override_real(const dcps_options *options, const char *flag, double 
     }
 }
 
+static void override_count(const dcps_options *options, const char *flag, uint32_t *value)
+{
+    if (dcps_options_is_set(options, flag)) {
+        *value = (uint32_t)dcps_options_integer(options, flag);
+    }
+}
+
+/* Exchanges the parts of the preset that flags name. */
+static dcps_status override_parts(const dcps_options *options, dcps_algorithm *algorithm)
+{
+    const struct {
+        const char *flag;
+        dcps_status (*set)(dcps_algorithm *, const char *);
+    } parts[] = {{"consistency", dcps_algorithm_set_consistency},
+                 {"compensation", dcps_algorithm_set_compensation},
+                 {"step-size", dcps_algorithm_set_step_size},
+                 {"optimizer", dcps_algorithm_set_optimizer}};
+    dcps_status status = DCPS_OK;
+    for (size_t i = 0; status == DCPS_OK && i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (dcps_options_is_set(options, parts[i].flag)) {
+            status = parts[i].set(algorithm, dcps_options_text(options, parts[i].flag));
+        }
+    }
+    return status;
+}
+
+static void override_numbers(const dcps_options *options, dcps_algorithm *algorithm)
+{
+    dcps_rule_config *rule = &algorithm->rule;
+    uint32_t limit = 0;
+    override_real(options, "lambda", &rule->lambda);
+    override_real(options, "mean-square-decay", &rule->mean_square_decay);
+    override_real(options, "correction-bound", &rule->correction_bound);
+    override_real(options, "adadelay-offset", &rule->adadelay_offset);
+    override_real(options, "momentum", &rule->momentum);
+    override_real(options, "weight-decay", &rule->weight_decay);
+    override_count(options, "ssp-bound", &algorithm->ssp_bound);
+    override_count(options, "backup-workers", &algorithm->backup_workers);
+    override_count(options, "max-staleness", &limit);
+    if (limit > 0) {
+        algorithm->cuts_off = true;
+        algorithm->max_staleness = limit;
+    }
+    if (dcps_options_is_set(options, "mean-square")) {
+        rule->mean_square_each_worker = strcmp(dcps_options_text(options, "mean-square"), "worker") == 0;
+    }
+}
+
 static dcps_status read_algorithm(const dcps_options *options, dcps_server_config *config)
 {
     dcps_algorithm *algorithm = &config->algorithm;
     dcps_status status = dcps_algorithm_preset(dcps_options_text(options, "algorithm"), algorithm);
+    if (status == DCPS_OK) {
+        status = override_parts(options, algorithm);
+    }
+    if (status == DCPS_OK) {
+        status = check_overrides(options, algorithm);
+    }
     if (status != DCPS_OK) {
         return status;
     }
-    if (dcps_options_is_set(options, "optimizer")) {
-        bool momentum = strcmp(dcps_options_text(options, "optimizer"), "momentum") == 0;
-        if (momentum && algorithm->rule.optimizer != DCPS_OPTIMIZER_MOMENTUM) {
-            algorithm->rule.momentum = DEFAULT_MOMENTUM;
-        }
-        algorithm->rule.optimizer = momentum ? DCPS_OPTIMIZER_MOMENTUM : DCPS_OPTIMIZER_SGD;
-    }
-    status = check_overrides(options, algorithm);
-    if (status != DCPS_OK) {
-        return status;
-    }
-    override_real(options, "lambda", &algorithm->rule.lambda);
-    override_real(options, "mean-square-decay", &algorithm->rule.mean_square_decay);
-    override_real(options, "momentum", &algorithm->rule.momentum);
-    override_real(options, "weight-decay", &algorithm->rule.weight_decay);
-    if (dcps_options_is_set(options, "ssp-bound")) {
-        algorithm->ssp_bound = (uint32_t)dcps_options_integer(options, "ssp-bound");
-    }
+    override_numbers(options, algorithm);
     if (strcmp(algorithm->name, "sgd") == 0 && config->workers > 1) {
         return dcps_fail(DCPS_INVALID, "--algorithm sgd trains with one worker, --workers says %u: choose ssgd or asgd",
                          config->workers);
     }
-    return DCPS_OK;
+    return dcps_algorithm_check(algorithm, config->workers);
 }
 
 static dcps_status read_schedule(const dcps_options *options, dcps_server_config *config)
@@ -259,9 +291,56 @@ static size_t append(char text[DCPS_MAX_TEXT_BYTES], size_t used, const char *fo
     return end < DCPS_MAX_TEXT_BYTES ? end : DCPS_MAX_TEXT_BYTES - 1u;
 }
 
+/* What gradients go through, with the numbers that matter. */
+static size_t describe_rule(const dcps_algorithm *algorithm, char text[DCPS_MAX_TEXT_BYTES], size_t used)
+{
+    const dcps_rule_config *rule = &algorithm->rule;
+    if (rule->compensation != DCPS_COMPENSATE_NONE) {
+        used = append(text, used, ", compensation %s", dcps_compensation_name(rule->compensation));
+        used = rule->then != 0 ? append(text, used, ",%s", dcps_compensation_name(rule->then)) : used;
+    }
+    const struct {
+        const char *parameter;
+        double value;
+    } numbers[] = {{"lambda", rule->lambda},
+                   {"mean-square-decay", rule->mean_square_decay},
+                   {"correction-bound", rule->correction_bound},
+                   {"adadelay-offset", rule->adadelay_offset},
+                   {"momentum", rule->momentum}};
+    if (dcps_algorithm_uses(algorithm, "mean-square") && rule->mean_square_each_worker) {
+        used = append(text, used, ", mean-square of each worker");
+    }
+    if (rule->step_size != DCPS_STEP_CONSTANT) {
+        used = append(text, used, ", step size %s", dcps_step_size_name(rule->step_size));
+    }
+    used = append(text, used, ", optimizer %s", dcps_optimizer_name(rule->optimizer));
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (dcps_algorithm_uses(algorithm, numbers[i].parameter)) {
+            used = append(text, used, ", %s %g", numbers[i].parameter, numbers[i].value);
+        }
+    }
+    return append(text, used, ", weight decay %g", rule->weight_decay);
+}
+
+static size_t describe_consistency(const dcps_algorithm *algorithm, char text[DCPS_MAX_TEXT_BYTES], size_t used)
+{
+    used = append(text, used, ", consistency %s", dcps_consistency_name(algorithm->consistency));
+    if (algorithm->consistency == DCPS_CONSISTENCY_SSP) {
+        used = append(text, used, ", ssp bound %u", algorithm->ssp_bound);
+    }
+    if (algorithm->backup_workers > 0) {
+        used = append(text, used, ", backup workers %u", algorithm->backup_workers);
+    }
+    if (algorithm->cuts_off && algorithm->max_staleness > 0) {
+        used = append(text, used, ", largest staleness %llu", (unsigned long long)algorithm->max_staleness);
+    } else if (algorithm->cuts_off) {
+        used = append(text, used, ", largest staleness twice the workers");
+    }
+    return used;
+}
+
 void dcps_server_config_describe(const dcps_server_config *config, char text[DCPS_MAX_TEXT_BYTES])
 {
-    const dcps_rule_config *rule = &config->algorithm.rule;
     const dcps_schedule *schedule = &config->schedule;
     size_t used = append(text, 0, "algorithm %s, learning rate %g", config->algorithm.name, schedule->base);
     if (schedule->warmup_epochs > 0) {
@@ -273,14 +352,6 @@ void dcps_server_config_describe(const dcps_server_config *config, char text[DCP
     if (schedule->decay_count > 0) {
         used = append(text, used, " by %g", schedule->decay_factor);
     }
-    if (rule->compensation != DCPS_COMPENSATE_NONE) {
-        used = append(text, used, ", lambda %g, mean-square decay %g", rule->lambda, rule->mean_square_decay);
-    }
-    if (rule->optimizer == DCPS_OPTIMIZER_MOMENTUM) {
-        used = append(text, used, ", momentum %g", rule->momentum);
-    }
-    if (config->algorithm.consistency == DCPS_CONSISTENCY_SSP) {
-        used = append(text, used, ", ssp bound %u", config->algorithm.ssp_bound);
-    }
-    (void)append(text, used, ", weight decay %g", rule->weight_decay);
+    used = describe_consistency(&config->algorithm, text, used);
+    (void)describe_rule(&config->algorithm, text, used);
 }

@@ -46,9 +46,10 @@ static void tell_done(const dcps_status_reply *status)
 {
     double seconds = (double)status->training_ns / (double)DCPS_NS_PER_S;
     dcps_info("run complete: %" PRIu64 " samples in %.1f s of training, %" PRIu64
-              " updates, loss %.4f, mean staleness %.2f, %" PRIu64 " repeated requests not applied again",
+              " updates, loss %.4f, mean staleness %.2f, %" PRIu64 " pushes dropped as too late, %" PRIu64
+              " repeated requests not applied again",
               status->samples, seconds, status->updates, status->train_loss, mean_staleness(status),
-              status->duplicates_ignored);
+              status->pushes_dropped, status->duplicates_ignored);
 }
 
 void dcps_daemon_tell_progress(dcps_daemon *daemon, uint64_t now_ns)

@@ -105,7 +105,7 @@ static dcps_status open_shard(dcps_daemon *daemon, uint32_t index)
                : tcp_endpoint(config->advertise.host, strrchr(bound, ':') + 1, daemon->endpoints[index]);
 }
 
-/* The largest model that this machine can hold: a parameter needs the weight, its current snapshot, the rule's states, and what each worker pulled. */
+/* The largest model that this machine can hold: a parameter needs the weight, its current snapshot, the rule's states, and what each worker pulled and has. */
 static uint64_t params_that_fit(const dcps_daemon *daemon)
 {
     long pages = sysconf(_SC_PHYS_PAGES);
@@ -113,7 +113,9 @@ static uint64_t params_that_fit(const dcps_daemon *daemon)
     if (pages <= 0 || page_bytes <= 0) {
         return 0;
     }
-    uint64_t copies = 3u + dcps_rule_state_count(daemon->rule) + daemon->config->workers;
+    const dcps_rule *rule = daemon->rule;
+    uint64_t copies = 3u + dcps_rule_state_count(rule) + (dcps_rule_looks_ahead(rule) ? 1u : 0u) +
+                      daemon->config->workers * (1u + dcps_rule_worker_state_count(rule));
     return (uint64_t)pages * (uint64_t)page_bytes / (copies * sizeof(float)) * daemon->config->server_count;
 }
 

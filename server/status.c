@@ -26,6 +26,7 @@ static void add_shards(const dcps_status_sources *sources, uint64_t staleness[DC
     for (uint32_t i = 0; i < config->shards; i++) {
         const dcps_shard_published *shard = &sources->shards[i];
         reply->pushes_applied += shard->stats.pushes_applied;
+        reply->pushes_dropped += shard->stats.pushes_dropped;
         reply->duplicates_ignored += shard->stats.duplicates_ignored;
         reply->stale_ignored += shard->stats.stale_ignored;
         reply->rejected_messages += shard->stats.rejected + shard->malformed;

@@ -154,6 +154,7 @@ static void add_stats(dcps_sim_server *server)
         dcps_shard_stats stats;
         dcps_shard_stats_get(server->shards[i], &stats);
         server->past.pushes_applied += stats.pushes_applied;
+        server->past.pushes_dropped += stats.pushes_dropped;
         server->past.duplicates_ignored += stats.duplicates_ignored;
         server->past.stale_ignored += stats.stale_ignored;
         server->past.rejected += stats.rejected;
@@ -232,6 +233,7 @@ void dcps_sim_server_report(dcps_sim_server *server)
     dcps_world *world = server->world;
     add_stats(server);
     world->outcome.pushes_applied += server->past.pushes_applied;
+    world->outcome.pushes_dropped += server->past.pushes_dropped;
     world->outcome.duplicates_ignored += server->past.duplicates_ignored;
     world->outcome.stale_ignored += server->past.stale_ignored;
     world->outcome.rejected += server->past.rejected;

@@ -65,6 +65,7 @@ typedef struct dcps_world_outcome {
     const uint64_t *samples;       /* [block_count] */
     const dcps_push_count *pushes; /* [processes][block_count] */
     uint64_t pushes_applied;
+    uint64_t pushes_dropped;
     uint64_t duplicates_ignored;
     uint64_t stale_ignored;
     uint64_t rejected;

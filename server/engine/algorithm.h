@@ -2,6 +2,7 @@
 #ifndef DCPS_ENGINE_ALGORITHM_H
 #define DCPS_ENGINE_ALGORITHM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "compensate/rule.h"
@@ -13,12 +14,36 @@ typedef enum dcps_consistency { DCPS_CONSISTENCY_ASP = 1, DCPS_CONSISTENCY_SSP, 
 typedef struct dcps_algorithm {
     const char *name; /* of the preset; static */
     dcps_consistency consistency;
-    uint32_t ssp_bound; /* steps a worker may be ahead of the slowest; SSP only */
+    uint32_t ssp_bound;      /* steps a worker may be ahead of the slowest; SSP only */
+    uint32_t backup_workers; /* a round closes without this many of the live workers; BSP only */
+    bool cuts_off;           /* a gradient that is too late is dropped (Ringmaster); ASP and SSP */
+    uint64_t max_staleness;  /* R: dropped from τ ≥ R on; 0: twice the number of workers */
     dcps_rule_config rule;
 } dcps_algorithm;
 
-/* Fills *algorithm from a preset: sgd, ssgd, asgd, ssp, dc-asgd-c, dc-asgd-a. DCPS_NOT_FOUND lists the known names. */
+/* Fills *algorithm from the preset called `name`. DCPS_NOT_FOUND lists the known names. */
 DCPS_MUST_CHECK dcps_status dcps_algorithm_preset(const char *name, dcps_algorithm *algorithm);
+
+/* The presets one by one, NULL beyond the last; `about` says in a line what each is and where it comes from. */
+const dcps_algorithm *dcps_algorithm_at(uint32_t index, const char **about);
+
+/* Whether the parts go together, with this many workers. DCPS_INVALID naming what does not, DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_algorithm_check(const dcps_algorithm *algorithm, uint32_t workers);
+
+/* Exchange one part of an algorithm for the one called so; what it needs to know gets the defaults of its preset. `chain` is one compensation or two with a comma between
+ * them. DCPS_INVALID lists the choices. */
+DCPS_MUST_CHECK dcps_status dcps_algorithm_set_consistency(dcps_algorithm *algorithm, const char *name);
+DCPS_MUST_CHECK dcps_status dcps_algorithm_set_compensation(dcps_algorithm *algorithm, const char *chain);
+DCPS_MUST_CHECK dcps_status dcps_algorithm_set_step_size(dcps_algorithm *algorithm, const char *name);
+DCPS_MUST_CHECK dcps_status dcps_algorithm_set_optimizer(dcps_algorithm *algorithm, const char *name);
+
+const char *dcps_consistency_name(dcps_consistency consistency);
+const char *dcps_compensation_name(dcps_compensation compensation);
+const char *dcps_step_size_name(dcps_step_size step_size);
+const char *dcps_optimizer_name(dcps_optimizer optimizer);
+
+/* Whether a parameter, by the name of its flag ("lambda"), has an effect with these parts. */
+bool dcps_algorithm_uses(const dcps_algorithm *algorithm, const char *parameter);
 
 /* "sgd|ssgd|…" for help texts. */
 const char *dcps_algorithm_names(void);

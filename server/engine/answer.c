@@ -41,7 +41,7 @@ void dcps_answer_grant(dcps_shard *shard, dcps_block *block, uint32_t worker, ui
         slot->clock = slot->step > latest ? slot->step : latest;
     }
     dcps_buffer_unref(&slot->pulled);
-    slot->pulled = dcps_buffer_ref(block->latest);
+    slot->pulled = dcps_buffer_ref(block->shown);
     slot->pulled_version = block->version;
     slot->ticket = ticket;
     slot->wait = DCPS_WAIT_NOTHING;

@@ -95,11 +95,13 @@ void dcps_block_fini(dcps_shard *shard, dcps_block *block)
     for (uint32_t i = 0; block->slots != NULL && i < shard->slot_capacity; i++) {
         dcps_buffer_unref(&block->slots[i].pulled);
         dcps_buffer_unref(&block->slots[i].gradient);
+        dcps_free(block->slots[i].worker_states[0]);
     }
     for (uint32_t i = 0; block->marks != NULL && i < shard->mark_count; i++) {
         dcps_buffer_unref(&block->marks[i].weights);
     }
     dcps_buffer_unref(&block->latest);
+    dcps_buffer_unref(&block->shown);
     dcps_free(block->slots);
     dcps_free(block->marks);
     dcps_free(block->averages);
@@ -115,71 +117,158 @@ static dcps_status take_snapshot_buffer(dcps_shard *shard, const dcps_block *blo
     return status;
 }
 
-dcps_status dcps_block_set_weights(dcps_shard *shard, dcps_block *block, const float *values)
+/* The buffers of an update: one where answers show the weights, else two. */
+static dcps_status take_snapshots(dcps_shard *shard, const dcps_block *block, dcps_buffer **shown, dcps_buffer **latest)
 {
-    dcps_buffer *snapshot;
-    dcps_status status = take_snapshot_buffer(shard, block, &snapshot);
+    dcps_status status = take_snapshot_buffer(shard, block, shown);
     if (status != DCPS_OK) {
         return status;
     }
-    memcpy(block->arrays.weights, values, snapshot->bytes);
-    memcpy(snapshot->data, values, snapshot->bytes);
+    if (!dcps_rule_looks_ahead(shard->rule)) {
+        *latest = dcps_buffer_ref(*shown);
+        return DCPS_OK;
+    }
+    status = take_snapshot_buffer(shard, block, latest);
+    if (status != DCPS_OK) {
+        dcps_buffer_unref(shown);
+    }
+    return status;
+}
+
+/* Both are filled but the copy of the weights where it is apart. */
+static void keep_snapshots(dcps_block *block, dcps_buffer *shown, dcps_buffer *latest)
+{
+    if (latest != shown) {
+        memcpy(latest->data, block->arrays.weights, latest->bytes);
+    }
+    dcps_buffer_unref(&block->shown);
     dcps_buffer_unref(&block->latest);
-    block->latest = snapshot;
+    block->shown = shown;
+    block->latest = latest;
+}
+
+static float rate_at(const dcps_shard *shard, uint64_t samples)
+{
+    return (float)dcps_schedule_rate(&shard->config.schedule, samples, shard->samples_per_epoch);
+}
+
+dcps_status dcps_block_set_weights(dcps_shard *shard, dcps_block *block, const float *values)
+{
+    dcps_buffer *shown;
+    dcps_buffer *latest;
+    dcps_status status = take_snapshots(shard, block, &shown, &latest);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    memcpy(block->arrays.weights, values, shown->bytes);
+    dcps_rule_show(shard->rule, &block->arrays, rate_at(shard, block->samples), shown->data);
+    keep_snapshots(block, shown, latest);
     block->initialised = true;
     return DCPS_OK;
 }
 
-/* The rule on parameters [first, end) of a block. */
+/* The rule on parameters [first, end) of a block. `whole` is the push for all of it. */
 static void train_range(const dcps_shard *shard, const dcps_block *block, uint32_t first, uint32_t end,
-                        const float *gradient, const float *pulled, float step_size, float *snapshot)
+                        const dcps_rule_push *whole, float *snapshot)
 {
     if (first == end) {
         return;
     }
-    dcps_rule_block range = {.weights = block->arrays.weights + first, .count = end - first};
+    dcps_rule_block range = block->arrays;
+    dcps_rule_push push = *whole;
+    range.weights += first;
+    range.count = end - first;
     for (uint32_t i = 0; i < dcps_rule_state_count(shard->rule); i++) {
-        range.states[i] = block->arrays.states[i] + first;
+        range.states[i] += first;
     }
-    dcps_rule_apply(shard->rule, &range, gradient + first, pulled + first, step_size, snapshot + first);
+    push.gradient += first;
+    push.pulled += first;
+    for (uint32_t i = 0; i < dcps_rule_worker_state_count(shard->rule); i++) {
+        push.worker_states[i] += first;
+    }
+    dcps_rule_apply(shard->rule, &range, &push, snapshot + first);
 }
 
 /* Trains and averages the ranges of a block in turn. */
-static void apply(const dcps_shard *shard, const dcps_block *block, const float *gradient, const float *pulled,
-                  float step_size, float *snapshot)
+static void apply(const dcps_shard *shard, const dcps_block *block, const dcps_rule_push *push, float *snapshot)
 {
     uint32_t first = 0;
     for (uint32_t i = 0; i < block->average_count; i++) {
         const dcps_average *average = &block->averages[i];
-        train_range(shard, block, first, average->first, gradient, pulled, step_size, snapshot);
+        train_range(shard, block, first, average->first, push, snapshot);
         first = average->first;
-        dcps_rule_average(block->arrays.weights + first, gradient + first, average->rate, average->count,
+        dcps_rule_average(block->arrays.weights + first, push->gradient + first, average->rate, average->count,
                           snapshot + first);
         first += average->count;
     }
-    train_range(shard, block, first, block->length, gradient, pulled, step_size, snapshot);
+    train_range(shard, block, first, block->length, push, snapshot);
 }
 
-dcps_status dcps_block_update(dcps_shard *shard, dcps_block *block, const float *gradient, const float *pulled,
-                              uint64_t staleness, uint32_t pushes, uint64_t samples, double loss_sum, uint64_t now_ns)
+dcps_status dcps_block_reserve_worker(const dcps_shard *shard, const dcps_block *block, dcps_slot *slot)
 {
-    dcps_buffer *snapshot;
-    dcps_status status = take_snapshot_buffer(shard, block, &snapshot);
+    uint32_t states = dcps_rule_worker_state_count(shard->rule);
+    if (states == 0 || slot->worker_states[0] != NULL) {
+        return DCPS_OK;
+    }
+    size_t stride = ((size_t)block->length + 15u) / 16u * 16u;
+    float *memory = dcps_alloc_aligned(states * stride, sizeof(float));
+    if (memory == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for what a worker has at block %u", block->index);
+    }
+    for (uint32_t i = 0; i < states; i++) {
+        slot->worker_states[i] = memory + i * stride;
+    }
+    return DCPS_OK;
+}
+
+void dcps_block_forget_worker(const dcps_shard *shard, const dcps_block *block, dcps_slot *slot)
+{
+    if (slot->worker_states[0] != NULL) {
+        dcps_rule_forget_worker(shard->rule, &block->arrays, slot->worker_states);
+    }
+}
+
+/* A round is the push of one who has no others beside it. */
+static dcps_rule_push rule_push(const dcps_shard *shard, const dcps_block *block, const dcps_block_push *push)
+{
+    dcps_rule_push made = {.gradient = push->gradient,
+                           .pulled = push->pulled,
+                           .step_size = rate_at(shard, block->samples),
+                           .step_size_next = rate_at(shard, block->samples + push->samples),
+                           .step_size_max = (float)shard->config.schedule.base,
+                           .staleness = push->staleness,
+                           .workers = push->slot != NULL ? shard->config.workers : 1u};
+    for (uint32_t i = 0; i < dcps_rule_worker_state_count(shard->rule); i++) {
+        made.worker_states[i] = push->slot->worker_states[i];
+    }
+    return made;
+}
+
+dcps_status dcps_block_update(dcps_shard *shard, dcps_block *block, const dcps_block_push *push, uint64_t now_ns)
+{
+    dcps_buffer *shown;
+    dcps_buffer *latest;
+    dcps_status status = push->slot != NULL ? dcps_block_reserve_worker(shard, block, push->slot) : DCPS_OK;
+    if (status == DCPS_OK) {
+        status = take_snapshots(shard, block, &shown, &latest);
+    }
     if (status != DCPS_OK) {
         return status;
     }
-    double rate = dcps_schedule_rate(&shard->config.schedule, block->samples, shard->samples_per_epoch);
-    apply(shard, block, gradient, pulled, (float)rate, snapshot->data);
-    dcps_buffer_unref(&block->latest);
-    block->latest = snapshot;
+    dcps_rule_push applied = rule_push(shard, block, push);
+    apply(shard, block, &applied, shown->data);
+    keep_snapshots(block, shown, latest);
     block->version++;
-    block->samples += samples;
-    block->loss_sum += loss_sum;
-    block->loss_samples += samples;
+    for (uint32_t i = 0; i < dcps_rule_state_count(shard->rule); i++) {
+        block->arrays.state_updates[i]++;
+    }
+    block->samples += push->samples;
+    block->loss_sum += push->loss_sum;
+    block->loss_samples += push->samples;
     block->updated_ns = now_ns;
-    uint64_t bucket = staleness < DCPS_STALENESS_BUCKETS ? staleness : DCPS_STALENESS_BUCKETS - 1u;
-    shard->stats.staleness[bucket] += pushes;
-    shard->stats.pushes_applied += pushes;
+    uint64_t bucket = push->staleness < DCPS_STALENESS_BUCKETS ? push->staleness : DCPS_STALENESS_BUCKETS - 1u;
+    shard->stats.staleness[bucket] += push->pushes;
+    shard->stats.pushes_applied += push->pushes;
     dcps_snapshots_update(shard, block);
     return DCPS_OK;
 }
@@ -221,4 +310,11 @@ void dcps_slot_leave(dcps_slot *slot)
     }
     dcps_slot_drop_request(slot);
     dcps_buffer_unref(&slot->pulled);
+}
+
+void dcps_slot_reset(dcps_slot *slot, uint32_t incarnation, uint64_t last_seq)
+{
+    dcps_slot fresh = {.incarnation = incarnation, .last_seq = last_seq};
+    memcpy(fresh.worker_states, slot->worker_states, sizeof(fresh.worker_states));
+    *slot = fresh;
 }

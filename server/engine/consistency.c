@@ -40,16 +40,39 @@ static void complete_ticket(dcps_shard *shard, const dcps_block *block, uint32_t
     }
 }
 
-/* asp and ssp: apply at once. */
+/* A late gradient is not applied. Its worker is answered as if it had been, but its mini-batch goes back into the book: each is learnt from once an epoch. */
+static void drop_push(dcps_shard *shard, const dcps_block *block, uint32_t worker)
+{
+    shard->stats.pushes_dropped++;
+    if (block->index == 0) {
+        dcps_tickets_return(shard->tickets, worker);
+    }
+}
+
+static bool is_too_late(const dcps_shard *shard, uint64_t staleness)
+{
+    const dcps_algorithm *algorithm = &shard->config.algorithm;
+    uint64_t limit = algorithm->max_staleness > 0 ? algorithm->max_staleness : 2u * (uint64_t)shard->config.workers;
+    return algorithm->cuts_off && staleness >= limit;
+}
+
+/* asp and ssp: apply at once, or drop what is too late. */
 static dcps_status apply_push(dcps_shard *shard, dcps_block *block, uint32_t worker, const dcps_push_pull *push,
                               const dcps_buffer *payload, uint64_t now_ns)
 {
     dcps_slot *slot = &block->slots[worker];
-    if (payload != NULL) {
-        uint64_t staleness = block->version - slot->pulled_version;
-        double loss_sum = (double)push->loss * push->samples;
-        dcps_status status = dcps_block_update(shard, block, payload->data, slot->pulled->data, staleness, 1,
-                                               push->samples, loss_sum, now_ns);
+    uint64_t staleness = block->version - slot->pulled_version;
+    if (payload != NULL && is_too_late(shard, staleness)) {
+        drop_push(shard, block, worker);
+    } else if (payload != NULL) {
+        dcps_block_push update = {.gradient = payload->data,
+                                  .pulled = slot->pulled->data,
+                                  .slot = slot,
+                                  .staleness = staleness,
+                                  .pushes = 1,
+                                  .samples = push->samples,
+                                  .loss_sum = (double)push->loss * push->samples};
+        dcps_status status = dcps_block_update(shard, block, &update, now_ns);
         if (status != DCPS_OK) {
             return status;
         }
@@ -61,11 +84,27 @@ static dcps_status apply_push(dcps_shard *shard, dcps_block *block, uint32_t wor
     return DCPS_OK;
 }
 
+/* bsp with backup workers: the round of this push has closed without it. Its worker goes on with the next one. */
+static void miss_round(dcps_shard *shard, dcps_block *block, uint32_t worker, const dcps_push_pull *push, bool gradient)
+{
+    dcps_slot *slot = &block->slots[worker];
+    if (gradient) {
+        drop_push(shard, block, worker);
+    }
+    slot->step = push->request.step;
+    slot->clock = block->closed_step;
+    slot->wait = DCPS_WAIT_OTHERS;
+}
+
 dcps_status dcps_consistency_push(dcps_shard *shard, dcps_block *block, uint32_t worker, const dcps_push_pull *push,
                                   dcps_buffer *payload, uint64_t now_ns)
 {
     if (shard->config.algorithm.consistency != DCPS_CONSISTENCY_BSP) {
         return apply_push(shard, block, worker, push, payload, now_ns);
+    }
+    if (shard->config.algorithm.backup_workers > 0 && push->request.step <= block->closed_step) {
+        miss_round(shard, block, worker, push, payload != NULL);
+        return DCPS_OK;
     }
     dcps_slot *slot = &block->slots[worker];
     slot->gradient = payload == NULL ? NULL : dcps_buffer_ref(payload);
@@ -76,7 +115,23 @@ dcps_status dcps_consistency_push(dcps_shard *shard, dcps_block *block, uint32_t
     return DCPS_OK;
 }
 
-/* The earliest step that pushes wait for. It is complete when every member has pushed or abstained in it, or is past it.
+/* Members whose push the round of `step` has yet to see, and whether it has seen a gradient. */
+static uint32_t count_missing(const dcps_shard *shard, const dcps_block *block, uint64_t step, bool *any_gradient)
+{
+    uint32_t missing = 0;
+    *any_gradient = false;
+    for (uint32_t worker = 0; worker < shard->slot_capacity; worker++) {
+        const dcps_slot *slot = &block->slots[worker];
+        bool waits = slot->wait == DCPS_WAIT_ROUND;
+        bool member = dcps_consistency_is_member(shard, block, worker);
+        missing += member && !waits && slot->clock < step ? 1 : 0;
+        *any_gradient = *any_gradient || (waits && slot->step == step && slot->gradient != NULL);
+    }
+    return missing;
+}
+
+/* The earliest step that pushes wait for. It is complete when every member has pushed or abstained in it, or is past it; or, where the round has a gradient, when no more than the
+ * backup workers are missing. One in which all abstain waits for the last: else they would run on while it computes, and its gradient would always be late.
  *
  * Rounds go by the workers' step numbers, not by counting pushes at the block: after a restart one worker may have had its answer from one block and another
  * from another, and counted rounds would then wait for each other in a circle. By number, the worker at the earliest step never waits for anyone. */
@@ -92,12 +147,10 @@ static bool find_complete_round(const dcps_shard *shard, const dcps_block *block
     if (earliest == UINT64_MAX) {
         return false;
     }
-    for (uint32_t worker = 0; worker < shard->slot_capacity; worker++) {
-        const dcps_slot *slot = &block->slots[worker];
-        bool member = dcps_consistency_is_member(shard, block, worker);
-        if (member && slot->wait != DCPS_WAIT_ROUND && slot->clock < earliest) {
-            return false;
-        }
+    bool any_gradient;
+    uint32_t missing = count_missing(shard, block, earliest, &any_gradient);
+    if (missing > (any_gradient ? shard->config.algorithm.backup_workers : 0u)) {
+        return false;
     }
     *step = earliest;
     return true;
@@ -130,7 +183,9 @@ static dcps_status apply_round(dcps_shard *shard, dcps_block *block, uint64_t st
         dcps_rule_mean(shard->round, count, block->length, shard->mean);
         mean = shard->mean;
     }
-    return dcps_block_update(shard, block, mean, block->latest->data, 0, count, samples, loss_sum, now_ns);
+    dcps_block_push update = {
+        .gradient = mean, .pulled = block->shown->data, .pushes = count, .samples = samples, .loss_sum = loss_sum};
+    return dcps_block_update(shard, block, &update, now_ns);
 }
 
 static void close_round(dcps_shard *shard, dcps_block *block, uint64_t step, uint64_t now_ns)
@@ -156,6 +211,7 @@ static void close_round(dcps_shard *shard, dcps_block *block, uint64_t step, uin
         slot->clock = step;
         slot->wait = DCPS_WAIT_OTHERS;
     }
+    block->closed_step = step > block->closed_step ? step : block->closed_step;
 }
 
 /* bsp and ssp begin when enough workers wait, so that no round starts with one of them alone; or when the first has waited too long. */

@@ -44,7 +44,7 @@ static dcps_slot *find_slot(dcps_shard *shard, const dcps_peer *peer, const dcps
     if (slot->incarnation != session->incarnation) {
         dcps_slot_drop_request(slot);
         dcps_buffer_unref(&slot->pulled);
-        *slot = (dcps_slot){.incarnation = session->incarnation};
+        dcps_slot_reset(slot, session->incarnation, 0);
     }
     return slot;
 }

@@ -13,7 +13,10 @@ dcps_status dcps_shard_create(const dcps_shard_config *config, dcps_shard **shar
         return dcps_fail(DCPS_NO_MEMORY, "no memory for shard %u", config->shard);
     }
     made->config = *config;
-    dcps_status status = dcps_rule_create(&config->algorithm.rule, &made->rule);
+    dcps_status status = dcps_algorithm_check(&config->algorithm, config->workers);
+    if (status == DCPS_OK) {
+        status = dcps_rule_create(&config->algorithm.rule, &made->rule);
+    }
     if (status != DCPS_OK) {
         dcps_free(made);
         return status;
@@ -81,7 +84,8 @@ static dcps_status make_blocks(dcps_shard *shard, const dcps_layout *layout)
                          shard->config.shard);
     }
     /* In a steady state a block has one snapshot current, one pulled by each worker and a few on their way out. */
-    size_t steady = (size_t)shard->block_count * (shard->config.workers + 2u);
+    size_t apart = dcps_rule_looks_ahead(shard->rule) ? 1u : 0u; /* the weights, where answers show something else */
+    size_t steady = (size_t)shard->block_count * (shard->config.workers + 2u + apart);
     size_t limit = (size_t)shard->block_count * ((size_t)DCPS_MAX_WORKERS + shard->mark_count + 16u);
     dcps_status status = dcps_pool_create("snapshots", (size_t)shard->partition.block_params * sizeof(float), steady,
                                           limit, &shard->pool);
@@ -188,6 +192,9 @@ void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, bool finished, 
     for (uint32_t i = 0; i < shard->block_count; i++) {
         dcps_block *block = &shard->blocks[i];
         dcps_slot_leave(&block->slots[worker]);
+        if (!finished) {
+            dcps_block_forget_worker(shard, block, &block->slots[worker]);
+        }
         if (block->initialiser == worker) {
             block->initialiser = DCPS_MAX_WORKERS;
             choose_initialiser(shard, block);

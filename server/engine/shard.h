@@ -71,6 +71,7 @@ typedef struct dcps_shard_stats {
         train_loss; /* mean over the samples since the previous evaluation mark, or epoch where none are kept; NAN before the first */
     uint32_t snapshots; /* complete on every block of this shard */
     uint64_t pushes_applied;
+    uint64_t pushes_dropped; /* late: beyond the staleness limit, or after their round had closed without them */
     uint64_t duplicates_ignored;
     uint64_t stale_ignored;
     uint64_t rejected;
@@ -92,13 +93,22 @@ typedef struct dcps_image_seq {
     uint64_t seq;
 } dcps_image_seq;
 
+/* What one worker has at one block. */
+typedef struct dcps_image_worker_states {
+    uint32_t worker;
+    dcps_buffer *values[DCPS_RULE_MAX_WORKER_STATES]; /* copies */
+} dcps_image_worker_states;
+
 /* One block. Buffers hold float32[length]; each holds a reference. */
 typedef struct dcps_image_block {
     uint32_t block;
     uint64_t version;
     uint64_t samples;
-    dcps_buffer *weights;                      /* shared with the engine, not copied */
-    dcps_buffer *states[DCPS_RULE_MAX_STATES]; /* copies */
+    dcps_buffer *weights;                         /* shared with the engine, not copied */
+    dcps_buffer *states[DCPS_RULE_MAX_STATES];    /* copies */
+    uint64_t state_updates[DCPS_RULE_MAX_STATES]; /* that each has seen */
+    uint32_t worker_states_count;
+    dcps_image_worker_states *worker_states; /* of workers that have any, ascending */
     uint32_t seq_count;
     dcps_image_seq *seqs;
 } dcps_image_block;
@@ -118,7 +128,8 @@ typedef struct dcps_shard_image {
 DCPS_MUST_CHECK dcps_status dcps_shard_export(const dcps_shard *shard, dcps_shard_image *image);
 void dcps_shard_image_fini(dcps_shard_image *image);
 
-/* Restores those blocks of the image that this shard owns, after set_partition and before the first message. State arrays that are NULL start at zero.
+/* Restores those blocks of the image that this shard owns, after set_partition and before the first message. State arrays that are NULL start at zero; those of workers
+ * beyond the expected number are taken out, because nobody may come for them.
  * DCPS_MISMATCH (block length), DCPS_CORRUPT (tickets). */
 DCPS_MUST_CHECK dcps_status dcps_shard_import(dcps_shard *shard, const dcps_shard_image *image);
 

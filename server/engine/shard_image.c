@@ -26,6 +26,30 @@ static dcps_status export_seqs(const dcps_shard *shard, const dcps_block *block,
     return DCPS_OK;
 }
 
+static dcps_status export_worker_states(const dcps_shard *shard, const dcps_block *block, dcps_image_block *image)
+{
+    dcps_status status = DCPS_OK;
+    if (dcps_rule_worker_state_count(shard->rule) == 0) {
+        return DCPS_OK;
+    }
+    image->worker_states = dcps_alloc(shard->slot_capacity, sizeof(*image->worker_states));
+    if (image->worker_states == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for what workers have at block %u", block->index);
+    }
+    for (uint32_t worker = 0; status == DCPS_OK && worker < shard->slot_capacity; worker++) {
+        const dcps_slot *slot = &block->slots[worker];
+        if (slot->worker_states[0] == NULL) {
+            continue;
+        }
+        dcps_image_worker_states *entry = &image->worker_states[image->worker_states_count++];
+        entry->worker = worker;
+        for (uint32_t k = 0; status == DCPS_OK && k < dcps_rule_worker_state_count(shard->rule); k++) {
+            status = dcps_buffer_copy(slot->worker_states[k], (size_t)block->length * sizeof(float), &entry->values[k]);
+        }
+    }
+    return status;
+}
+
 static dcps_status export_block(const dcps_shard *shard, const dcps_block *block, dcps_image_block *image)
 {
     image->block = block->index;
@@ -35,8 +59,9 @@ static dcps_status export_block(const dcps_shard *shard, const dcps_block *block
     dcps_status status = export_seqs(shard, block, image);
     for (uint32_t i = 0; status == DCPS_OK && i < dcps_rule_state_count(shard->rule); i++) {
         status = dcps_buffer_copy(block->arrays.states[i], (size_t)block->length * sizeof(float), &image->states[i]);
+        image->state_updates[i] = block->arrays.state_updates[i];
     }
-    return status;
+    return status == DCPS_OK ? export_worker_states(shard, block, image) : status;
 }
 
 static dcps_status export_tickets(const dcps_tickets *tickets, dcps_shard_image *image)
@@ -77,14 +102,25 @@ dcps_status dcps_shard_export(const dcps_shard *shard, dcps_shard_image *image)
     return DCPS_OK;
 }
 
+static void image_block_fini(dcps_image_block *block)
+{
+    dcps_buffer_unref(&block->weights);
+    for (uint32_t k = 0; k < DCPS_RULE_MAX_STATES; k++) {
+        dcps_buffer_unref(&block->states[k]);
+    }
+    for (uint32_t i = 0; i < block->worker_states_count; i++) {
+        for (uint32_t k = 0; k < DCPS_RULE_MAX_WORKER_STATES; k++) {
+            dcps_buffer_unref(&block->worker_states[i].values[k]);
+        }
+    }
+    dcps_free(block->worker_states);
+    dcps_free(block->seqs);
+}
+
 void dcps_shard_image_fini(dcps_shard_image *image)
 {
     for (uint32_t i = 0; i < image->block_count; i++) {
-        dcps_buffer_unref(&image->blocks[i].weights);
-        for (uint32_t k = 0; k < DCPS_RULE_MAX_STATES; k++) {
-            dcps_buffer_unref(&image->blocks[i].states[k]);
-        }
-        dcps_free(image->blocks[i].seqs);
+        image_block_fini(&image->blocks[i]);
     }
     dcps_free(image->blocks);
     dcps_free(image->ticket_open);
@@ -103,7 +139,7 @@ static dcps_status import_seqs(dcps_shard *shard, dcps_block *block, const dcps_
         if (status != DCPS_OK) {
             return status;
         }
-        block->slots[entry->worker] = (dcps_slot){.incarnation = entry->incarnation, .last_seq = entry->seq};
+        dcps_slot_reset(&block->slots[entry->worker], entry->incarnation, entry->seq);
     }
     return DCPS_OK;
 }
@@ -121,30 +157,75 @@ static void restore_mark(const dcps_shard *shard, dcps_block *block)
     }
 }
 
-static dcps_status import_block(dcps_shard *shard, dcps_block *block, const dcps_image_block *image)
+static dcps_status check_bytes(const dcps_block *block, const dcps_buffer *buffer, const char *what)
 {
     size_t bytes = (size_t)block->length * sizeof(float);
-    if (image->weights == NULL || image->weights->bytes != bytes) {
-        return dcps_fail(DCPS_MISMATCH, "checkpoint: block %u has %zu bytes of weights, expected %zu", block->index,
-                         image->weights == NULL ? 0 : image->weights->bytes, bytes);
+    if (buffer != NULL && buffer->bytes != bytes) {
+        return dcps_fail(DCPS_MISMATCH, "checkpoint: block %u has %zu bytes of %s, expected %zu", block->index,
+                         buffer->bytes, what, bytes);
     }
-    for (uint32_t i = 0; i < dcps_rule_state_count(shard->rule); i++) {
-        if (image->states[i] != NULL && image->states[i]->bytes != bytes) {
-            return dcps_fail(DCPS_MISMATCH, "checkpoint: block %u has %zu bytes of %s, expected %zu", block->index,
-                             image->states[i]->bytes, dcps_rule_state_name(shard->rule, i), bytes);
+    return DCPS_OK;
+}
+
+static dcps_status import_states(const dcps_shard *shard, dcps_block *block, const dcps_image_block *image)
+{
+    dcps_status status = DCPS_OK;
+    for (uint32_t i = 0; status == DCPS_OK && i < dcps_rule_state_count(shard->rule); i++) {
+        status = check_bytes(block, image->states[i], dcps_rule_state_name(shard->rule, i));
+        if (status == DCPS_OK && image->states[i] != NULL) {
+            memcpy(block->arrays.states[i], image->states[i]->data, image->states[i]->bytes);
+            block->arrays.state_updates[i] = image->state_updates[i];
         }
     }
-    dcps_status status = dcps_block_set_weights(shard, block, image->weights->data);
+    return status;
+}
+
+static dcps_status import_worker(dcps_shard *shard, dcps_block *block, const dcps_image_worker_states *entry)
+{
+    if (entry->worker >= DCPS_MAX_WORKERS) {
+        return dcps_fail(DCPS_CORRUPT, "checkpoint: worker %u of block %u is beyond the limit of %u", entry->worker,
+                         block->index, DCPS_MAX_WORKERS);
+    }
+    dcps_status status = dcps_shard_reserve_slot(shard, entry->worker);
     if (status != DCPS_OK) {
         return status;
     }
-    for (uint32_t i = 0; i < dcps_rule_state_count(shard->rule); i++) {
-        if (image->states[i] != NULL) {
-            memcpy(block->arrays.states[i], image->states[i]->data, bytes);
+    dcps_slot *slot = &block->slots[entry->worker];
+    status = dcps_block_reserve_worker(shard, block, slot);
+    for (uint32_t k = 0; status == DCPS_OK && k < dcps_rule_worker_state_count(shard->rule); k++) {
+        status = check_bytes(block, entry->values[k], dcps_rule_worker_state_name(shard->rule, k));
+        if (status == DCPS_OK && entry->values[k] != NULL) {
+            memcpy(slot->worker_states[k], entry->values[k]->data, entry->values[k]->bytes);
         }
     }
+    if (status == DCPS_OK && entry->worker >= shard->config.workers) {
+        dcps_block_forget_worker(shard, block, slot);
+    }
+    return status;
+}
+
+static dcps_status import_block(dcps_shard *shard, dcps_block *block, const dcps_image_block *image)
+{
+    if (image->weights == NULL) {
+        return dcps_fail(DCPS_MISMATCH, "checkpoint: block %u has 0 bytes of weights, expected %zu", block->index,
+                         (size_t)block->length * sizeof(float));
+    }
+    dcps_status status = check_bytes(block, image->weights, "weights");
+    if (status == DCPS_OK) {
+        status = import_states(shard, block, image);
+    }
+    bool wanted = dcps_rule_worker_state_count(shard->rule) > 0;
+    for (uint32_t i = 0; wanted && status == DCPS_OK && i < image->worker_states_count; i++) {
+        status = import_worker(shard, block, &image->worker_states[i]);
+    }
+    block->samples = image->samples; /* the learning rate, and so what answers show, depends on it */
+    if (status == DCPS_OK) {
+        status = dcps_block_set_weights(shard, block, image->weights->data);
+    }
+    if (status != DCPS_OK) {
+        return status;
+    }
     block->version = image->version;
-    block->samples = image->samples;
     block->restored = true;
     block->marks_reached = dcps_snapshots_passed(shard, image->samples);
     restore_mark(shard, block);

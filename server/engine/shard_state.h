@@ -28,7 +28,8 @@ typedef struct dcps_slot {
     dcps_buffer *gradient; /* WAIT_ROUND: the push; NULL: abstained */
     uint32_t samples;      /* of that push */
     float loss;
-    dcps_ticket ticket; /* in the latest answer */
+    dcps_ticket ticket;                                /* in the latest answer */
+    float *worker_states[DCPS_RULE_MAX_WORKER_STATES]; /* one allocation, made for the first push; NULL: zero */
 } dcps_slot;
 
 /* Weights kept for evaluation. */
@@ -68,7 +69,9 @@ typedef struct dcps_block {
     dcps_rule_block arrays;    /* weights and states, one allocation */
     uint32_t average_count;
     dcps_average *averages; /* ascending; NULL: all parameters are trained */
-    dcps_buffer *latest;    /* snapshot equal to the weights */
+    dcps_buffer *latest;    /* snapshot equal to the weights: what is evaluated and saved */
+    dcps_buffer *shown;     /* what answers carry: the same one, unless the rule looks ahead */
+    uint64_t closed_step;   /* latest round closed */
     uint64_t version;
     uint64_t samples;
     uint64_t started_ns;        /* first answer with weights */
@@ -120,11 +123,27 @@ dcps_status dcps_shard_reserve_slot(dcps_shard *shard, uint32_t worker);
 /* ---- block.c ---- */
 dcps_status dcps_block_init(dcps_shard *shard, dcps_block *block, const dcps_layout *layout, uint32_t index);
 void dcps_block_fini(dcps_shard *shard, dcps_block *block);
-/* Sets the weights for the first time. `values` [length]. */
+/* Sets the weights for the first time, the states being what they are. `values` [length]. */
 dcps_status dcps_block_set_weights(dcps_shard *shard, dcps_block *block, const float *values);
-/* One update by the given gradient; `pulled` as in dcps_rule_apply, τ = version − pulled_version for each of `pushes` pushes. */
-dcps_status dcps_block_update(dcps_shard *shard, dcps_block *block, const float *gradient, const float *pulled,
-                              uint64_t staleness, uint32_t pushes, uint64_t samples, double loss_sum, uint64_t now_ns);
+/* What one update is made from. */
+typedef struct dcps_block_push {
+    const float *gradient; /* [length] */
+    const float *pulled;   /* [length], as in dcps_rule_push */
+    dcps_slot *slot;       /* whose push it is; NULL: the mean of a round */
+    uint64_t staleness;
+    uint32_t pushes; /* that it stands for */
+    uint64_t samples;
+    double loss_sum;
+} dcps_block_push;
+
+/* One update. Nothing changed unless DCPS_OK. */
+dcps_status dcps_block_update(dcps_shard *shard, dcps_block *block, const dcps_block_push *push, uint64_t now_ns);
+/* Room for what a worker has at a block, zero at first; there already: nothing happens. */
+dcps_status dcps_block_reserve_worker(const dcps_shard *shard, const dcps_block *block, dcps_slot *slot);
+/* A worker is lost: what it has is taken out of the states of the block. */
+void dcps_block_forget_worker(const dcps_shard *shard, const dcps_block *block, dcps_slot *slot);
+/* Begins a slot anew for an incarnation; what the worker has at the block stays. */
+void dcps_slot_reset(dcps_slot *slot, uint32_t incarnation, uint64_t last_seq);
 uint64_t dcps_block_training_ns(const dcps_block *block);
 /* A worker knows that the run is at `run_samples` samples (0: it does not know). A block that a checkpoint has set back follows, so that schedule, evaluation and end are
  * the same on all servers. Block 0, where the mini-batches are counted, leads. */

@@ -217,11 +217,15 @@ END_TEST
 /* The same seed gives the same weights to the bit, another seed gives others. */
 START_TEST(test_same_seed_same_bits)
 {
-    static const char *const algorithms[] = {"asgd", "ssgd", "ssp", "dc-asgd-c", "dc-asgd-a"};
+    static const char *const algorithms[] = {"asgd",    "ssgd",     "ssp",       "dc-asgd-c", "dc-asgd-a",
+                                             "sa-asgd", "adadelay", "dc-asgd-b", "gap-aware", "dana-zero",
+                                             "dana-dc", "ormo",     "ringmaster"};
     uint64_t previous = 0;
     for (uint64_t seed = 1; seed <= 50; seed++) {
         dcps_world_config config = world_of_seed(seed);
-        ck_assert_int_eq(dcps_algorithm_preset(algorithms[seed % 5], &config.algorithm), DCPS_OK);
+        ck_assert_int_eq(
+            dcps_algorithm_preset(algorithms[seed % (sizeof(algorithms) / sizeof(algorithms[0]))], &config.algorithm),
+            DCPS_OK);
         config.gradient = mixing_gradient;
         config.schedule.base = 0.05;
         uint64_t hash = run_world(&config, seed);
@@ -232,6 +236,36 @@ START_TEST(test_same_seed_same_bits)
 }
 END_TEST
 
+/* Late gradients are dropped, and still each batch is learnt from once: every run ends, with as many samples as it has, whatever befalls it. */
+START_TEST(test_worlds_that_drop)
+{
+    uint64_t dropped = 0;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        dcps_world *world;
+        dcps_world_outcome outcome;
+        dcps_world_config config = world_of_seed(seed);
+        config.workers = 2 + config.workers % 4;
+        config.schedule.workers = config.workers;
+        config.gradient = mixing_gradient;
+        config.schedule.base = 0.05;
+        ck_assert_int_eq(dcps_algorithm_preset(seed % 2 == 0 ? "ssgd" : "ringmaster", &config.algorithm), DCPS_OK);
+        config.algorithm.backup_workers = seed % 2 == 0 ? 1 + (uint32_t)(seed / 2 % (config.workers - 1)) : 0;
+        config.algorithm.max_staleness = seed % 2 == 0 ? 0 : 2;
+        ck_assert_msg(dcps_world_create(&config, &world) == DCPS_OK, "%s", dcps_error_message());
+        ck_assert_msg(dcps_world_run(world, &outcome) == DCPS_OK, "%s", dcps_error_message());
+        ck_assert_msg(outcome.finished, "seed %" PRIu64 " (%s): clients still run after %" PRIu64 " s", seed,
+                      config.algorithm.name, outcome.ended_ns / DCPS_NS_PER_S);
+        if (outcome.server_crashes == 0) {
+            ck_assert_uint_eq(outcome.samples[0], (uint64_t)TICKETS_PER_EPOCH * config.epochs * BATCH_SIZE);
+        }
+        dropped += outcome.pushes_dropped;
+        dcps_world_destroy(&world);
+    }
+    printf("pushes dropped: %" PRIu64 "\n", dropped);
+    ck_assert_uint_gt(dropped, 500);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("world");
@@ -239,6 +273,7 @@ int main(void)
     tcase_set_timeout(worlds, 280);
     tcase_add_test(worlds, test_thousand_worlds);
     tcase_add_test(worlds, test_same_seed_same_bits);
+    tcase_add_test(worlds, test_worlds_that_drop);
     suite_add_tcase(suite, worlds);
     return check_run(suite);
 }

@@ -102,6 +102,7 @@ static void same_status_reply(const dcps_status_reply *a, const dcps_status_repl
     SAME(workers_lost);
     SAME(snapshots);
     SAME(pushes_applied);
+    SAME(pushes_dropped);
     SAME(duplicates_ignored);
     SAME(stale_ignored);
     SAME(rejected_messages);

@@ -100,6 +100,7 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
                                        .workers_lost = 108,
                                        .snapshots = 109,
                                        .pushes_applied = 110,
+                                       .pushes_dropped = 119,
                                        .duplicates_ignored = 111,
                                        .stale_ignored = 112,
                                        .rejected_messages = 113,

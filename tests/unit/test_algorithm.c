@@ -14,15 +14,32 @@ typedef struct expectation {
     double lambda;
     double mean_square_decay;
     bool needs_pulled;
+    double bound;
+    dcps_step_size step_size;
+    dcps_optimizer optimizer; /* 0: sgd */
+    double momentum;
+    bool cuts_off;
+    bool looks_ahead;
 } expectation;
 
 static const expectation expected[] = {
-    {"sgd", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false},
-    {"ssgd", DCPS_CONSISTENCY_BSP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false},
-    {"asgd", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false},
-    {"ssp", DCPS_CONSISTENCY_SSP, 3, DCPS_COMPENSATE_NONE, 0.0, 0.0, false},
-    {"dc-asgd-c", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_DC_C, 0.04, 0.0, true},
-    {"dc-asgd-a", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_DC_A, 2.0, 0.95, true},
+    {"sgd", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .bound = 0.0},
+    {"ssgd", DCPS_CONSISTENCY_BSP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .bound = 0.0},
+    {"asgd", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .bound = 0.0},
+    {"ssp", DCPS_CONSISTENCY_SSP, 3, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .bound = 0.0},
+    {"dc-asgd-c", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_DC_C, 0.04, 0.0, true, .bound = 0.0},
+    {"dc-asgd-a", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_DC_A, 2.0, 0.95, true, .bound = 0.0},
+    {"dc-asgd-b", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_DC_B, 128.0, 0.95, true, .bound = 1.0},
+    {"gap-aware", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_GAP_AWARE, 0.0, 0.0, true, .bound = 0.0},
+    {"sa-asgd", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .step_size = DCPS_STEP_STALENESS},
+    {"adadelay", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .step_size = DCPS_STEP_ADADELAY},
+    {"dana-zero", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .optimizer = DCPS_OPTIMIZER_DANA,
+     .momentum = 0.9, .looks_ahead = true},
+    {"dana-dc", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_DC_C, 2.0, 0.0, true, .optimizer = DCPS_OPTIMIZER_DANA,
+     .momentum = 0.9, .looks_ahead = true},
+    {"ormo", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .optimizer = DCPS_OPTIMIZER_ORMO,
+     .momentum = 0.9},
+    {"ringmaster", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .cuts_off = true},
 };
 enum { PRESETS = sizeof(expected) / sizeof(expected[0]) };
 
@@ -38,13 +55,19 @@ START_TEST(test_preset)
     ck_assert_int_eq(algorithm.rule.compensation, e->compensation);
     ck_assert_double_eq(algorithm.rule.lambda, e->lambda);
     ck_assert_double_eq(algorithm.rule.mean_square_decay, e->mean_square_decay);
-    ck_assert_int_eq(algorithm.rule.optimizer, DCPS_OPTIMIZER_SGD);
-    ck_assert_double_eq(algorithm.rule.momentum, 0.0);
+    ck_assert_int_eq(algorithm.rule.optimizer, e->optimizer == 0 ? DCPS_OPTIMIZER_SGD : e->optimizer);
+    ck_assert_double_eq(algorithm.rule.momentum, e->momentum);
+    ck_assert_double_eq(algorithm.rule.correction_bound, e->bound);
+    ck_assert_int_eq(algorithm.rule.step_size, e->step_size);
+    ck_assert_int_eq(algorithm.rule.then, 0);
+    ck_assert_int_eq(algorithm.cuts_off, e->cuts_off);
+    ck_assert_int_eq(dcps_algorithm_check(&algorithm, 4), DCPS_OK);
     ck_assert_double_eq(algorithm.rule.weight_decay, 0.0);
 
     dcps_rule *rule = NULL;
     ck_assert_int_eq(dcps_rule_create(&algorithm.rule, &rule), DCPS_OK);
     ck_assert_int_eq(dcps_rule_needs_pulled_weights(rule) != 0, e->needs_pulled);
+    ck_assert_int_eq(dcps_rule_looks_ahead(rule) != 0, e->looks_ahead);
     dcps_rule_destroy(&rule);
 }
 END_TEST
@@ -62,9 +85,81 @@ START_TEST(test_unknown_name)
 }
 END_TEST
 
+static void expect_bad(const dcps_algorithm *algorithm, const char *word)
+{
+    ck_assert_int_eq(dcps_algorithm_check(algorithm, 4), DCPS_INVALID);
+    ck_assert_msg(strstr(dcps_error_message(), word) != NULL, "no \"%s\" in: %s", word, dcps_error_message());
+}
+
+START_TEST(test_parts_that_do_not_go_together)
+{
+    dcps_algorithm algorithm;
+    ck_assert_int_eq(dcps_algorithm_preset("dana-zero", &algorithm), DCPS_OK);
+    ck_assert_int_eq(dcps_algorithm_set_consistency(&algorithm, "bsp"), DCPS_OK);
+    expect_bad(&algorithm, "round");
+    ck_assert_int_eq(dcps_algorithm_preset("dc-asgd-a", &algorithm), DCPS_OK);
+    ck_assert_int_eq(dcps_algorithm_set_consistency(&algorithm, "bsp"), DCPS_OK);
+    ck_assert_int_eq(dcps_algorithm_check(&algorithm, 4), DCPS_OK);
+    algorithm.rule.mean_square_each_worker = true;
+    expect_bad(&algorithm, "mean_square");
+    ck_assert_int_eq(dcps_algorithm_preset("ringmaster", &algorithm), DCPS_OK);
+    ck_assert_int_eq(dcps_algorithm_set_consistency(&algorithm, "bsp"), DCPS_OK);
+    expect_bad(&algorithm, "staleness");
+    ck_assert_int_eq(dcps_algorithm_preset("asgd", &algorithm), DCPS_OK);
+    algorithm.backup_workers = 1;
+    expect_bad(&algorithm, "bsp");
+    ck_assert_int_eq(dcps_algorithm_preset("ssgd", &algorithm), DCPS_OK);
+    algorithm.backup_workers = 3;
+    ck_assert_int_eq(dcps_algorithm_check(&algorithm, 4), DCPS_OK);
+    algorithm.backup_workers = 4;
+    expect_bad(&algorithm, "at most 3");
+}
+END_TEST
+
+START_TEST(test_parts_are_exchanged_by_name)
+{
+    dcps_algorithm algorithm;
+    ck_assert_int_eq(dcps_algorithm_preset("asgd", &algorithm), DCPS_OK);
+    ck_assert_int_eq(dcps_algorithm_set_compensation(&algorithm, "dc-b,gap-aware"), DCPS_OK);
+    ck_assert_int_eq(algorithm.rule.compensation, DCPS_COMPENSATE_DC_B);
+    ck_assert_int_eq(algorithm.rule.then, DCPS_COMPENSATE_GAP_AWARE);
+    ck_assert_double_eq(algorithm.rule.lambda, 128.0); /* as dc-asgd-b has it */
+    ck_assert_double_eq(algorithm.rule.mean_square_decay, 0.95);
+    ck_assert_double_eq(algorithm.rule.correction_bound, 1.0);
+    ck_assert_int_eq(dcps_algorithm_set_optimizer(&algorithm, "nesterov"), DCPS_OK);
+    ck_assert_double_eq(algorithm.rule.momentum, 0.9);
+    ck_assert_int_eq(dcps_algorithm_set_step_size(&algorithm, "adadelay"), DCPS_OK);
+    ck_assert_double_eq(algorithm.rule.adadelay_offset, 1.0);
+    ck_assert_int_eq(dcps_algorithm_set_consistency(&algorithm, "ssp"), DCPS_OK);
+    ck_assert_uint_eq(algorithm.ssp_bound, 3);
+    ck_assert_int_eq(dcps_algorithm_check(&algorithm, 4), DCPS_OK);
+    ck_assert(dcps_algorithm_uses(&algorithm, "correction-bound") && dcps_algorithm_uses(&algorithm, "ssp-bound"));
+    ck_assert(!dcps_algorithm_uses(&algorithm, "backup-workers"));
+    ck_assert_int_eq(dcps_algorithm_set_compensation(&algorithm, "dc-c,dc-a"), DCPS_OK);
+    expect_bad(&algorithm, "twice");
+    static const char *const bad[] = {"", "dc", "dc-a,", ",dc-a", "dc-a,gap-aware,none", "none dc-a"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert_int_eq(dcps_algorithm_set_compensation(&algorithm, bad[i]), DCPS_INVALID);
+    ck_assert_int_eq(dcps_algorithm_set_consistency(&algorithm, "async"), DCPS_INVALID);
+    ck_assert_int_eq(dcps_algorithm_set_step_size(&algorithm, "const"), DCPS_INVALID);
+    ck_assert_int_eq(dcps_algorithm_set_optimizer(&algorithm, "adam"), DCPS_INVALID);
+}
+END_TEST
+
 START_TEST(test_names_are_those_of_the_presets)
 {
-    ck_assert_str_eq(dcps_algorithm_names(), "sgd|ssgd|asgd|ssp|dc-asgd-c|dc-asgd-a");
+    const char *names = dcps_algorithm_names();
+    const char *about;
+    const dcps_algorithm *algorithm;
+    for (uint32_t i = 0; (algorithm = dcps_algorithm_at(i, &about)) != NULL; i++) {
+        const size_t length = strlen(algorithm->name);
+        ck_assert_msg(strncmp(names, algorithm->name, length) == 0, "%s, expected %s", names, algorithm->name);
+        names += length;
+        ck_assert(*names == '|' || *names == '\0');
+        names += *names == '|' ? 1 : 0;
+        ck_assert_uint_gt(strlen(about), 10);
+    }
+    ck_assert_str_eq(names, "");
 }
 END_TEST
 
@@ -75,6 +170,8 @@ int main(void)
     tcase_add_loop_test(tests, test_preset, 0, PRESETS);
     tcase_add_test(tests, test_unknown_name);
     tcase_add_test(tests, test_names_are_those_of_the_presets);
+    tcase_add_test(tests, test_parts_that_do_not_go_together);
+    tcase_add_test(tests, test_parts_are_exchanged_by_name);
     suite_add_tcase(suite, tests);
     return check_run(suite);
 }

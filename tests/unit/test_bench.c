@@ -58,6 +58,7 @@ START_TEST(test_bytes_of_an_update)
             {
                 {"sgd", 1, 16.0, 16.0},       {"asgd", 8, 16.0, 16.0}, {"dc-asgd-c", 4, 20.0, 20.0},
                 {"dc-asgd-a", 4, 28.0, 28.0}, {"ssp", 2, 16.0, 16.0},  {"ssgd", 1, 16.0, 16.0},
+                {"dana-zero", 4, 32.0, 40.0}, /* the velocity of a worker and the sum of all, and the weights kept apart */
                 {"ssgd", 4, 16.0, 9.0}, /* four gradients read, their mean written, one update: (16 + 4 + 16) / 4 */
             };
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {

@@ -354,7 +354,7 @@ static void edit_open_tickets(json_t *root)
 }
 static void edit_states(json_t *root)
 {
-    set(root, "states", json_pack("[s, s, s]", "a", "b", "c"));
+    set(root, "states", json_pack("[s, s, s, s, s]", "a", "b", "c", "d", "e"));
 }
 
 typedef struct bad_edit {

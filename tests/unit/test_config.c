@@ -8,7 +8,7 @@
 
 /* Up to six assignments, ended by NULL. */
 typedef struct flags {
-    const char *items[7];
+    const char *items[12];
 } flags;
 
 static dcps_options *options;
@@ -79,6 +79,35 @@ START_TEST(overrides_replace_the_preset_only_where_given)
 }
 END_TEST
 
+START_TEST(parts_are_exchanged_and_described)
+{
+    dcps_server_config config;
+    char text[DCPS_MAX_TEXT_BYTES];
+    accept((flags){{"algorithm=asgd", "workers=4", "consistency=ssp", "ssp-bound=5", "compensation=dc-b,gap-aware",
+                    "lambda=512", "correction-bound=0.5", "mean-square=worker", "step-size=staleness",
+                    "optimizer=nesterov", "max-staleness=9", NULL}},
+           &config);
+    const dcps_rule_config *rule = &config.algorithm.rule;
+    ck_assert(config.algorithm.consistency == DCPS_CONSISTENCY_SSP && config.algorithm.ssp_bound == 5);
+    ck_assert(rule->compensation == DCPS_COMPENSATE_DC_B && rule->then == DCPS_COMPENSATE_GAP_AWARE);
+    ck_assert(rule->lambda == 512.0 && rule->correction_bound == 0.5 && rule->mean_square_decay == 0.95);
+    ck_assert(rule->mean_square_each_worker && rule->step_size == DCPS_STEP_STALENESS);
+    ck_assert(rule->optimizer == DCPS_OPTIMIZER_NESTEROV && rule->momentum == 0.9);
+    ck_assert(config.algorithm.cuts_off && config.algorithm.max_staleness == 9);
+    dcps_server_config_describe(&config, text);
+    static const char *const words[] = {"ssp bound 5",          "largest staleness 9", "dc-b,gap-aware", "lambda 512",
+                                        "correction-bound 0.5", "of each worker",      "staleness",      "nesterov",
+                                        "momentum 0.9"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        ck_assert_msg(strstr(text, words[i]) != NULL, "no \"%s\" in: %s", words[i], text);
+    }
+    dcps_options_destroy(&options);
+    accept((flags){{"algorithm=ssgd", "workers=4", "backup-workers=2", NULL}}, &config);
+    ck_assert_uint_eq(config.algorithm.backup_workers, 2);
+    dcps_options_destroy(&options);
+}
+END_TEST
+
 START_TEST(schedule_and_snapshots)
 {
     dcps_server_config config;
@@ -107,6 +136,15 @@ START_TEST(flags_without_effect_are_refused_by_name)
     refuse((flags){{"algorithm=asgd", "momentum=0.5", NULL}}, "--momentum", "--optimizer momentum");
     refuse((flags){{"algorithm=asgd", "optimizer=sgd", "momentum=0.5", NULL}}, "--momentum", "--optimizer momentum");
     refuse((flags){{"algorithm=sgd", "workers=4", NULL}}, "sgd", "4");
+    refuse((flags){{"algorithm=asgd", "backup-workers=1", "workers=4", NULL}}, "--backup-workers", "bsp");
+    refuse((flags){{"algorithm=ssgd", "max-staleness=4", NULL}}, "--max-staleness", "asp");
+    refuse((flags){{"algorithm=dc-asgd-a", "correction-bound=1", NULL}}, "--correction-bound", "dc-b");
+    refuse((flags){{"algorithm=dana-zero", "optimizer=sgd", "momentum=0.5", NULL}}, "--momentum", "dana-zero");
+    refuse((flags){{"algorithm=asgd", "adadelay-offset=2", NULL}}, "--adadelay-offset", "adadelay");
+    refuse((flags){{"algorithm=asgd", "compensation=dc-a,dc-c", NULL}}, "dc-c", "twice");
+    refuse((flags){{"algorithm=asgd", "compensation=dcc", NULL}}, "dcc", "gap-aware");
+    refuse((flags){{"algorithm=dana-dc", "consistency=bsp", "workers=4", NULL}}, "momentum", "asp or ssp");
+    refuse((flags){{"algorithm=ssgd", "backup-workers=4", "workers=4", NULL}}, "4 backup workers", "at most 3");
     refuse((flags){{"algorithm=addgrad", NULL}}, "addgrad", "dc-asgd-a");
     refuse((flags){{"resume=yes", NULL}}, "--resume", "--checkpoint-dir");
     refuse((flags){{"checkpoint-every=5", NULL}}, "--checkpoint-every", "--checkpoint-dir");
@@ -155,6 +193,7 @@ int main(void)
 {
     const TTest *const tests[] = {defaults_make_a_server_of_its_own,
                                   overrides_replace_the_preset_only_where_given,
+                                  parts_are_exchanged_and_described,
                                   schedule_and_snapshots,
                                   flags_without_effect_are_refused_by_name,
                                   values_out_of_range_are_refused_by_name,

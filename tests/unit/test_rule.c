@@ -58,7 +58,7 @@ START_TEST(test_lambda_zero_keeps_nothing)
         _Alignas(64) const float g[2] = {0.5f, -0.5f};
         _Alignas(64) float snapshot[2];
         const dcps_rule_block block = {.weights = w, .count = 2};
-        dcps_rule_apply(rule, &block, g, NULL, 0.5f, snapshot);
+        dcps_rule_apply(rule, &block, &(dcps_rule_push){.gradient = g, .step_size = 0.5f, .workers = 1}, snapshot);
         ck_assert_double_eq((double)w[0], 0.75);
         ck_assert_double_eq((double)w[1], 2.25);
         ck_assert_mem_eq(w, snapshot, sizeof(w));
@@ -80,7 +80,8 @@ START_TEST(test_update_by_hand)
     _Alignas(64) const float g[1] = {2.0f}, pulled[1] = {1.0f};
     _Alignas(64) float snapshot[1];
     const dcps_rule_block block = {.weights = w, .states = {u}, .count = 1};
-    dcps_rule_apply(rule, &block, g, pulled, 0.125f, snapshot);
+    dcps_rule_apply(rule, &block, &(dcps_rule_push){.gradient = g, .pulled = pulled, .step_size = 0.125f, .workers = 1},
+                    snapshot);
     /* g̃ = 2 + 0.5·4·(3 − 1) + 0.25·3 = 6.75; u = 0.5·8 + 6.75 = 10.75; w = 3 − 0.125·10.75 */
     ck_assert_double_eq((double)u[0], 10.75);
     ck_assert_double_eq((double)w[0], 1.65625);
@@ -208,8 +209,10 @@ START_TEST(test_gradients_at_any_address)
         const float *moved = (const float *)(void *)(shifted + shift);
         const dcps_rule_block aligned = {.weights = w[0], .count = COUNT};
         const dcps_rule_block unaligned = {.weights = w[1], .count = COUNT};
-        dcps_rule_apply(rule, &aligned, straight, NULL, 0.1f, snapshot[0]);
-        dcps_rule_apply(rule, &unaligned, moved, NULL, 0.1f, snapshot[1]);
+        dcps_rule_apply(rule, &aligned, &(dcps_rule_push){.gradient = straight, .step_size = 0.1f, .workers = 1},
+                        snapshot[0]);
+        dcps_rule_apply(rule, &unaligned, &(dcps_rule_push){.gradient = moved, .step_size = 0.1f, .workers = 1},
+                        snapshot[1]);
         ck_assert_mem_eq(snapshot[0], snapshot[1], sizeof(snapshot[0]));
         dcps_rule_mean((const float *const[]){other, straight}, 2, COUNT, mean[0]);
         dcps_rule_mean((const float *const[]){other, moved}, 2, COUNT, mean[1]);

@@ -26,6 +26,7 @@ static dcps_status_sources sources_of(const dcps_partition *partition)
         stats->snapshots = 3 - i;
         stats->pushes_applied = 1000 + i;
         stats->duplicates_ignored = i;
+        stats->pushes_dropped = 10 + i;
         stats->stale_ignored = 2 * i;
         stats->rejected = 10 + i;
         stats->payload_bytes_in = 1u << (20 + i);
@@ -70,6 +71,7 @@ START_TEST(counters_are_summed_and_progress_is_that_of_the_first_block)
     ck_assert_uint_eq(reply.snapshots, 1);
     ck_assert_uint_eq(reply.pushes_applied, 3003);
     ck_assert_uint_eq(reply.duplicates_ignored, 3);
+    ck_assert_uint_eq(reply.pushes_dropped, 33);
     ck_assert_uint_eq(reply.stale_ignored, 6);
     ck_assert_uint_eq(reply.rejected_messages, 23333);
     ck_assert_uint_eq(reply.payload_bytes_in, 7u << 20);

@@ -20,13 +20,40 @@ static uint32_t block_length(uint32_t block)
     return block == 2 ? 8 : BLOCK;
 }
 
+/* What a rule keeps, in every form: of the block and of workers, counted and not, shown and not. */
+static const dcps_rule_config rich_rules[] = {
+    {.compensation = DCPS_COMPENSATE_DC_A,
+     .lambda = 0.3,
+     .mean_square_decay = 0.95,
+     .optimizer = DCPS_OPTIMIZER_MOMENTUM,
+     .momentum = 0.9,
+     .weight_decay = 0.001},
+    {.compensation = DCPS_COMPENSATE_DC_B,
+     .then = DCPS_COMPENSATE_GAP_AWARE,
+     .lambda = 8.0,
+     .mean_square_decay = 0.95,
+     .mean_square_each_worker = true,
+     .correction_bound = 1.0,
+     .optimizer = DCPS_OPTIMIZER_DANA,
+     .momentum = 0.9},
+    {.compensation = DCPS_COMPENSATE_GAP_AWARE,
+     .step_size = DCPS_STEP_ADADELAY,
+     .adadelay_offset = 1.0,
+     .optimizer = DCPS_OPTIMIZER_ORMO,
+     .momentum = 0.9},
+    {.compensation = DCPS_COMPENSATE_DC_C,
+     .lambda = 0.04,
+     .step_size = DCPS_STEP_STALENESS,
+     .optimizer = DCPS_OPTIMIZER_NESTEROV,
+     .momentum = 0.5},
+};
+enum { RULES = sizeof(rich_rules) / sizeof(rich_rules[0]) };
+static size_t rich_rule; /* which of them */
+
 static dcps_shard_config rich_config(void)
 {
     dcps_shard_config config = engine_config("dc-asgd-a");
-    config.algorithm.rule.lambda = 0.3;
-    config.algorithm.rule.optimizer = DCPS_OPTIMIZER_MOMENTUM;
-    config.algorithm.rule.momentum = 0.9;
-    config.algorithm.rule.weight_decay = 0.001;
+    config.algorithm.rule = rich_rules[rich_rule];
     config.schedule = (dcps_schedule){
         .base = 0.05, .warmup_epochs = 2.0, .workers = 2, .decay_factor = 0.5, .decay_count = 1, .decay_epochs = {2.5}};
     return config;
@@ -159,7 +186,7 @@ static void play(bool through_image, result *out)
     close_shards(&self);
 }
 
-START_TEST(test_run_goes_on_from_an_image)
+static void expect_to_go_on(void)
 {
     static result straight;
     static result restored;
@@ -173,6 +200,49 @@ START_TEST(test_run_goes_on_from_an_image)
     ck_assert_uint_eq(straight.trace.ticket_count, 16);
     ck_assert_mem_eq(straight.trace.tickets, restored.trace.tickets, 16 * sizeof(uint64_t));
     ck_assert_uint_eq(restored.stats.pushes_applied, 4 * 2); /* counters of this life; blocks 0 and 1 */
+}
+
+START_TEST(test_run_goes_on_from_an_image)
+{
+    for (rich_rule = 0; rich_rule < RULES; rich_rule++) {
+        expect_to_go_on();
+    }
+}
+END_TEST
+
+/* Who may never come back is not looked ahead to; and a state that the image lacks begins anew, with its count. */
+START_TEST(test_worker_beyond_those_expected_and_missing_states)
+{
+    run self;
+    dcps_shard_image image;
+    rich_rule = 1;
+    begin(&self);
+    for (uint32_t number = 0; number < 5; number++) {
+        step(&self, number);
+    }
+    ck_assert_int_eq(dcps_shard_export(shards[0].shard, &image), DCPS_OK);
+    ck_assert_uint_eq(image.blocks[0].worker_states_count, WORKERS);
+    ck_assert_uint_eq(image.blocks[0].state_updates[0], 5);
+    dcps_buffer_unref(&image.blocks[0].states[0]); /* gap-aware's average */
+    dcps_shard_config config = rich_config();
+    config.workers = 1;
+    engine_open(&shards[1], &config, N, BLOCK, 1);
+    ck_assert_int_eq(dcps_shard_import(shards[1].shard, &image), DCPS_OK);
+    dcps_shard_image again;
+    ck_assert_int_eq(dcps_shard_export(shards[1].shard, &again), DCPS_OK);
+    ck_assert_uint_eq(again.blocks[0].state_updates[0], 0);
+    ck_assert_uint_eq(again.blocks[1].state_updates[0], 5);
+    ck_assert_uint_eq(again.blocks[0].state_updates[1], 5);
+    for (uint32_t i = 0; i < BLOCK; i++) { /* the sum is now the velocity of worker 0 alone */
+        const float *sum = again.blocks[0].states[1]->data;
+        const float *velocity = again.blocks[0].worker_states[0].values[1]->data;
+        ck_assert_double_eq_tol((double)sum[i], (double)velocity[i], 1e-5);
+        ck_assert_double_eq((double)((const float *)again.blocks[0].worker_states[1].values[1]->data)[i], 0.0);
+    }
+    dcps_shard_image_fini(&again);
+    dcps_shard_image_fini(&image);
+    close_shards(&self);
+    engine_close(&shards[1]);
 }
 END_TEST
 
@@ -389,8 +459,10 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_run_goes_on_from_an_image, test_training_time_goes_on, test_contents,
-                                  test_waiting_push_is_not_kept,  test_held_push_is_kept,     test_block_without_values,
-                                  test_marks_passed_before,       test_export_without_memory};
+    const TTest *const tests[] = {test_run_goes_on_from_an_image, test_worker_beyond_those_expected_and_missing_states,
+                                  test_training_time_goes_on,     test_contents,
+                                  test_waiting_push_is_not_kept,  test_held_push_is_kept,
+                                  test_block_without_values,      test_marks_passed_before,
+                                  test_export_without_memory};
     return CHECK_MAIN("shard image", tests);
 }
