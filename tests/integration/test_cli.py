@@ -27,8 +27,23 @@ class CliTest(cluster.ClusterTest):
     def test_help(self):
         self.check(["--help"], 0, "compare", "checkpoint", "doctor", "bench")
         self.check(["--version"], 0, "dcps ")
-        for command in ("run", "compare", "status", "checkpoint", "doctor"):
+        for command in ("run", "compare", "algorithms", "status", "checkpoint", "doctor"):
             self.check([command, "--help"], 0, "dcps " + command)
+
+    def test_algorithms(self):
+        self.check(["algorithms"], 0, "dc-asgd-b", "worker", "bytes a parameter")
+        self.check(["algorithms", "magic"], 2, "magic", "dana-dc")
+        listed = json.loads(self.dcps("algorithms", "--json").stdout)["algorithms"]
+        names = [entry["name"] for entry in listed]
+        for name in ("sgd", "ssgd", "asgd", "ssp", "sa-asgd", "adadelay", "dc-asgd-c", "dc-asgd-a", "dc-asgd-b", "gap-aware", "dana-zero",
+                     "dana-dc", "ormo", "ringmaster"):
+            self.assertIn(name, names)
+        only = json.loads(self.dcps("algorithms", "dana-dc", "--json").stdout)["algorithms"]
+        self.assertEqual([entry["name"] for entry in only], ["dana-dc"])
+        self.assertEqual(only[0]["worker_states"], ["momentum"])
+        self.assertEqual(only[0]["parameters"], {"lambda": 2.0, "momentum": 0.9, "weight-decay": 0.0})
+        self.assertEqual((only[0]["bytes_per_param"], only[0]["bytes_per_param_and_worker"]), (16, 8))
+        self.assertEqual(len(only[0]["formula"]), 2)
 
     def test_wrong_usage(self):
         self.check([], 2, "Usage")
