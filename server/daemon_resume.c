@@ -28,6 +28,15 @@ static dcps_status check_settings(const dcps_server_config *config, const dcps_c
     return DCPS_OK;
 }
 
+static bool any_worker_has(const dcps_image_block *block, uint32_t state)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < block->worker_states_count; i++) {
+        found = found || block->worker_states[i].values[state] != NULL;
+    }
+    return found;
+}
+
 /* What may differ, but should not surprise anybody. */
 static void warn_of_differences(const dcps_server_config *config, const dcps_checkpoint *saved)
 {
@@ -42,6 +51,11 @@ static void warn_of_differences(const dcps_server_config *config, const dcps_che
     for (uint32_t i = 0; i < saved->state_count && saved->shard.block_count > 0; i++) {
         if (saved->shard.blocks[0].states[i] == NULL) {
             dcps_warn("the checkpoint has no \"%s\": it starts at zero", saved->state_names[i]);
+        }
+    }
+    for (uint32_t i = 0; i < saved->worker_state_count && saved->shard.block_count > 0; i++) {
+        if (!any_worker_has(&saved->shard.blocks[0], i)) {
+            dcps_warn("the checkpoint has no \"%s\" of any worker: they start at zero", saved->worker_state_names[i]);
         }
     }
 }

@@ -47,6 +47,62 @@ START_TEST(test_states_follow_the_stages)
 }
 END_TEST
 
+/* The longest chain with the most states. */
+START_TEST(test_everything_at_once)
+{
+    dcps_rule_config config = {.compensation = DCPS_COMPENSATE_DC_B,
+                               .then = DCPS_COMPENSATE_GAP_AWARE,
+                               .lambda = 1.0,
+                               .correction_bound = 1.0,
+                               .step_size = DCPS_STEP_ADADELAY,
+                               .adadelay_offset = 1.0,
+                               .optimizer = DCPS_OPTIMIZER_DANA,
+                               .weight_decay = 1.0};
+    static const char *const names[] = {"mean_square", "step_square", "delayed_square", "momentum_sum"};
+    dcps_rule *rule = make(config);
+    ck_assert_uint_eq(dcps_rule_state_count(rule), 4);
+    for (uint32_t i = 0; i < 4; i++)
+        ck_assert_str_eq(dcps_rule_state_name(rule, i), names[i]);
+    ck_assert_uint_eq(dcps_rule_worker_state_count(rule), 1);
+    ck_assert_ptr_nonnull(dcps_rule_stage_formula(rule, 4));
+    ck_assert_ptr_null(dcps_rule_stage_formula(rule, 5));
+    ck_assert(dcps_rule_looks_ahead(rule));
+    dcps_rule_destroy(&rule);
+    config.mean_square_each_worker = true;
+    rule = make(config);
+    ck_assert_uint_eq(dcps_rule_state_count(rule), 3);
+    ck_assert_str_eq(dcps_rule_worker_state_name(rule, 0), "mean_square");
+    ck_assert_str_eq(dcps_rule_worker_state_name(rule, 1), "momentum");
+    dcps_rule_destroy(&rule);
+    config.correction_bound = 0.0; /* what corrects nothing is left out */
+    rule = make(config);
+    ck_assert_uint_eq(dcps_rule_worker_state_count(rule), 1);
+    dcps_rule_destroy(&rule);
+}
+END_TEST
+
+/* g would be squared to infinity, and λ times g, too. */
+START_TEST(test_bounded_correction_of_huge_numbers)
+{
+    dcps_rule *rule = make((dcps_rule_config){.compensation = DCPS_COMPENSATE_DC_B,
+                                              .lambda = 512.0,
+                                              .mean_square_decay = 0.5,
+                                              .correction_bound = 1.0,
+                                              .optimizer = DCPS_OPTIMIZER_SGD});
+    _Alignas(64) float w[3] = {1.0f, 3e38f, 0.0f};
+    _Alignas(64) float s[3] = {0.0f, 0.0f, 0.0f};
+    _Alignas(64) const float g[3] = {1e38f, 1.0f, 0.0f}, pulled[3] = {0.0f, 0.0f, 1.0f};
+    _Alignas(64) float snapshot[3];
+    const dcps_rule_block block = {.weights = w, .states = {s}, .count = 3};
+    dcps_rule_apply(rule, &block, &(dcps_rule_push){.gradient = g, .pulled = pulled, .step_size = 0.5f, .workers = 1},
+                    snapshot);
+    ck_assert_double_eq((double)w[0], (double)(1.0f - 0.5f * 1e38f)); /* s is infinite: no correction */
+    ck_assert_double_eq((double)w[1], (double)3e38f);                 /* at most doubled */
+    ck_assert_double_eq((double)w[2], 0.0);
+    dcps_rule_destroy(&rule);
+}
+END_TEST
+
 START_TEST(test_lambda_zero_keeps_nothing)
 {
     for (int c = DCPS_COMPENSATE_DC_C; c <= DCPS_COMPENSATE_DC_A; c++) {
@@ -124,6 +180,15 @@ START_TEST(test_bad_values_are_refused)
     REFUSED(momentum, 0.99999999999, "momentum", "1"); /* 1 in single precision */
     REFUSED(weight_decay, -1e-4, "weight decay", "-0.0001");
     REFUSED(weight_decay, (double)INFINITY, "weight decay", "inf");
+    REFUSED(then, (dcps_compensation)6, "second compensation", "6");
+    REFUSED(step_size, (dcps_step_size)3, "step size", "3");
+    REFUSED(correction_bound, -1.0, "correction bound", "-1");
+    REFUSED(correction_bound, (double)NAN, "correction bound", "nan");
+    dcps_rule_config config = plain;
+    config.step_size = DCPS_STEP_ADADELAY;
+    expect_refused(config, "AdaDelay offset", "0");
+    config.adadelay_offset = (double)INFINITY;
+    expect_refused(config, "AdaDelay offset", "inf");
 }
 END_TEST
 
@@ -227,6 +292,8 @@ int main(void)
     Suite *suite = suite_create("rule");
     TCase *tests = tcase_create("rule");
     tcase_add_test(tests, test_states_follow_the_stages);
+    tcase_add_test(tests, test_everything_at_once);
+    tcase_add_test(tests, test_bounded_correction_of_huge_numbers);
     tcase_add_test(tests, test_lambda_zero_keeps_nothing);
     tcase_add_test(tests, test_update_by_hand);
     tcase_add_test(tests, test_bad_values_are_refused);
