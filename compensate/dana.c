@@ -2,7 +2,7 @@
  * and is sent where the weights will be once every worker has pushed once more with its present velocity: w − η·γ·Σ_j v_j, with the η that is to come. DANA-DC is this after dc-c, whose w_bak is then what the
  * worker was sent. With one worker it is Nesterov's momentum.
  *
- * Checked against the authors' published simulator for DANA-DC: order of the steps, the sum kept up by the difference of one worker's velocity, the factor η·γ, weight decay at the
+ * Checked against an open simulator of DANA-DC that looks like the authors' own: order of the steps, the sum kept up by the difference of one worker's velocity, the factor η·γ, weight decay at the
  * server's weights after compensation, λ = 2 and γ = 0.9 as defaults. */
 #include "compensate/stage.h"
 
