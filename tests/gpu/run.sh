@@ -30,6 +30,11 @@ build=${DCPS_GPU_BUILD:-build/cuda}
 data=${DCPS_DATA:-}
 failed=0
 
+# Where the toolkit's tools are when nobody has put them on the path, and where Python has cuDNN if the toolkit lacks it.
+PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin
+: "${CUDNN_ROOT:=$(python3 -c 'import nvidia.cudnn; print(list(nvidia.cudnn.__path__)[0])' 2>/dev/null)}"
+export PATH CUDNN_ROOT
+
 note() {
     printf '%s\n' "$*" | tee -a "$out/summary.txt"
 }
@@ -58,8 +63,12 @@ have() {
     return 1
 }
 
+data_has() {
+    [ -d "$data" ] && find -L "$data" -maxdepth 2 -name "$1*" | grep -q .
+}
+
 data_ready() {
-    [ -n "$data" ] && [ -e "$data" ] && find -L "$data" -maxdepth 2 -name 'data_batch_1.bin*' | grep -q . && return
+    data_has data_batch_1.bin && data_has ptb.train.txt && return
     data=$out/data
     [ -e "$data/ptb.test.txt" ] || python3 tests/gpu/made_up_data.py "$data"
     note "         made-up data for benchmarks in $data"
@@ -69,7 +78,8 @@ resnet="--model resnet --model-opt depth=20 --batch-size 128"
 lstm="--model lstm --model-opt hidden=1500 --model-opt layers=2 --model-opt bptt=35 --model-opt dropout=0.65 --batch-size 20"
 
 part_info() {
-    run info 60 sh -c 'nvidia-smi; nvidia-smi -q -d CLOCK,POWER | head -n 60; nvcc --version; cmake --version; nproc; free -m
+    run info 60 sh -c 'nvidia-smi; nvidia-smi -q -d CLOCK,POWER | head -n 60; nvcc --version; cmake --version; gcc --version; nproc; free -m
+        ldconfig -p | grep -E "libcu(blas|dnn)[.]so"; printenv CUDNN_ROOT
         python3 -c "import torch; print(torch.__version__, torch.version.cuda, torch.backends.cudnn.version())"; true'
 }
 
