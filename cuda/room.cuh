@@ -11,6 +11,7 @@
 
 extern "C" {
 #include "base/alloc.h"
+#include "base/log.h"
 #include "cuda/cuda.h"
 #include "cuda/kernels.h"
 #include "tensor/backend.h"

@@ -23,17 +23,18 @@ typedef struct dcps_device_ops {
     /* The same of host memory that copies reach directly. */
     void *(*take_pinned)(dcps_device *device, size_t bytes);
     void (*release_pinned)(dcps_device *device, void *memory);
-    /* Lets copies reach host memory that is there already, until unpin; pinning it twice is fine. */
-    dcps_status (*pin)(dcps_device *device, void *memory, size_t bytes);
+    /* Lets copies reach host memory that is there already, until unpin; pinning it twice is fine. Where the system refuses, copies are slower, and that is
+     * logged. */
+    void (*pin)(dcps_device *device, void *memory, size_t bytes);
     void (*unpin)(dcps_device *device, void *memory);
 
-    /* On the compute stream. `from` is pinned, and must not change before the copy is done. */
+    /* On the compute stream. `from` is pinned or was to be, and must not change before the copy is done. */
     dcps_status (*upload)(dcps_device *device, void *to, const void *from, size_t bytes);
     dcps_status (*fill)(dcps_device *device, float *to, size_t count, float value);
     dcps_status (*copy)(dcps_device *device, float *to, const float *from, size_t count); /* both on the device */
     /* On the copy stream. What follows on it waits for all that the compute stream has been given so far. */
     dcps_status (*follow)(dcps_device *device);
-    /* `to` is pinned. */
+    /* `to` likewise. */
     dcps_status (*download)(dcps_device *device, void *to, const void *from, size_t bytes);
 
     dcps_status (*event_create)(dcps_device *device, dcps_device_event **event);

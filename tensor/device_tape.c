@@ -88,10 +88,10 @@ static dcps_status gradient_create(dcps_device_tape *self)
     self->loss = self->ops->take_pinned(self->device, sizeof *self->loss);
     if (self->gradient == NULL || self->loss == NULL)
         return DCPS_NO_MEMORY;
-    dcps_status status = self->ops->pin(self->device, self->tape->config.gradient, vector_bytes(self));
+    self->ops->pin(self->device, self->tape->config.gradient, vector_bytes(self));
     self->busy = true;
     /* Padding is never written again. */
-    return status == DCPS_OK ? self->ops->fill(self->device, self->gradient, self->params, 0.0f) : status;
+    return self->ops->fill(self->device, self->gradient, self->params, 0.0f);
 }
 
 dcps_status dcps_device_tape_create(dcps_tape *tape, dcps_device_tape **made)
@@ -113,9 +113,9 @@ dcps_status dcps_device_tape_create(dcps_tape *tape, dcps_device_tape **made)
     self->replay = (dcps_replay){.ops = self->ops, .device = self->device, .off = config->no_replay};
     dcps_status status = events_create(self);
     if (status == DCPS_OK) {
+        self->ops->pin(self->device, (float *)config->weights, vector_bytes(self));
         self->weights = self->ops->take(self->device, vector_bytes(self));
-        status = self->weights == NULL ? DCPS_NO_MEMORY
-                                       : self->ops->pin(self->device, (float *)config->weights, vector_bytes(self));
+        status = self->weights == NULL ? DCPS_NO_MEMORY : DCPS_OK;
     }
     if (status == DCPS_OK && config->gradient != NULL)
         status = gradient_create(self);
