@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Training steps of the same models in PyTorch eager, to set beside `dcps bench model`: load a batch, forward, backward. Prints one JSON line a model.
+"""Training steps of the same models in PyTorch eager, to set beside `dcps bench model`: load a batch, forward, backward, clip. Prints one JSON line a model.
 
     python3 tests/gpu/bench_pytorch.py resnet lstm
 """
@@ -107,7 +107,8 @@ def bench_lstm(arguments):
         model.zero_grad(set_to_none=True)
         logits, after = model(there[:-1], state[0])
         state[0] = tuple(part.detach() for part in after)
-        functional.cross_entropy(logits, there[1:].flatten()).backward()
+        (functional.cross_entropy(logits, there[1:].flatten()) * steps).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
 
     return batch, measure(step, arguments.steps), {"layers": layers, "hidden": hidden, "bptt": steps, "dropout": dropout}
 
@@ -118,13 +119,15 @@ def main():
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--tf32", action="store_true", help="TF32 in matrix products too; convolutions have it by default")
     parser.add_argument("--channels-last", action="store_true", help="images in the order that tensor cores like")
+    parser.add_argument("--benchmark", action="store_true", help="let cuDNN try its algorithms and keep the fastest")
     arguments = parser.parse_args()
+    torch.backends.cudnn.benchmark = arguments.benchmark
     torch.backends.cuda.matmul.allow_tf32 = arguments.tf32
     for name in arguments.models:
         samples, seconds, options = {"resnet": bench_resnet, "lstm": bench_lstm}[name](arguments)
         print(json.dumps({"benchmark": "pytorch", "torch": torch.__version__, "device": torch.cuda.get_device_name(),
                           "model": name, "options": options, "batch_size": samples, "tf32": arguments.tf32,
-                          "channels_last": arguments.channels_last, "seconds": seconds,
+                          "channels_last": arguments.channels_last, "cudnn_benchmark": arguments.benchmark, "seconds": seconds,
                           "samples_per_second": samples / seconds}), flush=True)
 
 

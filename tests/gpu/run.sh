@@ -134,7 +134,7 @@ part_pytorch() {
         return
     }
     run pytorch-eager 90 python3 tests/gpu/bench_pytorch.py resnet lstm
-    run pytorch-tf32 90 python3 tests/gpu/bench_pytorch.py --tf32 --channels-last resnet lstm
+    run pytorch-tf32 90 python3 tests/gpu/bench_pytorch.py --tf32 --channels-last --benchmark resnet lstm
 }
 
 part_workers() {
