@@ -53,9 +53,9 @@ static dcps_status open_libraries(dcps_device *device, const char *who)
     dcps_status status = dcps_cuda_load(who);
     if (status == DCPS_OK)
         status = DCPS_CUDA_CHECK(who, cudaSetDevice((int)device->index));
-    if (status == DCPS_OK)
-        status =
-            DCPS_CUDA_CHECK(who, cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync)); /* processors are for others */
+    /* Processors are for others; a driver that refuses, the device being in use, lets its waits spin. */
+    if (status == DCPS_OK && cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync) != cudaSuccess)
+        (void)cudaGetLastError();
     if (status == DCPS_OK)
         status = DCPS_CUDA_CHECK(who, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking));
     if (status == DCPS_OK)
