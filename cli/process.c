@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -77,6 +78,15 @@ static bool is_inherited(const char *variable)
     return strncmp(variable, "DCPS_", 5) != 0 || strncmp(variable, models, sizeof(models) - 1) == 0;
 }
 
+/* Children share the machine, so a thread of theirs that waits for its like looks a fraction of a millisecond long and then sleeps. Left alone libgomp
+ * looks for a good part of a time slice, which is then missing where it is waited for. */
+static char brief_waits[] = "GOMP_SPINCOUNT=3000";
+
+static bool waits_are_told(void)
+{
+    return getenv("GOMP_SPINCOUNT") != NULL || getenv("OMP_WAIT_POLICY") != NULL;
+}
+
 /* Our environment without the settings of a person, which are for us alone: children get theirs as flags. The texts stay where they are; NULL: no memory. */
 static char **child_environment(void)
 {
@@ -85,11 +95,14 @@ static char **child_environment(void)
     while (environ[count] != NULL) {
         count++;
     }
-    char **made = dcps_alloc(count + 1, sizeof(*made));
+    char **made = dcps_alloc(count + 2, sizeof(*made));
     for (size_t i = 0; made != NULL && i < count; i++) {
         if (is_inherited(environ[i])) {
             made[kept++] = environ[i];
         }
+    }
+    if (made != NULL && !waits_are_told()) {
+        made[kept] = brief_waits;
     }
     return made;
 }

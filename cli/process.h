@@ -25,7 +25,8 @@ typedef struct dcps_process_config {
     void *context;
 } dcps_process_config;
 
-/* Starts it with empty standard input, default signal handling, SIGKILL when the parent dies, and of the variables DCPS_* none but DCPS_MODELS. Errors: DCPS_NOT_FOUND (no such program), DCPS_SYSTEM,
+/* Starts it with empty standard input, default signal handling, SIGKILL when the parent dies, and of the variables DCPS_* none but DCPS_MODELS; threads of a
+ * child wait briefly before they sleep, unless GOMP_SPINCOUNT or OMP_WAIT_POLICY says otherwise. Errors: DCPS_NOT_FOUND (no such program), DCPS_SYSTEM,
  * DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_process_start(const dcps_process_config *config, dcps_process **process);
 /* Kills its whole group and reaps it if it still runs. */

@@ -152,6 +152,25 @@ START_TEST(test_settings_are_not_inherited)
 }
 END_TEST
 
+/* Else a thread that waits for one without a processor takes a processor too. */
+START_TEST(test_threads_of_children_wait_briefly)
+{
+    (void)unsetenv("GOMP_SPINCOUNT");
+    (void)unsetenv("OMP_WAIT_POLICY");
+    heard self = {.used = 0};
+    dcps_process *process = start("env | grep -E '^(GOMP|OMP)'", &self);
+    ck_assert(await_end(process));
+    ck_assert_str_eq(self.text, "o:GOMP_SPINCOUNT=3000\n");
+    dcps_process_destroy(&process);
+    (void)setenv("OMP_WAIT_POLICY", "active", 1);
+    self = (heard){.used = 0};
+    process = start("env | grep -E '^(GOMP|OMP)'", &self);
+    ck_assert(await_end(process));
+    ck_assert_str_eq(self.text, "o:OMP_WAIT_POLICY=active\n");
+    dcps_process_destroy(&process);
+}
+END_TEST
+
 /* Whether a process is gone, or only waits to be reaped by init. */
 static bool is_gone(pid_t pid)
 {
@@ -228,6 +247,7 @@ int main(void)
                                   test_unknown_program,
                                   test_signals_are_default_in_the_child,
                                   test_settings_are_not_inherited,
+                                  test_threads_of_children_wait_briefly,
                                   test_destroy_kills_the_whole_group,
                                   test_nothing_survives_the_parent};
     return CHECK_MAIN("cli process", tests);
