@@ -55,4 +55,7 @@ cc -std=c11 -Wall -Wextra -Werror "$work/client.c" $flags -Wl,-rpath,"$prefix/li
 # shellcheck disable=SC2086
 cc -std=c11 -Wall -Werror -shared -fPIC "$source_dir/examples/custom/softmax.c" $flags -o "$models/softmax.so"
 nm -D --defined-only "$models/softmax.so" | grep -q ' dcps_model_table$' || fail "softmax.so exports no dcps_model_table"
+# Both programs that load it find libdcps.so beside them, whatever the system's loader knows.
+"$prefix/bin/dcps-worker" --model softmax --help-model >"$work/log" 2>&1 || fail "dcps-worker cannot load softmax.so: $(cat "$work/log")"
+"$prefix/bin/dcps" run --model softmax --print-config >"$work/log" 2>&1 || fail "dcps cannot load softmax.so: $(cat "$work/log")"
 echo "installed, moved and used"
