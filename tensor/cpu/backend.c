@@ -5,6 +5,7 @@
 
 /* Of OpenMP, which oneDNN runs on. Declared here because only GCC ships <omp.h>. */
 extern void omp_set_num_threads(int count);
+extern int omp_get_thread_limit(void);
 
 const dcps_backend *dcps_cpu_backend(void)
 {
@@ -49,5 +50,8 @@ const dcps_backend *dcps_cpu_backend(void)
 
 void dcps_cpu_set_threads(uint32_t threads)
 {
-    omp_set_num_threads(threads == 0 ? 1 : threads > 1024 ? 1024 : (int)threads);
+    /* oneDNN counts on as many threads as it asks for: ask for no more than OMP_THREAD_LIMIT lets it have. */
+    uint32_t limit = (uint32_t)omp_get_thread_limit();
+    uint32_t most = limit < 1024 ? limit : 1024;
+    omp_set_num_threads(threads == 0 ? 1 : threads > most ? (int)most : (int)threads);
 }
