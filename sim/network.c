@@ -1,7 +1,8 @@
-/* The memory transport: real headers and payloads through a network that may lose, delay, reorder and duplicate them. */
+/* The memory transport: real headers and payloads over links of limited rate, through a network that may lose, delay, reorder and duplicate them. */
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "proto/wire.h"
 #include "sim/world_state.h"
 
@@ -10,10 +11,63 @@ typedef struct dcps_packet {
     dcps_world *world;
     dcps_address from;
     dcps_address to;
+    bool admitted; /* the shard's thread has had time for it */
     size_t header_bytes;
     dcps_buffer *payload;
     uint8_t header[];
 } dcps_packet;
+
+static uint64_t later(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns > b_ns ? a_ns : b_ns;
+}
+
+static double payload_bytes_of(const dcps_packet *packet)
+{
+    double scale = packet->world->config.network.payload_scale;
+    return packet->payload == NULL ? 0.0 : (double)packet->payload->bytes * (scale > 0.0 ? scale : 1.0);
+}
+
+static uint64_t ns_for(double amount, double per_second)
+{
+    return per_second > 0.0 ? (uint64_t)(amount / per_second * (double)DCPS_NS_PER_S) : 0;
+}
+
+static dcps_sim_link *link_of(dcps_world *world, const dcps_address *address)
+{
+    return address->is_client ? &world->clients[address->process].link : &world->servers[address->route.server].link;
+}
+
+/* When the last byte of a message that is sent now is there: both links take it byte by byte, each in its turn. */
+static uint64_t arrival_ns(dcps_packet *packet, uint64_t delay_ns)
+{
+    dcps_world *world = packet->world;
+    dcps_sim_link *from = link_of(world, &packet->from);
+    dcps_sim_link *to = link_of(world, &packet->to);
+    uint64_t wire_ns =
+        ns_for((double)packet->header_bytes + payload_bytes_of(packet), world->config.network.bytes_per_second);
+    uint64_t sent_ns = later(world->now_ns, from->out_free_ns);
+    uint64_t received_ns = wire_ns == 0 ? sent_ns + delay_ns : later(sent_ns + delay_ns, to->in_free_ns);
+    from->out_free_ns = sent_ns + wire_ns;
+    to->in_free_ns = received_ns + wire_ns;
+    return received_ns + wire_ns;
+}
+
+/* A shard's thread does one thing after another, and updates take it time. Whether the packet has to wait: it then comes again. */
+static bool waits_for_shard(dcps_packet *packet, dcps_event_fn again, uint64_t now_ns)
+{
+    dcps_world *world = packet->world;
+    if (packet->to.is_client || packet->to.route.shard == DCPS_ROUTE_CONTROL || packet->admitted ||
+        world->config.params_per_second <= 0.0) {
+        return false;
+    }
+    uint64_t *free_ns = &world->servers[packet->to.route.server].shard_free_ns[packet->to.route.shard];
+    *free_ns = later(now_ns, *free_ns) +
+               ns_for(payload_bytes_of(packet) / sizeof(float), world->config.params_per_second);
+    packet->admitted = true;
+    dcps_world_at(world, *free_ns, again, packet);
+    return true;
+}
 
 static void deliver_to_server(dcps_packet *packet, const dcps_message *message)
 {
@@ -37,6 +91,9 @@ static void deliver(void *context, uint64_t now_ns)
     /* A process that stands still reads its mail when it goes on. */
     if (packet->to.is_client && world->clients[packet->to.process].stalled_until_ns > now_ns) {
         dcps_world_at(world, world->clients[packet->to.process].stalled_until_ns, deliver, packet);
+        return;
+    }
+    if (waits_for_shard(packet, deliver, now_ns)) {
         return;
     }
     dcps_message message;
@@ -87,7 +144,7 @@ void dcps_network_send(dcps_world *world, dcps_address from, dcps_address to, co
     int copies = dcps_rng_uniform(&world->network_rng) < network->duplication ? 2 : 1;
     for (int i = 0; status == DCPS_OK && i < copies; i++) {
         bool lost = dcps_rng_uniform(&world->network_rng) < network->loss;
-        uint64_t delay_ns = dcps_world_between(&world->network_rng, network->delay_min_ns, network->delay_max_ns);
+        uint64_t delay_ns = network->latency_ns + dcps_world_between(&world->network_rng, 0, network->jitter_ns);
         if (lost) {
             continue;
         }
@@ -95,7 +152,7 @@ void dcps_network_send(dcps_world *world, dcps_address from, dcps_address to, co
         status = make_packet(world, from, to, header, header_bytes, payload, payload_bytes, &packet);
         if (status == DCPS_OK) {
             world->outcome.messages++;
-            dcps_world_at(world, world->now_ns + delay_ns, deliver, packet);
+            dcps_world_at(world, arrival_ns(packet, delay_ns), deliver, packet);
         }
     }
     if (status != DCPS_OK) {

@@ -1,5 +1,5 @@
 /* A worker process of the simulated world: the real client core, and a loop of compute and push. */
-#include <assert.h>
+#include <math.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -41,34 +41,70 @@ static void tick(void *context, uint64_t now_ns)
     dcps_world_at(client->world, next_ns, tick, client);
 }
 
+static void stop_for_a_while(void *context, uint64_t now_ns);
+
+/* Times between stops are exponential. */
+static void plan_stop(dcps_sim_client *client)
+{
+    dcps_world *world = client->world;
+    uint64_t from_ns = client->stalled_until_ns > world->now_ns ? client->stalled_until_ns : world->now_ns;
+    double wait_ns = -log(1.0 - dcps_rng_uniform(&client->rng)) * (double)world->config.stop_every_ns;
+    dcps_world_at(world, from_ns + (uint64_t)wait_ns, stop_for_a_while, client);
+}
+
+static void stop_for_a_while(void *context, uint64_t now_ns)
+{
+    dcps_sim_client *client = context;
+    if (client->phase != DCPS_CLIENT_ENDED) {
+        dcps_sim_client_stall(client, now_ns + client->world->config.stop_ns);
+        plan_stop(client);
+    }
+}
+
+static dcps_status make_vectors(dcps_sim_client *client, bool trains)
+{
+    const dcps_world *world = client->world;
+    uint64_t params = dcps_layout_total_params(world->config.layout);
+    client->weights = dcps_alloc_aligned(params, sizeof(float));
+    client->gradient = trains ? dcps_alloc_aligned(params, sizeof(float)) : NULL;
+    client->lost = dcps_alloc(world->partition.block_count, sizeof(*client->lost));
+    if (client->weights == NULL || (trains && client->gradient == NULL) || client->lost == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for a client");
+    }
+    if (trains) {
+        dcps_layout_initialise(world->config.layout, world->config.seed, client->weights);
+    }
+    return DCPS_OK;
+}
+
 void dcps_sim_client_start(dcps_sim_client *client)
 {
     dcps_world *world = client->world;
+    bool trains = client != dcps_world_observer(world);
     dcps_client_core_config config = {
         .server_count = world->config.servers,
-        .role = DCPS_ROLE_WORKER,
+        .role = trains ? DCPS_ROLE_WORKER : DCPS_ROLE_OBSERVER,
         .nonce = dcps_rng_next(&world->token_rng) | 1u,
         .name = "sim",
         .emit = emit,
         .notice = on_notice,
         .context = client,
     };
-    uint64_t params = dcps_layout_total_params(world->layout);
-    client->weights = dcps_alloc(params, sizeof(float));
-    client->gradient = dcps_alloc(params, sizeof(float));
-    if (client->weights == NULL || client->gradient == NULL) {
-        dcps_world_fail(world, dcps_fail(DCPS_NO_MEMORY, "no memory for a client"));
-        return;
+    dcps_status status = make_vectors(client, trains);
+    if (status == DCPS_OK) {
+        status = dcps_client_core_create(&config, &client->core);
     }
-    dcps_status status = dcps_client_core_create(&config, &client->core);
     if (status != DCPS_OK) {
         dcps_world_fail(world, status);
         return;
     }
-    dcps_rng_seed_stream(&client->rng, world->config.seed, "client", client->process);
     client->phase = DCPS_CLIENT_CONNECTING;
     dcps_client_core_start(client->core, world->now_ns);
     dcps_world_at(world, world->now_ns, tick, client);
+    if (trains && world->config.stop_every_ns > 0) {
+        dcps_rng_seed_stream(&client->rng, world->config.seed, "stops", client->process);
+        plan_stop(client);
+    }
 }
 
 static void end(dcps_sim_client *client)
@@ -84,20 +120,41 @@ void dcps_sim_client_crash(dcps_sim_client *client)
 
 void dcps_sim_client_stall(dcps_sim_client *client, uint64_t until_ns)
 {
-    client->stalled_until_ns = until_ns;
+    uint64_t from_ns =
+        client->stalled_until_ns > client->world->now_ns ? client->stalled_until_ns : client->world->now_ns;
+    if (until_ns > from_ns) {
+        client->computed_ns += until_ns - from_ns;
+        client->stalled_until_ns = until_ns;
+    }
 }
 
-/* All blocks in an order of their own, as back-propagation and the network would have it. */
+/* All blocks from last to first, as back-propagation has them. */
 static void push_all(dcps_sim_client *client, uint32_t samples, float loss)
 {
-    uint32_t order[DCPS_WORLD_MAX_BLOCKS];
-    uint32_t count = client->world->block_count;
-    dcps_rng_permutation(&client->rng, order, count);
-    for (uint32_t i = 0; i < count; i++) {
-        client->lost[order[i]] = false;
-        dcps_client_core_push(client->core, order[i], samples, loss, client->world->now_ns);
+    for (uint32_t block = client->world->partition.block_count; block-- > 0;) {
+        client->lost[block] = false;
+        dcps_client_core_push(client->core, block, samples, loss, client->world->now_ns);
     }
     client->phase = DCPS_CLIENT_WAITING;
+}
+
+static bool all_finite(const float *values, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (!isfinite(values[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Nothing brings weights back that are no numbers. */
+static void check_divergence(const dcps_sim_client *client, float loss)
+{
+    dcps_world *world = client->world;
+    if (world->config.stop_diverged && !isfinite(loss) && !all_finite(client->weights, world->partition.total_params)) {
+        dcps_world_diverge(world);
+    }
 }
 
 static void computed(void *context, uint64_t now_ns)
@@ -107,24 +164,58 @@ static void computed(void *context, uint64_t now_ns)
     if (client->phase != DCPS_CLIENT_COMPUTING) {
         return;
     }
-    if (client->stalled_until_ns > now_ns) {
-        dcps_world_at(world, client->stalled_until_ns, computed, client);
+    if (client->computed_ns > now_ns) { /* it stood still for a while */
+        dcps_world_at(world, client->computed_ns, computed, client);
         return;
     }
-    float loss = world->config.gradient(world->config.gradient_context, client->process, client->batch, client->weights,
-                                        client->gradient);
-    for (uint32_t block = 0; block < world->block_count; block++) {
+    const dcps_world_model *model = &world->config.model;
+    float loss = 0.0F;
+    uint32_t samples = world->config.batch_size;
+    if (model->finish != NULL) {
+        dcps_status status = model->finish(model->context, client->process, client->gradient, &loss, &samples);
+        if (status != DCPS_OK) {
+            dcps_world_fail(world, status);
+            return;
+        }
+    }
+    check_divergence(client, loss);
+    for (uint32_t block = 0; block < world->partition.block_count; block++) {
         client->pushes[block].sent++;
     }
     client->pushed = true;
-    push_all(client, world->config.batch_size, loss);
+    push_all(client, samples, loss);
+}
+
+static double slowdown_of(const dcps_sim_client *client, uint32_t worker)
+{
+    const dcps_world_config *config = &client->world->config;
+    return config->slowdowns == NULL ? 1.0 : config->slowdowns[worker % config->workers];
+}
+
+static void begin_step(dcps_sim_client *client, uint64_t batch)
+{
+    dcps_world *world = client->world;
+    const dcps_world_model *model = &world->config.model;
+    uint32_t worker = dcps_client_core_welcome(client->core)->session.worker;
+    dcps_world_step step = {.process = client->process, .worker = worker, .batch = batch};
+    dcps_status status = model->begin == NULL ? DCPS_OK : model->begin(model->context, &step, client->weights);
+    if (status != DCPS_OK) {
+        dcps_world_fail(world, status);
+        return;
+    }
+    client->phase = DCPS_CLIENT_COMPUTING;
+    client->computed_ns = world->now_ns + dcps_step_times_draw(&world->config.step_times, world->config.seed, worker,
+                                                               client->steps++, slowdown_of(client, worker));
+    dcps_world_at(world, client->computed_ns, computed, client);
 }
 
 static void count_acknowledged(dcps_sim_client *client)
 {
-    for (uint32_t block = 0; client->pushed && block < client->world->block_count; block++) {
+    dcps_world *world = client->world;
+    for (uint32_t block = 0; client->pushed && block < world->partition.block_count; block++) {
         client->pushes[block].acknowledged += client->lost[block] ? 0 : 1;
     }
+    world->samples_done += client->pushed ? world->config.batch_size : 0;
     client->pushed = false;
 }
 
@@ -133,15 +224,23 @@ static void follow(dcps_sim_client *client, dcps_ticket ticket)
     dcps_world *world = client->world;
     count_acknowledged(client);
     if (ticket.kind == DCPS_TICKET_BATCH) {
-        client->batch = ticket.number;
-        client->phase = DCPS_CLIENT_COMPUTING;
-        uint64_t step_ns = dcps_world_between(&client->rng, world->config.step_min_ns, world->config.step_max_ns);
-        dcps_world_at(world, world->now_ns + step_ns, computed, client);
+        begin_step(client, ticket.number);
     } else if (ticket.kind == DCPS_TICKET_ABSTAIN) {
         push_all(client, 0, 0.0F);
     } else {
         dcps_client_core_finish(client->core, world->now_ns);
         client->phase = DCPS_CLIENT_LEAVING;
+    }
+}
+
+static void declare(dcps_sim_client *client)
+{
+    const dcps_world_config *config = &client->world->config;
+    client->phase = DCPS_CLIENT_WAITING;
+    dcps_status status = dcps_client_core_declare(client->core, config->layout, config->samples_per_epoch,
+                                                  client->weights, client->gradient, client->world->now_ns);
+    if (status != DCPS_OK) {
+        dcps_world_fail(client->world, status);
     }
 }
 
@@ -156,12 +255,9 @@ static void proceed(dcps_sim_client *client)
     }
     dcps_ticket ticket;
     if (client->phase == DCPS_CLIENT_CONNECTING && dcps_client_core_welcome(client->core) != NULL) {
-        client->phase = DCPS_CLIENT_WAITING;
-        dcps_status status = dcps_client_core_declare(client->core, world->layout, world->config.samples_per_epoch,
-                                                      client->weights, client->gradient, world->now_ns);
-        if (status != DCPS_OK) {
-            dcps_world_fail(world, status);
-        }
+        declare(client);
+    } else if (client == dcps_world_observer(world)) {
+        dcps_sim_observer_proceed(client);
     } else if (client->phase == DCPS_CLIENT_WAITING && dcps_client_core_ready(client->core, &ticket)) {
         follow(client, ticket);
     } else if (client->phase == DCPS_CLIENT_LEAVING && dcps_client_core_finished(client->core)) {
@@ -184,4 +280,5 @@ void dcps_sim_client_fini(dcps_sim_client *client)
     dcps_client_core_destroy(&client->core);
     dcps_free(client->weights);
     dcps_free(client->gradient);
+    dcps_free(client->lost);
 }

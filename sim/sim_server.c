@@ -1,5 +1,4 @@
 /* A server process of the simulated world: the shell round the engines, with restarts from checkpoints. */
-#include <assert.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -64,8 +63,11 @@ static uint64_t draw_token(void *context)
 
 static dcps_status create_control(dcps_sim_server *server)
 {
-    static const char *const endpoints[DCPS_MAX_SHARDS] = {"tcp://sim:1", "tcp://sim:2", "tcp://sim:3", "tcp://sim:4"};
     const dcps_world_config *config = &server->world->config;
+    const char *endpoints[DCPS_MAX_SHARDS];
+    for (uint32_t i = 0; i < config->shards_per_server; i++) {
+        endpoints[i] = "mem://shard";
+    }
     dcps_control_config control = {
         .server_index = server->index,
         .server_count = config->servers,
@@ -76,6 +78,7 @@ static dcps_status create_control(dcps_sim_server *server)
         .seed = config->seed,
         .batch_size = config->batch_size,
         .epochs = config->epochs,
+        .snapshot_every_samples = config->snapshot_every_samples,
         .block_params = config->block_params,
         .algorithm = config->algorithm.name,
         .emit = emit,
@@ -83,7 +86,6 @@ static dcps_status create_control(dcps_sim_server *server)
         .token = draw_token,
         .context = server,
     };
-    assert(config->shards_per_server <= 4);
     return dcps_control_create(&control, &server->control);
 }
 
@@ -97,9 +99,10 @@ static dcps_status create_shards(dcps_sim_server *server)
             .algorithm = config->algorithm,
             .schedule = config->schedule,
             .workers = config->workers,
-            .start_grace_ns = 10 * DCPS_NS_PER_S,
+            .start_grace_ns = config->start_grace_ns,
             .epochs = config->epochs,
             .batch_size = config->batch_size,
+            .snapshot_every_samples = config->snapshot_every_samples,
             .emit = emit,
             .emit_context = server,
         };
@@ -158,6 +161,13 @@ static void add_stats(dcps_sim_server *server)
         server->past.duplicates_ignored += stats.duplicates_ignored;
         server->past.stale_ignored += stats.stale_ignored;
         server->past.rejected += stats.rejected;
+        for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
+            server->past.staleness[bucket] += stats.staleness[bucket];
+        }
+        if (server->index == 0 && i == 0) {
+            server->past.training_ns = stats.training_ns;
+            server->past.train_loss = stats.train_loss;
+        }
     }
 }
 
@@ -212,7 +222,7 @@ void dcps_sim_server_receive(dcps_sim_server *server, uint32_t shard, uint32_t p
     select_socket(server, shard);
     if (shard == DCPS_ROUTE_CONTROL) {
         dcps_control_receive(server->control, &peer, message, server->world->now_ns);
-        if (!server->has_image) {
+        if (!server->has_image && server->world->config.server_crashes > 0) {
             dcps_sim_server_checkpoint(server); /* the first: as soon as there is a model */
         }
     } else {
@@ -222,7 +232,7 @@ void dcps_sim_server_receive(dcps_sim_server *server, uint32_t shard, uint32_t p
 
 static void report_block(dcps_world *world, const dcps_image_block *block)
 {
-    memcpy(world->weights + (size_t)block->block * world->config.block_params, block->weights->data,
+    memcpy(world->weights + dcps_partition_block_offset(&world->partition, block->block), block->weights->data,
            block->weights->bytes);
     world->versions[block->block] = block->version;
     world->samples[block->block] = block->samples;
@@ -237,6 +247,13 @@ void dcps_sim_server_report(dcps_sim_server *server)
     world->outcome.duplicates_ignored += server->past.duplicates_ignored;
     world->outcome.stale_ignored += server->past.stale_ignored;
     world->outcome.rejected += server->past.rejected;
+    for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
+        world->outcome.staleness[bucket] += server->past.staleness[bucket];
+    }
+    if (server->index == 0) {
+        world->outcome.training_ns = server->past.training_ns;
+        world->outcome.train_loss = server->past.train_loss;
+    }
     world->outcome.leases_expired += server->leases_expired;
     dcps_sim_server_checkpoint(server);
     for (uint32_t i = 0; server->has_image && i < world->config.shards_per_server; i++) {

@@ -13,6 +13,11 @@ void dcps_world_fail(dcps_world *world, dcps_status status)
     world->failure = world->failure == DCPS_OK ? status : world->failure;
 }
 
+void dcps_world_diverge(dcps_world *world)
+{
+    world->outcome.diverged = true;
+}
+
 void dcps_world_at(dcps_world *world, uint64_t at_ns, dcps_event_fn run, void *context)
 {
     dcps_status status = dcps_events_add(&world->events, at_ns, run, context);
@@ -31,16 +36,16 @@ static void start_client(void *context, uint64_t now_ns)
     dcps_world *world = context;
     (void)now_ns;
     world->starts_due--;
-    if (world->processes == DCPS_WORLD_MAX_PROCESSES) {
-        dcps_world_fail(world, dcps_fail(DCPS_LIMIT, "more than %u client processes", DCPS_WORLD_MAX_PROCESSES));
-        return;
-    }
-    dcps_sim_client *client = &world->clients[world->processes];
-    client->world = world;
-    client->process = world->processes;
-    client->pushes = world->pushes + (size_t)world->processes * world->block_count;
-    world->processes++;
+    assert(world->processes + 1u < world->process_capacity); /* a crash brings one more, and there are only so many */
+    dcps_sim_client *client = &world->clients[world->processes++];
+    client->pushes = world->pushes + (size_t)client->process * world->partition.block_count;
     dcps_sim_client_start(client);
+}
+
+static void start_observer(void *context, uint64_t now_ns)
+{
+    (void)now_ns;
+    dcps_sim_client_start(context);
 }
 
 static void plan_start(dcps_world *world, uint64_t at_ns)
@@ -57,14 +62,19 @@ static bool is_running(const dcps_sim_client *client)
 /* A running client process chosen at random; NULL if there is none. */
 static dcps_sim_client *choose_client(dcps_world *world)
 {
-    uint32_t running[DCPS_WORLD_MAX_PROCESSES];
-    uint32_t count = 0;
+    uint64_t running = 0;
     for (uint32_t i = 0; i < world->processes; i++) {
-        if (is_running(&world->clients[i])) {
-            running[count++] = i;
-        }
+        running += is_running(&world->clients[i]) ? 1 : 0;
     }
-    return count == 0 ? NULL : &world->clients[running[dcps_rng_below(&world->trouble_rng, count)]];
+    if (running == 0) {
+        return NULL;
+    }
+    uint64_t chosen = dcps_rng_below(&world->trouble_rng, running);
+    uint32_t i = 0;
+    while (!is_running(&world->clients[i]) || chosen-- > 0) {
+        i++;
+    }
+    return &world->clients[i];
 }
 
 static void crash_client(void *context, uint64_t now_ns)
@@ -122,42 +132,67 @@ static void plan_trouble(dcps_world *world, uint32_t count, dcps_event_fn run)
     }
 }
 
-static dcps_status allocate(dcps_world *world)
+/* Every process knows its place before it starts. */
+static dcps_status make_processes(dcps_world *world)
 {
-    const size_t dims[] = {world->config.params};
-    dcps_status status = dcps_layout_create(&world->layout);
-    if (status == DCPS_OK) {
-        status = dcps_layout_add(world->layout, "w", DCPS_INIT_ZERO, 1, dims, NULL);
+    const dcps_world_config *config = &world->config;
+    world->process_capacity = config->workers + config->client_crashes + 1u;
+    world->servers = dcps_alloc(config->servers, sizeof(*world->servers));
+    world->clients = dcps_alloc(world->process_capacity, sizeof(*world->clients));
+    if (world->servers == NULL || world->clients == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for a simulated world");
     }
-    if (status == DCPS_OK) {
-        status = dcps_arena_init(&world->arena, DCPS_WIRE_ARENA_BYTES);
+    for (uint32_t i = 0; i < config->servers; i++) {
+        world->servers[i].world = world;
+        world->servers[i].index = i;
     }
-    if (status != DCPS_OK) {
-        return status;
+    for (uint32_t i = 0; i < world->process_capacity; i++) {
+        world->clients[i].world = world;
+        world->clients[i].process = i;
     }
-    uint64_t params = dcps_layout_total_params(world->layout);
-    world->block_count = (uint32_t)((params + world->config.block_params - 1u) / world->config.block_params);
-    assert(world->block_count <= DCPS_WORLD_MAX_BLOCKS);
-    world->weights = dcps_alloc(params, sizeof(float));
-    world->versions = dcps_alloc(world->block_count, sizeof(*world->versions));
-    world->samples = dcps_alloc(world->block_count, sizeof(*world->samples));
-    world->pushes = dcps_alloc((size_t)DCPS_WORLD_MAX_PROCESSES * world->block_count, sizeof(*world->pushes));
+    uint64_t mark_every;
+    return dcps_plan_marks(config->snapshot_every_samples, config->samples_per_epoch, config->epochs, &mark_every,
+                           &dcps_world_observer(world)->mark_count);
+}
+
+static dcps_status make_vectors(dcps_world *world)
+{
+    uint32_t blocks = world->partition.block_count;
+    world->weights = dcps_alloc(world->partition.total_params, sizeof(float));
+    world->versions = dcps_alloc(blocks, sizeof(*world->versions));
+    world->samples = dcps_alloc(blocks, sizeof(*world->samples));
+    world->pushes = dcps_alloc((size_t)world->process_capacity * blocks, sizeof(*world->pushes));
     bool complete =
         world->weights != NULL && world->versions != NULL && world->samples != NULL && world->pushes != NULL;
     return complete ? DCPS_OK : dcps_fail(DCPS_NO_MEMORY, "no memory for a simulated world");
+}
+
+static dcps_status make(dcps_world *world)
+{
+    const dcps_world_config *config = &world->config;
+    dcps_status status = dcps_arena_init(&world->arena, DCPS_WIRE_ARENA_BYTES);
+    if (status == DCPS_OK) {
+        status = dcps_partition_init(&world->partition, dcps_layout_total_params(config->layout), config->block_params,
+                                     config->servers, config->shards_per_server);
+    }
+    if (status == DCPS_OK) {
+        status = make_processes(world);
+    }
+    return status == DCPS_OK ? make_vectors(world) : status;
 }
 
 static void plan(dcps_world *world)
 {
     const dcps_world_config *config = &world->config;
     for (uint32_t i = 0; i < config->servers; i++) {
-        world->servers[i].world = world;
-        world->servers[i].index = i;
         dcps_sim_server_start(&world->servers[i]);
         dcps_world_at(world, 0, dcps_sim_server_tick, &world->servers[i]);
     }
     for (uint32_t i = 0; i < config->workers; i++) {
-        plan_start(world, dcps_rng_below(&world->trouble_rng, DCPS_NS_PER_S));
+        plan_start(world, dcps_world_between(&world->trouble_rng, 0, config->start_spread_ns));
+    }
+    if (config->model.evaluate != NULL) {
+        dcps_world_at(world, 0, start_observer, dcps_world_observer(world));
     }
     plan_trouble(world, config->client_crashes, crash_client);
     plan_trouble(world, config->client_stalls, stall_client);
@@ -177,7 +212,7 @@ dcps_status dcps_world_create(const dcps_world_config *config, dcps_world **worl
     dcps_rng_seed_stream(&made->network_rng, config->seed, "network", 0);
     dcps_rng_seed_stream(&made->trouble_rng, config->seed, "trouble", 0);
     dcps_rng_seed_stream(&made->token_rng, config->seed, "token", 0);
-    dcps_status status = allocate(made);
+    dcps_status status = make(made);
     if (status == DCPS_OK) {
         plan(made);
         status = made->failure;
@@ -197,7 +232,8 @@ static bool all_ended(const dcps_world *world)
             return false;
         }
     }
-    return world->starts_due == 0;
+    bool evaluates = world->config.model.evaluate != NULL;
+    return world->starts_due == 0 && (!evaluates || dcps_world_observer(world)->phase == DCPS_CLIENT_ENDED);
 }
 
 static bool all_up(const dcps_world *world)
@@ -210,28 +246,52 @@ static bool all_up(const dcps_world *world)
     return true;
 }
 
+/* Whether there is reason to go on. */
+static bool goes_on(const dcps_world *world)
+{
+    return world->failure == DCPS_OK && !world->outcome.diverged && !world->outcome.stopped &&
+           !(all_ended(world) && all_up(world));
+}
+
+static void tell_progress(dcps_world *world, uint64_t told_samples)
+{
+    const dcps_world_config *config = &world->config;
+    if (config->progress != NULL && world->samples_done != told_samples &&
+        !config->progress(config->progress_context, world->samples_done, world->now_ns)) {
+        world->outcome.stopped = true;
+    }
+}
+
+static void report(dcps_world *world)
+{
+    dcps_world_outcome *outcome = &world->outcome;
+    outcome->finished = all_ended(world);
+    outcome->ended_ns = world->now_ns;
+    for (uint32_t i = 0; i < world->config.servers; i++) {
+        dcps_sim_server_report(&world->servers[i]);
+    }
+    outcome->processes = world->processes;
+    outcome->block_count = world->partition.block_count;
+    outcome->total_params = world->partition.total_params;
+    outcome->weights = world->weights;
+    outcome->versions = world->versions;
+    outcome->samples = world->samples;
+    outcome->pushes = world->pushes;
+}
+
 dcps_status dcps_world_run(dcps_world *world, dcps_world_outcome *outcome)
 {
     dcps_event event;
-    while (world->failure == DCPS_OK && !(all_ended(world) && all_up(world)) &&
-           dcps_events_next(&world->events, &event)) {
+    while (goes_on(world) && dcps_events_next(&world->events, &event)) {
+        uint64_t samples = world->samples_done;
         if (event.at_ns > world->config.deadline_ns) {
             break;
         }
         world->now_ns = event.at_ns;
         event.run(event.context, event.at_ns);
+        tell_progress(world, samples);
     }
-    world->outcome.finished = all_ended(world);
-    world->outcome.ended_ns = world->now_ns;
-    for (uint32_t i = 0; i < world->config.servers; i++) {
-        dcps_sim_server_report(&world->servers[i]);
-    }
-    world->outcome.processes = world->processes;
-    world->outcome.block_count = world->block_count;
-    world->outcome.weights = world->weights;
-    world->outcome.versions = world->versions;
-    world->outcome.samples = world->samples;
-    world->outcome.pushes = world->pushes;
+    report(world);
     *outcome = world->outcome;
     return world->failure;
 }
@@ -243,17 +303,16 @@ void dcps_world_destroy(dcps_world **world)
         return;
     }
     dcps_network_drain(old);
-    for (uint32_t i = 0; i < old->processes; i++) {
+    for (uint32_t i = 0; old->clients != NULL && i < old->process_capacity; i++) {
         dcps_sim_client_fini(&old->clients[i]);
     }
-    for (uint32_t i = 0; i < old->config.servers; i++) {
-        if (old->servers[i].world != NULL) {
-            dcps_sim_server_fini(&old->servers[i]);
-        }
+    for (uint32_t i = 0; old->servers != NULL && i < old->config.servers; i++) {
+        dcps_sim_server_fini(&old->servers[i]);
     }
+    dcps_free(old->clients);
+    dcps_free(old->servers);
     dcps_events_fini(&old->events);
     dcps_arena_fini(&old->arena);
-    dcps_layout_destroy(&old->layout);
     dcps_free(old->weights);
     dcps_free(old->versions);
     dcps_free(old->samples);

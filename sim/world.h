@@ -1,5 +1,5 @@
-/* A cluster in one thread under a virtual clock: the real engines, clients and codec, a network that loses, delays, reorders and duplicates, processes that
- * crash, stall and come back. Everything follows from the seed. */
+/* A cluster in one thread under a virtual clock: the real engines, clients and codec, workers whose steps take the time they are told, a network that has latency and bandwidth and may lose,
+ * reorder and duplicate, processes that crash, stall and come back. Everything follows from the seed. */
 #ifndef DCPS_SIM_WORLD_H
 #define DCPS_SIM_WORLD_H
 
@@ -7,19 +7,36 @@
 #include <stdint.h>
 
 #include "proto/limits.h"
+#include "proto/message.h"
 #include "server/engine/shard.h"
+#include "sim/step_times.h"
 
-#define DCPS_WORLD_MAX_PROCESSES 64u /* client processes over a whole run, restarts counted */
+/* One mini-batch that a client process is to learn from. */
+typedef struct dcps_world_step {
+    uint32_t process; /* client processes are counted from 0, those that take over included */
+    uint32_t worker;  /* its id */
+    uint64_t batch;   /* number of the mini-batch over the run */
+} dcps_world_step;
 
-/* Computes the gradient of mini-batch `batch` at `weights`, both [total params]; returns the loss. `process` counts client processes from 0. */
-typedef float (*dcps_gradient_fn)(void *context, uint32_t process, uint64_t batch, const float *weights,
-                                  float *gradient);
+/* What is trained; zeroed: nothing is computed, gradients are zero. The calls come from the thread that runs the world; a failure ends the run. */
+typedef struct dcps_world_model {
+    /* The step begins at `weights` [total params], which are good during the call only. */
+    dcps_status (*begin)(void *context, const dcps_world_step *step, const float *weights);
+    /* The gradient [total params], the loss and the batch size of the step that the process began last. Not called for a process that crashed meanwhile. */
+    dcps_status (*finish)(void *context, uint32_t process, float *gradient, float *loss, uint32_t *samples);
+    /* The servers' weights at a mark; NULL: nothing is evaluated. `info` and `weights` are good during the call only. */
+    dcps_status (*evaluate)(void *context, const dcps_snapshot_reply *info, const float *weights);
+    void *context;
+} dcps_world_model;
 
+/* Each worker and each server has one link, which carries a message at a time in each direction. */
 typedef struct dcps_network_config {
-    double loss;        /* probability that a message vanishes */
-    double duplication; /* … that it arrives twice */
-    uint64_t delay_min_ns;
-    uint64_t delay_max_ns; /* uniform in between, so messages overtake each other */
+    double loss;            /* probability that a message vanishes */
+    double duplication;     /* … that it arrives twice */
+    uint64_t latency_ns;    /* one way */
+    uint64_t jitter_ns;     /* uniform from 0 on top of it, so that messages overtake each other */
+    double bytes_per_second; /* of a link; 0: no limit */
+    double payload_scale;   /* payloads count as so many times their bytes; 0: 1 */
 } dcps_network_config;
 
 typedef struct dcps_world_config {
@@ -33,19 +50,28 @@ typedef struct dcps_world_config {
     uint32_t epochs;
     uint32_t batch_size;
     uint64_t samples_per_epoch;
-    uint32_t params; /* one tensor; initial values are zero */
-    uint32_t block_params;
+    uint64_t snapshot_every_samples; /* as in dcps_shard_config */
+    const dcps_layout *layout;       /* the caller's */
+    uint32_t block_params;           /* 0: chosen */
     uint32_t lease_ms;
-    uint64_t step_min_ns; /* time to compute a gradient, uniform */
-    uint64_t step_max_ns;
+    uint64_t start_grace_ns;
+    uint64_t start_spread_ns;     /* workers start at random within it; 0: all at once */
+    dcps_step_times step_times;   /* of a gradient */
+    const double *slowdowns;      /* [workers]: factors of step times, by worker id; NULL: 1. The caller's */
+    double params_per_second;     /* that a shard updates; 0: updates take no time */
+    uint64_t stop_every_ns;       /* mean time between a worker's stops; 0: none */
+    uint64_t stop_ns;             /* length of a stop */
     uint32_t client_crashes;      /* a new process takes over after a while */
     uint32_t client_stalls;       /* no process runs for up to three leases, then goes on */
     uint32_t server_crashes;      /* restart from the latest checkpoint, if any */
     uint64_t checkpoint_every_ns; /* 0: none */
     uint64_t trouble_ns;          /* crashes and stalls fall into [0, trouble_ns) */
     uint64_t deadline_ns;         /* a run that lasts longer hangs */
-    dcps_gradient_fn gradient;
-    void *gradient_context;
+    dcps_world_model model;
+    bool stop_diverged; /* end when weights are no numbers any more */
+    /* Told of the samples that block 0 has seen whenever it has seen more. NULL: nobody is told. Returns false to end the run. */
+    bool (*progress)(void *context, uint64_t samples, uint64_t now_ns);
+    void *progress_context;
 } dcps_world_config;
 
 /* What one client process knows of its own pushes to one block. */
@@ -57,18 +83,24 @@ typedef struct dcps_push_count {
 /* What is left when all clients have finished. Owned by the world. */
 typedef struct dcps_world_outcome {
     bool finished; /* every client process ended by DONE, crash or takeover before the deadline */
+    bool diverged; /* ended because weights were no numbers any more */
+    bool stopped;  /* … because `progress` said so */
     uint64_t ended_ns;
     uint32_t processes;
     uint32_t block_count;
-    const float *weights;          /* [params padded], of the servers */
+    uint64_t total_params;
+    const float *weights;          /* [total params], of the servers */
     const uint64_t *versions;      /* [block_count] */
     const uint64_t *samples;       /* [block_count] */
     const dcps_push_count *pushes; /* [processes][block_count] */
+    uint64_t training_ns;          /* of block 0: first weights to latest update */
+    double train_loss;             /* as in dcps_shard_stats, of block 0 */
     uint64_t pushes_applied;
     uint64_t pushes_dropped;
     uint64_t duplicates_ignored;
     uint64_t stale_ignored;
     uint64_t rejected;
+    uint64_t staleness[DCPS_STALENESS_BUCKETS]; /* over all blocks */
     uint64_t messages;
     uint64_t gradients_lost;
     uint64_t rejoins;

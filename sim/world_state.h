@@ -9,8 +9,6 @@
 #include "sim/world.h"
 #include "worker/client_core.h"
 
-#define DCPS_WORLD_MAX_BLOCKS 64u
-
 /* One end of a message: a client process, or a socket of a server. */
 typedef struct dcps_address {
     bool is_client;
@@ -18,10 +16,18 @@ typedef struct dcps_address {
     dcps_route route; /* of a server */
 } dcps_address;
 
+/* A link carries one message at a time in each direction. */
+typedef struct dcps_sim_link {
+    uint64_t in_free_ns;
+    uint64_t out_free_ns;
+} dcps_sim_link;
+
 typedef struct dcps_sim_server {
     dcps_world *world;
     uint32_t index;
     bool up;
+    dcps_sim_link link;
+    uint64_t shard_free_ns[DCPS_MAX_SHARDS]; /* when its thread has done what it was given */
     dcps_control *control;
     dcps_shard *shards[DCPS_MAX_SHARDS];
     dcps_address sending; /* socket whose engine is at work: the sender of what is emitted */
@@ -41,19 +47,24 @@ typedef enum dcps_client_phase {
     DCPS_CLIENT_ENDED, /* finished or crashed */
 } dcps_client_phase;
 
+/* A worker process, or the observer that evaluates. */
 typedef struct dcps_sim_client {
     dcps_world *world;
     uint32_t process;
     dcps_client_phase phase;
     dcps_client_core *core;
-    float *weights;
-    float *gradient;
-    bool pushed; /* the answers awaited are those to pushes */
-    uint64_t batch;
+    dcps_sim_link link;
+    float *weights;  /* [total params] */
+    float *gradient; /* [total params]; NULL: an observer */
+    bool pushed;     /* the answers awaited are those to pushes */
+    uint64_t steps;  /* begun */
+    uint64_t computed_ns; /* when the step begun is done */
     uint64_t stalled_until_ns;
-    bool lost[DCPS_WORLD_MAX_BLOCKS]; /* [block]: this step's push was dropped */
-    dcps_push_count *pushes;          /* [block_count] */
-    dcps_rng rng;
+    bool *lost;              /* [block_count]: this step's push was dropped */
+    dcps_push_count *pushes; /* [block_count] */
+    uint32_t mark;           /* observer: asked for */
+    uint32_t mark_count;
+    dcps_rng rng; /* of its stops */
 } dcps_sim_client;
 
 struct dcps_world {
@@ -63,12 +74,13 @@ struct dcps_world {
     dcps_rng network_rng;
     dcps_rng trouble_rng;
     dcps_rng token_rng;
-    dcps_layout *layout;
-    uint32_t block_count;
-    dcps_sim_server servers[DCPS_MAX_SERVERS];
-    dcps_sim_client clients[DCPS_WORLD_MAX_PROCESSES];
-    uint32_t processes;
+    dcps_partition partition;
+    dcps_sim_server *servers; /* [servers] */
+    dcps_sim_client *clients; /* [process_capacity], the last one the observer */
+    uint32_t process_capacity;
+    uint32_t processes;  /* workers' processes started so far */
     uint32_t starts_due; /* client processes that will still be started */
+    uint64_t samples_done; /* that workers know to have been learnt from */
     dcps_arena arena;
     float *weights;
     uint64_t *versions;
@@ -80,12 +92,20 @@ struct dcps_world {
 
 #define DCPS_SIM_TICK_NS (UINT64_C(100) * 1000 * 1000)
 
+/* The observer's place among the clients. */
+static inline dcps_sim_client *dcps_world_observer(const dcps_world *world)
+{
+    return &world->clients[world->process_capacity - 1u];
+}
+
 /* ---- world.c ---- */
 /* Plans an event; a failure ends the run. */
 void dcps_world_at(dcps_world *world, uint64_t at_ns, dcps_event_fn run, void *context);
 /* Uniform in [low, high]. */
 uint64_t dcps_world_between(dcps_rng *rng, uint64_t low, uint64_t high);
 void dcps_world_fail(dcps_world *world, dcps_status status);
+/* Ends the run: weights are no numbers any more. */
+void dcps_world_diverge(dcps_world *world);
 
 /* ---- network.c: the memory transport ---- */
 /* Encodes the message and lets it arrive, or not. Payload bytes are copied. */
@@ -109,9 +129,14 @@ void dcps_sim_server_fini(dcps_sim_server *server);
 /* ---- sim_client.c ---- */
 void dcps_sim_client_start(dcps_sim_client *client);
 void dcps_sim_client_crash(dcps_sim_client *client);
+/* Nothing of it runs until then; what it computes is done so much later. */
 void dcps_sim_client_stall(dcps_sim_client *client, uint64_t until_ns);
 void dcps_sim_client_receive(dcps_sim_client *client, dcps_route route, const dcps_message *message,
                              const void *payload, size_t payload_bytes);
 void dcps_sim_client_fini(dcps_sim_client *client);
+
+/* ---- sim_observer.c ---- */
+/* Goes on where it can: called when a message has come or time has passed. */
+void dcps_sim_observer_proceed(dcps_sim_client *client);
 
 #endif

@@ -20,26 +20,59 @@
 #define TICKETS_PER_EPOCH 6u
 #define BATCH_SIZE 8u
 
-static float lane_gradient(void *context, uint32_t process, uint64_t batch, const float *weights, float *gradient)
+/* Where each process is. */
+static struct {
+    uint64_t batch;
+    float weights[PARAMS];
+} steps[BLOCK_PARAMS];
+
+static dcps_status begin(void *context, const dcps_world_step *step, const float *weights)
 {
     (void)context;
-    (void)weights;
+    ck_assert_uint_lt(step->process, BLOCK_PARAMS);
+    steps[step->process].batch = step->batch;
+    memcpy(steps[step->process].weights, weights, sizeof(steps[0].weights));
+    return DCPS_OK;
+}
+
+static dcps_status lane_gradient(void *context, uint32_t process, float *gradient, float *loss, uint32_t *samples)
+{
+    (void)context;
     memset(gradient, 0, PARAMS * sizeof(float));
     for (uint32_t i = process; i < PARAMS; i += BLOCK_PARAMS) {
         gradient[i] = -1.0F;
     }
-    return 1.0F + (float)batch;
+    *loss = 1.0F + (float)steps[process].batch;
+    *samples = BATCH_SIZE;
+    return DCPS_OK;
 }
 
 /* Depends on every weight, so that any difference anywhere shows. */
-static float mixing_gradient(void *context, uint32_t process, uint64_t batch, const float *weights, float *gradient)
+static dcps_status mixing_gradient(void *context, uint32_t process, float *gradient, float *loss, uint32_t *samples)
 {
+    const float *weights = steps[process].weights;
+    uint64_t batch = steps[process].batch;
     (void)context;
-    (void)process;
     for (uint32_t i = 0; i < PARAMS; i++) {
         gradient[i] = 0.3F * weights[i] - sinf((float)(batch * PARAMS + i)) + 0.1F * weights[(i * 7u + 3u) % PARAMS];
     }
-    return fabsf(weights[0]);
+    *loss = fabsf(weights[0]);
+    *samples = BATCH_SIZE;
+    return DCPS_OK;
+}
+
+static dcps_layout *layout;
+
+static void make_layout(void)
+{
+    const size_t dims[] = {PARAMS};
+    ck_assert_int_eq(dcps_layout_create(&layout), DCPS_OK);
+    ck_assert_int_eq(dcps_layout_add(layout, "w", DCPS_INIT_ZERO, 1, dims, NULL), DCPS_OK);
+}
+
+static void drop_layout(void)
+{
+    dcps_layout_destroy(&layout);
 }
 
 static dcps_world_config world_of_seed(uint64_t seed)
@@ -56,24 +89,25 @@ static dcps_world_config world_of_seed(uint64_t seed)
         .epochs = 1 + (uint32_t)dcps_rng_below(&rng, 4),
         .batch_size = BATCH_SIZE,
         .samples_per_epoch = TICKETS_PER_EPOCH * BATCH_SIZE,
-        .params = PARAMS,
+        .layout = layout,
         .block_params = BLOCK_PARAMS,
         .lease_ms = 2000,
-        .step_min_ns = 20 * DCPS_NS_PER_MS,
-        .step_max_ns = 1500 * DCPS_NS_PER_MS,
+        .start_grace_ns = 10 * DCPS_NS_PER_S,
+        .start_spread_ns = DCPS_NS_PER_S,
+        .step_times = {.distribution = DCPS_STEP_UNIFORM, .low_ns = 20e6, .mean_ns = 1500e6},
         .client_crashes = (uint32_t)dcps_rng_below(&rng, 3),
         .client_stalls = (uint32_t)dcps_rng_below(&rng, 3),
         .server_crashes = (uint32_t)dcps_rng_below(&rng, 4) / 2u,
         .checkpoint_every_ns = dcps_rng_below(&rng, 2) * 3u * DCPS_NS_PER_S,
         .trouble_ns = 12 * DCPS_NS_PER_S,
         .deadline_ns = 3600 * DCPS_NS_PER_S,
-        .gradient = lane_gradient,
+        .model = {.begin = begin, .finish = lane_gradient},
     };
     config.network = (dcps_network_config){
         .loss = 0.1 * dcps_rng_uniform(&rng),
         .duplication = 0.1 * dcps_rng_uniform(&rng),
-        .delay_min_ns = 100 * 1000,
-        .delay_max_ns = (1 + dcps_rng_below(&rng, 400)) * DCPS_NS_PER_MS,
+        .latency_ns = 100 * 1000,
+        .jitter_ns = (1 + dcps_rng_below(&rng, 400)) * DCPS_NS_PER_MS,
     };
     config.schedule.workers = config.workers;
     ck_assert_int_eq(dcps_algorithm_preset(algorithms[dcps_rng_below(&rng, 3)], &config.algorithm), DCPS_OK);
@@ -170,7 +204,7 @@ static uint64_t run_world(const dcps_world_config *config, uint64_t seed)
     ck_assert_msg(dcps_world_run(world, &outcome) == DCPS_OK, "seed %" PRIu64 ": %s", seed, dcps_error_message());
     ck_assert_msg(outcome.finished, "seed %" PRIu64 " (%s): clients still run after %" PRIu64 " s", seed,
                   config->algorithm.name, outcome.ended_ns / DCPS_NS_PER_S);
-    if (config->gradient == lane_gradient) {
+    if (config->model.finish == lane_gradient) {
         ck_assert_uint_le(outcome.processes, BLOCK_PARAMS);
         if (config->algorithm.consistency == DCPS_CONSISTENCY_BSP) {
             if (outcome.server_crashes == 0) {
@@ -226,7 +260,7 @@ START_TEST(test_same_seed_same_bits)
         ck_assert_int_eq(
             dcps_algorithm_preset(algorithms[seed % (sizeof(algorithms) / sizeof(algorithms[0]))], &config.algorithm),
             DCPS_OK);
-        config.gradient = mixing_gradient;
+        config.model.finish = mixing_gradient;
         config.schedule.base = 0.05;
         uint64_t hash = run_world(&config, seed);
         ck_assert_msg(hash == run_world(&config, seed), "seed %" PRIu64 " gave two different results", seed);
@@ -246,7 +280,7 @@ START_TEST(test_worlds_that_drop)
         dcps_world_config config = world_of_seed(seed);
         config.workers = 2 + config.workers % 4;
         config.schedule.workers = config.workers;
-        config.gradient = mixing_gradient;
+        config.model.finish = mixing_gradient;
         config.schedule.base = 0.05;
         ck_assert_int_eq(dcps_algorithm_preset(seed % 2 == 0 ? "ssgd" : "ringmaster", &config.algorithm), DCPS_OK);
         config.algorithm.backup_workers = seed % 2 == 0 ? 1 + (uint32_t)(seed / 2 % (config.workers - 1)) : 0;
@@ -271,6 +305,7 @@ int main(void)
     Suite *suite = suite_create("world");
     TCase *worlds = tcase_create("worlds");
     tcase_set_timeout(worlds, 280);
+    tcase_add_checked_fixture(worlds, make_layout, drop_layout);
     tcase_add_test(worlds, test_thousand_worlds);
     tcase_add_test(worlds, test_same_seed_same_bits);
     tcase_add_test(worlds, test_worlds_that_drop);

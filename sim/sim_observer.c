@@ -1,0 +1,40 @@
+/* The process that evaluates: asks for one mark after another, as dcps-worker --evaluate does, and hands the weights to the model. It takes no time. */
+#include "sim/world_state.h"
+
+static void ask(dcps_sim_client *client)
+{
+    if (client->mark == client->mark_count) {
+        client->phase = DCPS_CLIENT_ENDED;
+        return;
+    }
+    dcps_client_core_snapshot(client->core, client->mark, true, client->world->now_ns);
+    client->phase = DCPS_CLIENT_COMPUTING;
+}
+
+static void take(dcps_sim_client *client)
+{
+    const dcps_world_model *model = &client->world->config.model;
+    const dcps_snapshot_reply *info = dcps_client_core_snapshot_info(client->core);
+    if (info->available) {
+        dcps_status status = model->evaluate(model->context, info, client->weights);
+        if (status != DCPS_OK) {
+            dcps_world_fail(client->world, status);
+        }
+    }
+    client->mark++;
+    ask(client);
+}
+
+void dcps_sim_observer_proceed(dcps_sim_client *client)
+{
+    dcps_ticket ticket;
+    if (client->phase == DCPS_CLIENT_ENDED || client->phase == DCPS_CLIENT_CONNECTING ||
+        !dcps_client_core_ready(client->core, &ticket)) {
+        return;
+    }
+    if (client->phase == DCPS_CLIENT_WAITING) {
+        ask(client);
+    } else {
+        take(client);
+    }
+}
