@@ -100,6 +100,17 @@ dcps_batch dcps_shuffle_batch(dcps_shuffle *shuffle, uint64_t number)
     };
 }
 
+dcps_batch dcps_shuffle_next(dcps_shuffle *shuffle, dcps_batch_cursor *cursor, uint64_t number)
+{
+    dcps_batch batch = dcps_shuffle_batch(shuffle, number);
+    cursor->turn = cursor->begun && cursor->workers > 1 ? cursor->turn + 1 : number / cursor->workers;
+    cursor->begun = true;
+    batch.worker = cursor->worker;
+    batch.workers = cursor->workers;
+    batch.turn = cursor->turn;
+    return batch;
+}
+
 uint64_t dcps_shuffle_batches_per_epoch(const dcps_shuffle *shuffle)
 {
     return shuffle->batches_per_epoch;

@@ -18,6 +18,17 @@ void dcps_shuffle_destroy(dcps_shuffle **shuffle);
  * the orders of two epochs are kept, since batches handed out around the end of an epoch come from both. */
 dcps_batch dcps_shuffle_batch(dcps_shuffle *shuffle, uint64_t number);
 
+/* One worker's way through its batches. Set `worker` (id modulo workers) and `workers`; the rest starts zeroed. */
+typedef struct dcps_batch_cursor {
+    uint32_t worker;
+    uint32_t workers;
+    bool begun;
+    uint64_t turn; /* of the latest batch */
+} dcps_batch_cursor;
+
+/* Batch `number` as this worker gets it. A worker that comes into a run begins where the others are likely to be. */
+dcps_batch dcps_shuffle_next(dcps_shuffle *shuffle, dcps_batch_cursor *cursor, uint64_t number);
+
 uint64_t dcps_shuffle_batches_per_epoch(const dcps_shuffle *shuffle);
 
 #endif

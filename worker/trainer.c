@@ -24,8 +24,8 @@ typedef struct trainer {
     float *gradient;
     dcps_tape *tape;
     dcps_shuffle *shuffle;
+    dcps_batch_cursor cursor;
     dcps_batch batch;
-    bool begun; /* a batch was loaded before */
     float loss;
     dcps_status push_status; /* first failure to push in this step */
     bool diverged;
@@ -61,18 +61,6 @@ static void gradient_final(void *context, uint64_t first_param, uint64_t count)
     }
 }
 
-/* The batch of a ticket, and this worker's place among the others. A worker that comes into a run begins where the others are likely to be. */
-static void take_batch(trainer *self, uint64_t number)
-{
-    const dcps_run_info *run = dcps_client_run_info(self->client);
-    uint64_t turn = self->batch.turn + 1;
-    self->batch = dcps_shuffle_batch(self->shuffle, number);
-    self->batch.workers = run->workers;
-    self->batch.worker = run->worker % run->workers;
-    self->batch.turn = self->begun && run->workers > 1 ? turn : number / run->workers;
-    self->begun = true;
-}
-
 /* A gradient that is to be clipped leaves when all of it is known. */
 static dcps_status push_clipped(trainer *self)
 {
@@ -91,6 +79,7 @@ static dcps_status prepare(trainer *self)
     if (self->weights == NULL || self->gradient == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for weights and gradients of %" PRIu64 " parameters", params);
     }
+    self->cursor = (dcps_batch_cursor){.worker = run->worker % run->workers, .workers = run->workers};
     dcps_layout_initialise(loaded->layout, run->seed, self->weights);
     dcps_tape_config tape = {
         .layout = loaded->layout,
@@ -142,7 +131,7 @@ static dcps_status train_batch(trainer *self, dcps_work *work)
 {
     const dcps_loaded_model *loaded = self->config->loaded;
     uint64_t compute_ns = dcps_clock_ns();
-    take_batch(self, work->batch);
+    self->batch = dcps_shuffle_next(self->shuffle, &self->cursor, work->batch);
     self->push_status = DCPS_OK;
     dcps_status status = dcps_trainer_step(loaded->model, loaded->state, self->tape, &self->batch, &self->loss);
     if (status == DCPS_OK) {

@@ -128,8 +128,10 @@ static dcps_status lstm_open(const dcps_options *options, const char *data_dir, 
 static dcps_status lstm_describe(void *state, dcps_model_info *info)
 {
     const lstm *self = state;
-    *info = (dcps_model_info){
-        .train_samples = (self->corpus->train.count - 1) / self->bptt, .dataset = "ptb", .clip_norm = self->clip_norm};
+    *info = (dcps_model_info){.train_samples = (self->corpus->train.count - 1) / self->bptt,
+                              .dataset = "ptb",
+                              .clip_norm = self->clip_norm,
+                              .carries_state = true};
     return DCPS_OK;
 }
 

@@ -20,7 +20,7 @@
 #include "dcps/status.h"
 #include "dcps/tape.h"
 
-#define DCPS_MODEL_ABI 3u
+#define DCPS_MODEL_ABI 4u
 #define DCPS_MODEL_HEAD .abi = DCPS_MODEL_ABI, .struct_bytes = sizeof(dcps_model)
 #define DCPS_MODEL_SYMBOL "dcps_model_table"
 #define DCPS_MODEL_EXPORT __attribute__((visibility("default"))) const dcps_model dcps_model_table
@@ -31,6 +31,7 @@ typedef struct dcps_model_info {
     const char *dataset;    /* "fashion-mnist" */
     /* > 0: a gradient whose Euclidean norm over all trained tensors is larger is scaled to this one before it is pushed (Pascanu et al. 2013); 0: as it is */
     double clip_norm;
+    bool carries_state; /* what a batch does depends on the batch before: every worker of a simulation then gets a state of its own, instead of one for all */
 } dcps_model_info;
 
 /* One mini-batch to load: `samples` [count] are indices 0 … train_samples − 1, a slice of the epoch's permutation.
