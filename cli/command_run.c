@@ -4,7 +4,6 @@
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/run_options.h"
-#include "worker/device.h"
 
 static const dcps_program program = {
     .name = "dcps run",
@@ -13,17 +12,6 @@ static const dcps_program program = {
                "--help-model), else the servers' defaults.",
     .options = dcps_run_options,
     .recommend = dcps_run_recommend};
-
-/* The algorithm and the number of workers, checked as a run of a comparison is, and what workers would refuse. */
-static dcps_status read_spec(const dcps_options *options, dcps_run_spec *spec)
-{
-    char text[2 * DCPS_RUN_NAME_BYTES];
-    size_t count = 0;
-    (void)snprintf(text, sizeof(text), "%.80s@%lld", dcps_options_text(options, "algorithm"),
-                   (long long)dcps_options_integer(options, "workers"));
-    dcps_status status = dcps_run_specs_parse(text, spec, 1, &count);
-    return status == DCPS_OK ? dcps_device_check(dcps_options_text(options, "device")) : status;
-}
 
 /* Returns the exit code. What a failed run came to is shown like the result of a good one. */
 static int run(dcps_job *job, const dcps_run_spec *spec)
@@ -50,7 +38,7 @@ int dcps_command_run(int argc, char **argv)
     }
     dcps_run_spec spec;
     dcps_job job;
-    dcps_status status = read_spec(options, &spec);
+    dcps_status status = dcps_run_spec_read(options, &spec);
     if (status != DCPS_OK) {
         (void)dcps_command_code(status, false);
         code = DCPS_EXIT_BAD_USAGE;

@@ -13,6 +13,7 @@
 
 int dcps_command_run(int argc, char **argv);
 int dcps_command_compare(int argc, char **argv);
+int dcps_command_sim(int argc, char **argv);
 int dcps_command_algorithms(int argc, char **argv);
 int dcps_command_status(int argc, char **argv);
 int dcps_command_checkpoint(int argc, char **argv);

@@ -15,6 +15,7 @@ static const struct {
 } commands[] = {
     {"run", "train with a local cluster of servers and workers", dcps_command_run},
     {"compare", "train with several algorithms and compare them", dcps_command_compare},
+    {"sim", "train, or only predict the speed, on a simulated cluster in virtual time", dcps_command_sim},
     {"algorithms", "list the algorithms: formula, parameters, state and memory", dcps_command_algorithms},
     {"status", "ask running servers how they fare", dcps_command_status},
     {"checkpoint", "make running servers write a checkpoint", dcps_command_checkpoint},

@@ -10,15 +10,10 @@
 
 #include "cli/stats.h"
 #include "dcps/status.h"
+#include "worker/metrics.h"
 
-#define DCPS_RESULT_MAX_METRICS 16u
+#define DCPS_RESULT_MAX_METRICS DCPS_MAX_METRICS
 #define DCPS_RESULT_NAME_BYTES 64u
-
-/* A named figure of a model: "test_error" 0.0865. */
-typedef struct dcps_metric {
-    char name[DCPS_RESULT_NAME_BYTES];
-    double value;
-} dcps_metric;
 
 /* The servers' weights at one moment, evaluated. */
 typedef struct dcps_curve_point {

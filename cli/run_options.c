@@ -15,27 +15,28 @@
         .name = (option_name), .type = DCPS_OPTION_TEXT, .value_name = (value), .help = (text)                         \
     }
 
+/* What dcps run and dcps sim begin with. */
+#define DCPS_ONE_RUN_OPTIONS                                                                                           \
+    {.name = "algorithm",                                                                                              \
+     .type = DCPS_OPTION_TEXT,                                                                                         \
+     .default_text = "asgd",                                                                                           \
+     .value_name = "NAME",                                                                                             \
+     .help = "Update rule and consistency, by name: 'dcps algorithms' lists them"},                                    \
+    {                                                                                                                  \
+        .name = "workers", .type = DCPS_OPTION_INTEGER, .default_text = "4", .value_name = "N",                        \
+        .help = "Worker processes", .minimum = 1, .maximum = DCPS_MAX_WORKERS                                          \
+    }
+
+#define DCPS_SEED_OPTION                                                                                               \
+    {                                                                                                                  \
+        .name = "seed", .type = DCPS_OPTION_INTEGER, .default_text = "1", .value_name = "N",                           \
+        .help = "Seed of initial weights and sample order", .minimum = 0, .maximum = 9007199254740991.0                \
+    }
+
 const dcps_option dcps_run_options[] = {
-    {.name = "algorithm",
-     .type = DCPS_OPTION_TEXT,
-     .default_text = "asgd",
-     .value_name = "NAME",
-     .help = "Update rule and consistency, by name: 'dcps algorithms' lists them"},
-    {.name = "workers",
-     .type = DCPS_OPTION_INTEGER,
-     .default_text = "4",
-     .value_name = "N",
-     .help = "Worker processes",
-     .minimum = 1,
-     .maximum = DCPS_MAX_WORKERS},
+    DCPS_ONE_RUN_OPTIONS,
 #include "cli/run_options_shared.inc"
-    {.name = "seed",
-     .type = DCPS_OPTION_INTEGER,
-     .default_text = "1",
-     .value_name = "N",
-     .help = "Seed of initial weights and sample order",
-     .minimum = 0,
-     .maximum = 9007199254740991.0},
+    DCPS_SEED_OPTION,
     DCPS_SERVER_OPTION("checkpoint-dir", "DIR", "Keep checkpoints here; a dead server then resumes"),
     DCPS_SERVER_OPTION("checkpoint-every", "SECONDS", "Time between checkpoints"),
     DCPS_SERVER_OPTION("resume", "no|yes|auto",
@@ -76,6 +77,35 @@ const dcps_option dcps_compare_options[] = {
      .help = "Write results.json and report.html here"},
     {.name = NULL},
 };
+
+const dcps_option dcps_sim_options[] = {
+    DCPS_ONE_RUN_OPTIONS,
+#include "cli/run_options_shared.inc"
+#include "cli/sim_options_shared.inc"
+    DCPS_SEED_OPTION,
+    {.name = "samples",
+     .type = DCPS_OPTION_INTEGER,
+     .value_name = "N",
+     .help = "Samples of an epoch, with --no-gradients; otherwise 20 mini-batches for each worker over the run",
+     .minimum = 1,
+     .maximum = 4294967295.0},
+    {.name = "json",
+     .type = DCPS_OPTION_FLAG,
+     .default_text = "false",
+     .help = "Print progress and result as lines of JSON"},
+    {.name = "out", .type = DCPS_OPTION_TEXT, .value_name = "DIR", .help = "Write results.json and report.html here"},
+    {.name = NULL},
+};
+
+dcps_status dcps_run_spec_read(const dcps_options *options, dcps_run_spec *spec)
+{
+    char text[2 * DCPS_RUN_NAME_BYTES];
+    size_t count = 0;
+    (void)snprintf(text, sizeof(text), "%.80s@%lld", dcps_options_text(options, "algorithm"),
+                   (long long)dcps_options_integer(options, "workers"));
+    dcps_status status = dcps_run_specs_parse(text, spec, 1, &count);
+    return status == DCPS_OK ? dcps_device_check(dcps_options_text(options, "device")) : status;
+}
 
 const char *const dcps_server_pass_through[] = {"epochs",
                                                 "batch-size",

@@ -14,6 +14,10 @@
 
 extern const dcps_option dcps_run_options[];     /* of dcps run */
 extern const dcps_option dcps_compare_options[]; /* of dcps compare */
+extern const dcps_option dcps_sim_options[];     /* of dcps sim */
+
+/* The algorithm and the number of workers of dcps run and dcps sim, checked as a run of a comparison is; and the device, which workers would refuse. Errors as of dcps_run_specs_parse and dcps_device_check. */
+DCPS_MUST_CHECK dcps_status dcps_run_spec_read(const dcps_options *options, dcps_run_spec *spec);
 
 /* Names of options that are handed to dcps-server or dcps-worker as they are, where set; ended by NULL. */
 extern const char *const dcps_server_pass_through[];

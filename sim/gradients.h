@@ -17,8 +17,8 @@ typedef struct dcps_gradients_config {
     const char *const *assignments; /* [assignment_count] model options "key=value" */
     size_t assignment_count;
     const char *data_dir;
-    const char *device;  /* "cpu", "cuda[:N]" */
-    uint32_t threads;    /* that compute gradients at the same time; a GPU is used by one */
+    const char *device;    /* "cpu", "cuda[:N]" */
+    uint32_t threads;      /* that compute gradients at the same time; a GPU is used by one */
     uint32_t each_threads; /* of one gradient: its bits may depend on it. 0: 1 */
     uint32_t workers;
     uint32_t processes; /* of clients over the whole run */

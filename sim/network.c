@@ -38,10 +38,20 @@ static dcps_sim_link *link_of(dcps_world *world, const dcps_address *address)
     return address->is_client ? &world->clients[address->process].link : &world->servers[address->route.server].link;
 }
 
-/* When the last byte of a message that is sent now is there: both links take it byte by byte, each in its turn. */
+static bool is_control(const dcps_packet *packet)
+{
+    const dcps_address *server = packet->to.is_client ? &packet->from : &packet->to;
+    return server->route.shard == DCPS_ROUTE_CONTROL;
+}
+
+/* When the last byte of a message that is sent now is there: both links take it byte by byte, each in its turn. The control plane has connections of its own, whose few
+ * bytes do not wait for those of the data plane. */
 static uint64_t arrival_ns(dcps_packet *packet, uint64_t delay_ns)
 {
     dcps_world *world = packet->world;
+    if (is_control(packet)) {
+        return world->now_ns + delay_ns;
+    }
     dcps_sim_link *from = link_of(world, &packet->from);
     dcps_sim_link *to = link_of(world, &packet->to);
     uint64_t wire_ns =
@@ -62,8 +72,8 @@ static bool waits_for_shard(dcps_packet *packet, dcps_event_fn again, uint64_t n
         return false;
     }
     uint64_t *free_ns = &world->servers[packet->to.route.server].shard_free_ns[packet->to.route.shard];
-    *free_ns = later(now_ns, *free_ns) +
-               ns_for(payload_bytes_of(packet) / sizeof(float), world->config.params_per_second);
+    *free_ns =
+        later(now_ns, *free_ns) + ns_for(payload_bytes_of(packet) / sizeof(float), world->config.params_per_second);
     packet->admitted = true;
     dcps_world_at(world, *free_ns, again, packet);
     return true;

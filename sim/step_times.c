@@ -28,13 +28,15 @@ dcps_status dcps_duration_parse(const char *what, const char *text, double *ns)
         }
         memcpy(number, text, digits);
         number[digits] = '\0';
-        if (dcps_parse_real(what, number, &value) == DCPS_OK && value >= 0.0 && value * units[i].ns <= MAX_DURATION_NS) {
+        if (dcps_parse_real(what, number, &value) == DCPS_OK && value >= 0.0 &&
+            value * units[i].ns <= MAX_DURATION_NS) {
             *ns = value * units[i].ns;
             return DCPS_OK;
         }
     }
-    return dcps_fail(DCPS_INVALID, "%s: '%.80s' is no duration: expected a number with ns, us, ms or s, as 100ms, at most 1e9s",
-                     what, text);
+    return dcps_fail(DCPS_INVALID,
+                     "%s: '%.80s' is no duration: expected a number with ns, us, ms or s, as 100ms, at most 1e9s", what,
+                     text);
 }
 
 /* One field up to ':' or the end; `text` moves behind it, to NULL behind the last. False: too long. */
@@ -91,19 +93,21 @@ dcps_status dcps_step_times_parse(const char *what, const char *text, dcps_step_
             continue;
         }
         made.distribution = known[i].distribution;
-        dcps_status status = read_parameters(what, (const char (*)[MAX_TEXT_BYTES])fields, count, &made);
+        dcps_status status = read_parameters(what, (const char(*)[MAX_TEXT_BYTES])fields, count, &made);
         if (status == DCPS_OK && !(made.low_ns <= made.mean_ns && made.shape > 0.0)) {
-            status = dcps_fail(DCPS_INVALID, "%s: '%.80s': the shape must be above 0 and the shorter time come first", what, text);
+            status = dcps_fail(DCPS_INVALID, "%s: '%.80s': the shape must be above 0 and the shorter time come first",
+                               what, text);
         }
         if (status == DCPS_OK) {
             *times = made;
         }
         return status;
     }
-    return dcps_fail(DCPS_INVALID,
-                     "%s is '%.80s', expected constant:TIME, uniform:TIME:TIME, gamma:TIME[:SHAPE] or exponential:TIME, "
-                     "as gamma:100ms",
-                     what, text);
+    return dcps_fail(
+        DCPS_INVALID,
+        "%s is '%.80s', expected constant:TIME, uniform:TIME:TIME, gamma:TIME[:SHAPE] or exponential:TIME, "
+        "as gamma:100ms",
+        what, text);
 }
 
 /* In (0, 1]. */

@@ -26,7 +26,8 @@ typedef struct dcps_step_times {
     double mean_ns; /* uniform: the longest */
     double low_ns;  /* uniform */
     double shape;   /* gamma, > 0 */
-    const dcps_recorded_steps *recorded; /* [recorded_count], the caller's; worker i has those of i mod recorded_count */
+    const dcps_recorded_steps
+        *recorded; /* [recorded_count], the caller's; worker i has those of i mod recorded_count */
     uint32_t recorded_count;
 } dcps_step_times;
 

@@ -8,6 +8,8 @@
 #include "proto/wire.h"
 #include "sim/world_state.h"
 
+#define EVENTS_BETWEEN_TELLING 4096u /* where nothing is learnt, so that a person can end the run */
+
 void dcps_world_fail(dcps_world *world, dcps_status status)
 {
     world->failure = world->failure == DCPS_OK ? status : world->failure;
@@ -256,7 +258,8 @@ static bool goes_on(const dcps_world *world)
 static void tell_progress(dcps_world *world, uint64_t told_samples)
 {
     const dcps_world_config *config = &world->config;
-    if (config->progress != NULL && world->samples_done != told_samples &&
+    bool due = world->samples_done != told_samples || world->events_run % EVENTS_BETWEEN_TELLING == 0;
+    if (config->progress != NULL && due &&
         !config->progress(config->progress_context, world->samples_done, world->now_ns)) {
         world->outcome.stopped = true;
     }
@@ -289,6 +292,7 @@ dcps_status dcps_world_run(dcps_world *world, dcps_world_outcome *outcome)
         }
         world->now_ns = event.at_ns;
         event.run(event.context, event.at_ns);
+        world->events_run++;
         tell_progress(world, samples);
     }
     report(world);

@@ -31,12 +31,12 @@ typedef struct dcps_world_model {
 
 /* Each worker and each server has one link, which carries a message at a time in each direction. */
 typedef struct dcps_network_config {
-    double loss;            /* probability that a message vanishes */
-    double duplication;     /* … that it arrives twice */
-    uint64_t latency_ns;    /* one way */
-    uint64_t jitter_ns;     /* uniform from 0 on top of it, so that messages overtake each other */
+    double loss;             /* probability that a message vanishes */
+    double duplication;      /* … that it arrives twice */
+    uint64_t latency_ns;     /* one way */
+    uint64_t jitter_ns;      /* uniform from 0 on top of it, so that messages overtake each other */
     double bytes_per_second; /* of a link; 0: no limit */
-    double payload_scale;   /* payloads count as so many times their bytes; 0: 1 */
+    double payload_scale;    /* payloads count as so many times their bytes; 0: 1 */
 } dcps_network_config;
 
 typedef struct dcps_world_config {
@@ -69,7 +69,7 @@ typedef struct dcps_world_config {
     uint64_t deadline_ns;         /* a run that lasts longer hangs */
     dcps_world_model model;
     bool stop_diverged; /* end when weights are no numbers any more */
-    /* Told of the samples that block 0 has seen whenever it has seen more. NULL: nobody is told. Returns false to end the run. */
+    /* Told of the samples that workers know to have been learnt from, whenever there are more, and now and then. NULL: nobody is told. Returns false to end the run. */
     bool (*progress)(void *context, uint64_t samples, uint64_t now_ns);
     void *progress_context;
 } dcps_world_config;

@@ -54,10 +54,10 @@ typedef struct dcps_sim_client {
     dcps_client_phase phase;
     dcps_client_core *core;
     dcps_sim_link link;
-    float *weights;  /* [total params] */
-    float *gradient; /* [total params]; NULL: an observer */
-    bool pushed;     /* the answers awaited are those to pushes */
-    uint64_t steps;  /* begun */
+    float *weights;       /* [total params] */
+    float *gradient;      /* [total params]; NULL: an observer */
+    bool pushed;          /* the answers awaited are those to pushes */
+    uint64_t steps;       /* begun */
     uint64_t computed_ns; /* when the step begun is done */
     uint64_t stalled_until_ns;
     bool *lost;              /* [block_count]: this step's push was dropped */
@@ -71,6 +71,7 @@ struct dcps_world {
     dcps_world_config config;
     dcps_events events;
     uint64_t now_ns;
+    uint64_t events_run;
     dcps_rng network_rng;
     dcps_rng trouble_rng;
     dcps_rng token_rng;
@@ -78,8 +79,8 @@ struct dcps_world {
     dcps_sim_server *servers; /* [servers] */
     dcps_sim_client *clients; /* [process_capacity], the last one the observer */
     uint32_t process_capacity;
-    uint32_t processes;  /* workers' processes started so far */
-    uint32_t starts_due; /* client processes that will still be started */
+    uint32_t processes;    /* workers' processes started so far */
+    uint32_t starts_due;   /* client processes that will still be started */
     uint64_t samples_done; /* that workers know to have been learnt from */
     dcps_arena arena;
     float *weights;

@@ -31,7 +31,8 @@ typedef struct dcps_model_info {
     const char *dataset;    /* "fashion-mnist" */
     /* > 0: a gradient whose Euclidean norm over all trained tensors is larger is scaled to this one before it is pushed (Pascanu et al. 2013); 0: as it is */
     double clip_norm;
-    bool carries_state; /* what a batch does depends on the batch before: every worker of a simulation then gets a state of its own, instead of one for all */
+    bool
+        carries_state; /* what a batch does depends on the batch before: every worker of a simulation then gets a state of its own, instead of one for all */
 } dcps_model_info;
 
 /* One mini-batch to load: `samples` [count] are indices 0 … train_samples − 1, a slice of the epoch's permutation.

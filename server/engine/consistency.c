@@ -250,6 +250,15 @@ static bool may_answer(const dcps_shard *shard, const dcps_block *block, const d
     }
 }
 
+void dcps_consistency_settle_push(dcps_shard *shard, dcps_block *block, uint32_t worker, uint64_t now_ns)
+{
+    if (shard->config.algorithm.consistency == DCPS_CONSISTENCY_ASP && block->index != 0) {
+        dcps_answer_grant(shard, block, worker, now_ns);
+    } else {
+        dcps_consistency_settle(shard, block, now_ns);
+    }
+}
+
 void dcps_consistency_settle(dcps_shard *shard, dcps_block *block, uint64_t now_ns)
 {
     if (!block->initialised) {

@@ -188,7 +188,7 @@ static void on_push_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_pu
     }
     slot->last_seq = request->seq;
     slot->peer = *peer;
-    dcps_consistency_settle(shard, block, now_ns);
+    dcps_consistency_settle_push(shard, block, request->session.worker, now_ns);
 }
 
 static void on_query(dcps_shard *shard, const dcps_peer *peer, const dcps_request *request, uint64_t now_ns)

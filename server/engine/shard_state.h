@@ -169,6 +169,8 @@ dcps_status dcps_consistency_push(dcps_shard *shard, dcps_block *block, uint32_t
                                   dcps_buffer *payload, uint64_t now_ns);
 /* Answers whatever may be answered now: after a push, a pull, a leave, a drain, or time. */
 void dcps_consistency_settle(dcps_shard *shard, dcps_block *block, uint64_t now_ns);
+/* The same after a push of one worker, which under asp concerns nobody else, except where mini-batches are handed out: a thousand workers cost no more than one. */
+void dcps_consistency_settle_push(dcps_shard *shard, dcps_block *block, uint32_t worker, uint64_t now_ns);
 /* Whether a worker counts in the rounds and clocks of a block. */
 bool dcps_consistency_is_member(const dcps_shard *shard, const dcps_block *block, uint32_t worker);
 /* Latest step that a member has reached: a newcomer counts from there, so that nobody waits for steps it never took part in. */
