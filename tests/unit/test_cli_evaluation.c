@@ -76,7 +76,7 @@ START_TEST(test_too_many_metrics)
     dcps_evaluation evaluation;
     ck_assert_int_eq(dcps_evaluation_parse(line, &evaluation), DCPS_OK);
     ck_assert_uint_eq(evaluation.point.metric_count, DCPS_RESULT_MAX_METRICS);
-    ck_assert_uint_eq(strlen(evaluation.point.metrics[0].name), DCPS_RESULT_NAME_BYTES - 1);
+    ck_assert_uint_eq(strlen(evaluation.point.metrics[0].name), sizeof(evaluation.point.metrics[0].name) - 1);
 }
 END_TEST
 
