@@ -83,6 +83,7 @@ static dcps_status read_cluster(virtual_run *self)
     const char *stops = dcps_options_text(options, "stops");
     world->network.latency_ns = (uint64_t)(dcps_options_real(options, "latency") * 1e3);
     world->network.bytes_per_second = dcps_options_real(options, "bandwidth") * 1e6 / 8.0;
+    world->cores = (uint32_t)dcps_options_integer(options, "cores");
     world->params_per_second = dcps_options_real(options, "update-rate");
     dcps_status status =
         dcps_step_times_parse("--step-time", dcps_options_text(options, "step-time"), &world->step_times);

@@ -109,6 +109,9 @@ void dcps_sim_client_start(dcps_sim_client *client)
 
 static void end(dcps_sim_client *client)
 {
+    if (client->world->cores != NULL) {
+        dcps_cores_end(client->world->cores, client->process, client->world->now_ns);
+    }
     client->phase = DCPS_CLIENT_ENDED;
     dcps_client_core_destroy(&client->core);
 }
@@ -186,6 +189,32 @@ static void computed(void *context, uint64_t now_ns)
     push_all(client, samples, loss);
 }
 
+static void cores_due(void *context, uint64_t now_ns);
+
+static void plan_cores(dcps_world *world)
+{
+    uint32_t place;
+    uint64_t done_ns;
+    if (dcps_cores_next(world->cores, &place, &done_ns)) {
+        dcps_world_at(world, done_ns, cores_due, world);
+    }
+}
+
+/* Planned before others began, it may come too early: then it does nothing. */
+static void cores_due(void *context, uint64_t now_ns)
+{
+    dcps_world *world = context;
+    uint32_t place;
+    uint64_t done_ns;
+    while (dcps_cores_next(world->cores, &place, &done_ns) && done_ns <= now_ns) {
+        dcps_sim_client *client = &world->clients[place];
+        dcps_cores_end(world->cores, place, now_ns);
+        client->computed_ns += now_ns; /* it held what the worker stood still */
+        computed(client, now_ns);
+    }
+    plan_cores(world);
+}
+
 static double slowdown_of(const dcps_sim_client *client, uint32_t worker)
 {
     const dcps_world_config *config = &client->world->config;
@@ -203,10 +232,17 @@ static void begin_step(dcps_sim_client *client, uint64_t batch)
         dcps_world_fail(world, status);
         return;
     }
+    uint64_t work_ns = dcps_step_times_draw(&world->config.step_times, world->config.seed, worker, client->steps++,
+                                            slowdown_of(client, worker));
     client->phase = DCPS_CLIENT_COMPUTING;
-    client->computed_ns = world->now_ns + dcps_step_times_draw(&world->config.step_times, world->config.seed, worker,
-                                                               client->steps++, slowdown_of(client, worker));
-    dcps_world_at(world, client->computed_ns, computed, client);
+    if (world->cores != NULL) {
+        client->computed_ns = 0;
+        dcps_cores_begin(world->cores, client->process, work_ns, world->now_ns);
+        plan_cores(world);
+    } else {
+        client->computed_ns = world->now_ns + work_ns;
+        dcps_world_at(world, client->computed_ns, computed, client);
+    }
 }
 
 static void count_acknowledged(dcps_sim_client *client)

@@ -152,6 +152,12 @@ static dcps_status make_processes(dcps_world *world)
         world->clients[i].world = world;
         world->clients[i].process = i;
     }
+    if (config->cores > 0) {
+        dcps_status status = dcps_cores_create(world->process_capacity, config->cores, &world->cores);
+        if (status != DCPS_OK) {
+            return status;
+        }
+    }
     uint64_t mark_every;
     return dcps_plan_marks(config->snapshot_every_samples, config->samples_per_epoch, config->epochs, &mark_every,
                            &dcps_world_observer(world)->mark_count);
@@ -315,6 +321,7 @@ void dcps_world_destroy(dcps_world **world)
     }
     dcps_free(old->clients);
     dcps_free(old->servers);
+    dcps_cores_destroy(&old->cores);
     dcps_events_fini(&old->events);
     dcps_arena_fini(&old->arena);
     dcps_free(old->weights);

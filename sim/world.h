@@ -57,6 +57,7 @@ typedef struct dcps_world_config {
     uint64_t start_grace_ns;
     uint64_t start_spread_ns;     /* workers start at random within it; 0: all at once */
     dcps_step_times step_times;   /* of a gradient */
+    uint32_t cores;               /* that all workers share while they compute; 0: each has one of its own */
     const double *slowdowns;      /* [workers]: factors of step times, by worker id; NULL: 1. The caller's */
     double params_per_second;     /* that a shard updates; 0: updates take no time */
     uint64_t stop_every_ns;       /* mean time between a worker's stops; 0: none */

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "server/engine/control.h"
+#include "sim/cores.h"
 #include "sim/events.h"
 #include "sim/world.h"
 #include "worker/client_core.h"
@@ -82,6 +83,7 @@ struct dcps_world {
     uint32_t processes;    /* workers' processes started so far */
     uint32_t starts_due;   /* client processes that will still be started */
     uint64_t samples_done; /* that workers know to have been learnt from */
+    dcps_cores *cores;     /* NULL: each worker has one of its own */
     dcps_arena arena;
     float *weights;
     uint64_t *versions;

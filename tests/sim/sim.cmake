@@ -1,1 +1,2 @@
 dcps_test(test_world LABELS sim SOURCES sim/test_world.c LINKS dcps_sim TIMEOUT 300)
+dcps_test(test_step_times LABELS sim SOURCES sim/test_step_times.c LINKS dcps_sim m)
