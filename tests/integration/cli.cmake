@@ -11,3 +11,6 @@ set_property(TEST test_cluster APPEND PROPERTY ENVIRONMENT "DCPS_FAKE_DIR=${fake
 
 dcps_script_test(test_cli LABELS integration COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/test_cli.py TIMEOUT 900)
 set_property(TEST test_cli APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin")
+
+dcps_script_test(test_sim LABELS integration COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/test_sim.py TIMEOUT 600)
+set_property(TEST test_sim APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin")

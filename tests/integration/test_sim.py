@@ -1,0 +1,123 @@
+"""dcps sim: the same to the last bit whenever and however it is run, the same as real processes where these are deterministic, and times as arithmetic has them."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import cluster
+
+SMALL = ["--model", "cnn", "--model-opt", "filters=16", "--model-opt", "hidden=16", "--model-opt", "samples=2000", "--epochs", "2", "--batch-size", "50", "--warmup-epochs", "0"]
+
+
+class SimTest(cluster.ClusterTest):
+    def dcps(self, *arguments, code=0):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DCPS_")}
+        done = subprocess.run([os.path.join(cluster.BIN, "dcps"), *arguments], capture_output=True, text=True, env=environment,
+                              timeout=120 * cluster.PATIENCE)
+        self.assertEqual(done.returncode, code, "%s\n%s%s" % (arguments, done.stdout, done.stderr))
+        return done
+
+    def results(self, command, name, *arguments):
+        """The bytes of results.json."""
+        out = os.path.join(self.folder, name)
+        self.dcps(command, *SMALL, *arguments, "--out", out)
+        with open(os.path.join(out, "results.json"), "rb") as file:
+            return file.read()
+
+    def run_of(self, *arguments):
+        lines = self.dcps("sim", *arguments, "--json").stdout.splitlines()
+        return json.loads(lines[-1])["run"]
+
+    def timing(self, *arguments):
+        return self.run_of("--no-gradients", "--epochs", "1", "--batch-size", "10", *arguments)
+
+    def test_same_bits(self):
+        for algorithm in ("dc-asgd-a", "ssgd", "dana-dc"):
+            arguments = ["--algorithm", algorithm, "--workers", "5", "--step-time", "exponential:100ms"]
+            first = self.results("sim", "a", *arguments, "--threads", "1")
+            self.assertEqual(first, self.results("sim", "b", *arguments, "--threads", "3"), algorithm)
+            self.assertNotEqual(first, self.results("sim", "c", *arguments, "--seed", "2"))
+
+    def test_one_worker_is_a_real_one(self):
+        """With one worker nothing depends on time, so that a real run, which takes its own time, must come to the same weights and hence to the same figures."""
+        for algorithm in ("sgd", "dc-asgd-a"):
+            curves = []
+            for command in ("sim", "run"):
+                document = json.loads(self.results(command, command, "--algorithm", algorithm, "--workers", "1", "--threads", "1"))
+                curves.append([(point["epoch"], point["train_loss"], point["metrics"]) for point in document["runs"][0]["curve"]])
+            self.assertEqual(len(curves[0]), 2)
+            self.assertEqual(curves[0], curves[1])
+
+    def test_staleness_of_equal_workers(self):
+        run = self.run_of(*SMALL, "--algorithm", "asgd", "--workers", "8", "--step-time", "constant:100ms")
+        self.assertEqual(run["updates"], 80)
+        self.assertEqual(run["staleness"]["max"], 7)
+        self.assertEqual(run["staleness"]["p50"], 7)
+        self.assertAlmostEqual(run["staleness"]["mean"], (sum(range(8)) + 72 * 7) / 80)
+
+    def test_round_waits_for_the_slowest(self):
+        """E[max of 4 exponentials of mean 1] = 1 + 1/2 + 1/3 + 1/4."""
+        run = self.timing("--algorithm", "ssgd", "--workers", "4", "--params", "1000", "--samples", "40000", "--step-time", "exponential:100ms")
+        self.assertEqual(run["updates"], 1000)
+        self.assertAlmostEqual(run["seconds"] / 1000, 0.1 * (1 + 1 / 2 + 1 / 3 + 1 / 4), delta=0.012)
+
+    def test_time_of_a_step(self):
+        """One worker, one block: computing, the gradient's way, the update, and the way of the weights, one after another."""
+        run = self.timing("--algorithm", "asgd", "--workers", "1", "--shards", "1", "--params", "250000", "--block-params", "262144", "--samples", "1000",
+                          "--step-time", "constant:10ms", "--latency", "500", "--bandwidth", "800", "--update-rate", "50e6")
+        step = 0.010 + 2 * (0.0005 + 1e6 / 100e6) + 250000 / 50e6
+        self.assertEqual(run["updates"], 100)
+        # Training is counted from the first weights to the last update. A header is some tens of bytes, and half a way back more or less is within the limits.
+        self.assertAlmostEqual(run["seconds"], 100 * step, delta=0.012)
+
+    def test_link_of_the_server(self):
+        """Sixteen workers of 1 MB each share a server's link of 100 MB/s in each direction: 10 ms a push, however short their steps."""
+        run = self.timing("--algorithm", "asgd", "--workers", "16", "--shards", "4", "--params", "250000", "--samples", "16000", "--step-time",
+                          "constant:5ms", "--bandwidth", "800")
+        self.assertAlmostEqual(run["seconds"] / 1600, 0.010, delta=0.0003)
+
+    def test_shared_cores(self):
+        alone = self.timing("--algorithm", "asgd", "--workers", "4", "--params", "1000", "--samples", "4000", "--step-time", "constant:100ms")
+        shared = self.timing("--algorithm", "asgd", "--workers", "4", "--params", "1000", "--samples", "4000", "--step-time", "constant:100ms",
+                             "--cores", "2")
+        self.assertAlmostEqual(shared["seconds"] / alone["seconds"], 2.0, delta=0.05)
+
+    def test_stops(self):
+        """A worker that stops for 1 s after 3 s on average computes three quarters of the time."""
+        arguments = ["--algorithm", "asgd", "--workers", "8", "--params", "1000", "--samples", "160000", "--step-time", "constant:100ms",
+                     "--lease-ms", "60000"]
+        without = self.timing(*arguments)
+        stops = self.timing(*arguments, "--stops", "3s:1s")
+        self.assertAlmostEqual(without["seconds"] / stops["seconds"], 0.75, delta=0.04)
+
+    def test_large_cluster(self):
+        began = time.monotonic()
+        run = self.timing("--algorithm", "asgd", "--workers", "1024", "--shards", "64", "--params", "1000000", "--samples", "51200", "--step-time",
+                          "gamma:1s")
+        self.assertGreater(run["staleness"]["mean"], 800)
+        print("1,024 workers and 64 shards, 5 steps: %.1f s" % (time.monotonic() - began))
+
+    def test_wrong_usage(self):
+        for arguments, word in ((["--step-time", "gamma"], "--step-time"), (["--step-time", "poisson:1ms"], "poisson"), (["--stops", "3s"], "--stops"),
+                                (["--stops", "0s:1s"], "--stops"), (["--no-gradients"], "--params"), (["--bandwidth", "-1"], "bandwidth"),
+                                (["--algorithm", "magic"], "magic"), (["--learning-rate", "x"], "learning-rate"), (["--device", "gpu"], "--device"),
+                                (["--model-opt", "magic=1"], "magic"), (["--workers", "2000"], "workers")):
+            self.assertIn(word, self.dcps("sim", *arguments, code=2).stderr)
+
+    def test_divergence_ends_early(self):
+        run = self.run_of(*SMALL, "--algorithm", "asgd", "--workers", "8", "--learning-rate", "1e6")
+        self.assertLess(run["updates"], 80)
+        self.assertIsNone(run["curve"][-1]["train_loss"])
+
+    def test_interrupt(self):
+        process = subprocess.Popen([os.path.join(cluster.BIN, "dcps"), "sim", "--model", "mlp", "--epochs", "1000", "--json"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.assertIn("progress", process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30 * cluster.PATIENCE)
+        self.assertEqual(process.returncode, 1)
+
+
+if __name__ == "__main__":
+    cluster.main()
