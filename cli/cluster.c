@@ -247,7 +247,7 @@ static void keep_results(dcps_cluster *cluster)
     run->samples = progress->samples;
     run->seconds = progress->seconds;
     run->samples_per_second = progress->seconds > 0.0 ? (double)progress->samples / progress->seconds : (double)NAN;
-    dcps_stats_histogram(progress->staleness, DCPS_STALENESS_BUCKETS, &run->staleness);
+    dcps_counts_summarise(progress->staleness, DCPS_STALENESS_BUCKETS, &run->staleness);
 }
 
 static dcps_status end_servers(dcps_cluster *cluster)

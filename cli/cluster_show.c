@@ -66,9 +66,9 @@ static double seconds_left(const dcps_cluster *cluster)
 static void add_training(dcps_line *line, const dcps_cluster *cluster)
 {
     const dcps_run_progress *progress = &cluster->progress;
-    dcps_staleness_summary staleness;
+    dcps_summary staleness;
     char text[48];
-    dcps_stats_histogram(progress->staleness, DCPS_STALENESS_BUCKETS, &staleness);
+    dcps_counts_summarise(progress->staleness, DCPS_STALENESS_BUCKETS, &staleness);
     line_add(line, "  epoch %.1f/%" PRIu32, (double)progress->samples / (double)progress->samples_per_epoch,
              progress->epochs);
     if (isfinite(progress->train_loss)) {

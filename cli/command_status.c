@@ -8,9 +8,9 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "cli/ask.h"
 #include "cli/commands.h"
-#include "cli/stats.h"
 #include "cli/table.h"
 
 static const dcps_option status_options[] = {
@@ -43,8 +43,8 @@ static const char *state_name(dcps_run_state state)
 static json_t *server_json(const char *address, const dcps_server_view *view)
 {
     const dcps_status_reply *reply = &view->status;
-    dcps_staleness_summary staleness;
-    dcps_stats_histogram(view->staleness, DCPS_STALENESS_BUCKETS, &staleness);
+    dcps_summary staleness;
+    dcps_counts_summarise(view->staleness, DCPS_STALENESS_BUCKETS, &staleness);
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "address",
         address, "state", state_name(reply->state), "algorithm", view->algorithm, "samples", (json_int_t)reply->samples,
@@ -88,7 +88,7 @@ static dcps_status print_json(dcps_monitor *monitor)
 static void add_row(dcps_table *table, const char *address, const dcps_server_view *view)
 {
     const dcps_status_reply *reply = &view->status;
-    dcps_staleness_summary staleness;
+    dcps_summary staleness;
     char text[48];
     dcps_table_cell(table, "%s", address);
     if (!view->known) {
@@ -98,7 +98,7 @@ static void add_row(dcps_table *table, const char *address, const dcps_server_vi
         }
         return;
     }
-    dcps_stats_histogram(view->staleness, DCPS_STALENESS_BUCKETS, &staleness);
+    dcps_counts_summarise(view->staleness, DCPS_STALENESS_BUCKETS, &staleness);
     dcps_table_cell(table, "%s", state_name(reply->state));
     dcps_table_cell(table, "%s", view->algorithm);
     dcps_table_cell(table, "%" PRIu32 "/%" PRIu32, reply->workers_live, reply->workers_expected);

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "cli/stats.h"
+#include "base/histogram.h"
 #include "dcps/status.h"
 #include "worker/metrics.h"
 
@@ -38,7 +38,7 @@ typedef struct dcps_result_run {
     double speedup;    /* over one worker */
     bool loss_known;   /* the next is, be it finite or not */
     double train_loss; /* at the end of the training; what counts where nothing was evaluated */
-    dcps_staleness_summary staleness;
+    dcps_summary staleness;
     uint32_t restarts; /* of workers and servers */
     bool failed;
     char failure[512]; /* why */

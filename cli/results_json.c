@@ -57,7 +57,7 @@ static json_t *curve_json(const dcps_result_run *run)
     return array;
 }
 
-static json_t *staleness_json(const dcps_staleness_summary *staleness)
+static json_t *staleness_json(const dcps_summary *staleness)
 {
     bool known = staleness->count > 0;
     return json_pack("{s:o, s:o, s:o, s:o}", "mean", real_or_null(staleness->mean), "p50",

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "cli/results.h"
+#include "cli/stats.h"
 #include "cli/table.h"
 
 /* Larger ones are shown as powers of ten. */

@@ -215,7 +215,7 @@ static void note_outcome(const virtual_run *self, const dcps_world_outcome *outc
     run->samples_per_second = run->seconds > 0.0 ? (double)run->samples / run->seconds : (double)NAN;
     run->loss_known = self->gradients != NULL;
     run->train_loss = outcome->diverged ? (double)NAN : outcome->train_loss;
-    dcps_stats_histogram(outcome->staleness, DCPS_STALENESS_BUCKETS, &run->staleness);
+    dcps_counts_summarise(outcome->staleness, DCPS_STALENESS_BUCKETS, &run->staleness);
 }
 
 /* A run that ended early because it diverged says so at the end of its curve, too. */

@@ -22,7 +22,7 @@ static dcps_result_run *add_run(dcps_results *results, const char *algorithm, ui
     run->samples = 1200;
     run->seconds = 1200.0 / rate;
     run->samples_per_second = rate;
-    run->staleness = (dcps_staleness_summary){.mean = 1.5, .p50 = 1, .p99 = 3, .max = 4, .count = 10};
+    run->staleness = (dcps_summary){.mean = 1.5, .p50 = 1, .p99 = 3, .max = 4, .count = 10};
     return run;
 }
 
@@ -173,7 +173,7 @@ START_TEST(test_table_with_failures)
     run->train_loss = 0.75;
     (void)snprintf(run->failure, sizeof(run->failure), "the disk is full");
     run = add_run(&results, "asgd", 4, 1, 5000.0);
-    run->staleness = (dcps_staleness_summary){.mean = (double)NAN};
+    run->staleness = (dcps_summary){.mean = (double)NAN};
     run = add_run(&results, "asgd", 4, 2, 1.0); /* does not count beside a good one */
     run->failed = true;
     (void)snprintf(run->failure, sizeof(run->failure), "a person asked for it");
