@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "dcps/layout.h"
 #include "dcps/status.h"
 #include "proto/limits.h"
@@ -122,6 +123,45 @@ typedef enum dcps_run_state {
     DCPS_RUN_DONE,     /* every batch applied, or the run was stopped */
 } dcps_run_state;
 
+/* Gradients of blocks, counted by what became of them. */
+typedef struct dcps_push_counts {
+    uint64_t applied;
+    uint64_t dropped_stale; /* late by the largest staleness or more */
+    uint64_t dropped_round; /* their round had closed without them */
+    uint64_t duplicates;    /* repeated requests, answered without applying */
+} dcps_push_counts;
+
+/* What shards counted of one worker. Waiting is counted of all pushes, also those that abstain. */
+typedef struct dcps_worker_statistics {
+    uint32_t worker;
+    char name[DCPS_MAX_NAME_BYTES]; /* as it introduced itself; "" where only a shard speaks */
+    uint64_t steps;                 /* gradients applied to the first block of the shard that saw most of them */
+    dcps_push_counts pushes;
+    dcps_histogram staleness; /* of the gradients applied */
+    dcps_histogram held_ns;   /* from the arrival of a push to the departure of its answer */
+} dcps_worker_statistics;
+
+/* What one shard counted. A request is held while its answer has to wait for others: for a round, a bound, a mini-batch, the start. */
+typedef struct dcps_shard_statistics {
+    uint32_t shard;   /* over all servers */
+    uint64_t updates; /* of its first block */
+    dcps_push_counts pushes;
+    dcps_summary staleness;
+    dcps_summary held_ns;
+    uint64_t queue_now; /* requests held */
+    uint64_t queue_max; /* most at a time */
+    double queue_mean;  /* that a push found when it came; NaN before the first */
+    uint64_t
+        backlog_max; /* messages that the shard took from its socket before it ran dry, once it had woken: the most, … */
+    double backlog_mean; /* … and the mean over all wake-ups; NaN before the first, and where there is no socket */
+} dcps_shard_statistics;
+
+/* STATUS: what is asked for beyond the counters of the server. */
+typedef struct dcps_status_request {
+    bool workers;          /* the statistics of workers from this one on, as many as fit */
+    uint32_t first_worker; /* 0 unless `workers` */
+} dcps_status_request;
+
 /* Counters of one server, sums over its shards. */
 typedef struct dcps_status_reply {
     uint32_t server_index;
@@ -148,6 +188,15 @@ typedef struct dcps_status_reply {
     uint32_t staleness_count; /* entries of the histogram below: index τ, last one "or more"; trailing zeros left out */
     const uint64_t *staleness; /* over all blocks of the server */
     const char *algorithm;
+    uint64_t dropped_round; /* of the pushes dropped, those after their round had closed */
+    dcps_histogram held_ns; /* over all shards of the server */
+    uint32_t shard_count;   /* of the server, ascending; 0: it does not tell */
+    const dcps_shard_statistics *shards;
+    bool has_workers; /* asked for; the four below are 0 otherwise */
+    uint32_t first_worker;
+    uint32_t next_worker;  /* ask from here for the rest; 0: there is no more */
+    uint32_t worker_count; /* ascending, all between first_worker and next_worker that the server knows */
+    const dcps_worker_statistics *workers;
 } dcps_status_reply;
 
 typedef struct dcps_checkpoint_reply {
@@ -243,8 +292,9 @@ typedef struct dcps_message {
         dcps_layout_reply layout_reply;
         dcps_session_message session;     /* HEARTBEAT, FINISH */
         dcps_session_reply session_reply; /* HEARTBEAT_REPLY, FINISH_REPLY */
-        dcps_status_reply status_reply;   /* STATUS and CHECKPOINT have no body */
-        dcps_checkpoint_reply checkpoint_reply;
+        dcps_status_request status;
+        dcps_status_reply status_reply;
+        dcps_checkpoint_reply checkpoint_reply; /* CHECKPOINT has no body */
         dcps_error_message_body error;
         dcps_request request; /* PULL, INIT, QUERY */
         dcps_push_pull push_pull;

@@ -4,22 +4,13 @@
 #include "proto/layout_util.h"
 #include "proto/wire_internal.h"
 
-/* Returns from the calling function with the status of a check that failed. */
-#define CHECK(check)                                                                                                   \
-    do {                                                                                                               \
-        dcps_status check_status = (check);                                                                            \
-        if (check_status != DCPS_OK) {                                                                                 \
-            return check_status;                                                                                       \
-        }                                                                                                              \
-    } while (0)
-
 static dcps_status take_hello(const Dcps__Hello *from, dcps_hello *hello)
 {
     dcps_message_type type = DCPS_MESSAGE_HELLO;
-    CHECK(dcps_wire_check_range(type, "role", (uint64_t)from->role, DCPS_ROLE_WORKER, DCPS_ROLE_OBSERVER));
-    CHECK(dcps_wire_check_below(type, "worker", from->worker, DCPS_MAX_WORKERS));
-    CHECK(dcps_wire_check_server(type, from->server_index, from->server_count));
-    CHECK(dcps_wire_check_text(type, "name", from->name, DCPS_MAX_NAME_BYTES));
+    DCPS_WIRE_CHECK(dcps_wire_check_range(type, "role", (uint64_t)from->role, DCPS_ROLE_WORKER, DCPS_ROLE_OBSERVER));
+    DCPS_WIRE_CHECK(dcps_wire_check_below(type, "worker", from->worker, DCPS_MAX_WORKERS));
+    DCPS_WIRE_CHECK(dcps_wire_check_server(type, from->server_index, from->server_count));
+    DCPS_WIRE_CHECK(dcps_wire_check_text(type, "name", from->name, DCPS_MAX_NAME_BYTES));
     *hello = (dcps_hello){.role = (dcps_role)from->role,
                           .nonce = from->nonce,
                           .has_identity = from->has_identity,
@@ -38,7 +29,8 @@ static dcps_status check_endpoints(const Dcps__Welcome *from)
                          from->shards_per_server);
     }
     for (size_t i = 0; i < from->n_endpoints; i++) {
-        CHECK(dcps_wire_check_text(DCPS_MESSAGE_WELCOME, "endpoint", from->endpoints[i], DCPS_MAX_ENDPOINT_BYTES));
+        DCPS_WIRE_CHECK(
+            dcps_wire_check_text(DCPS_MESSAGE_WELCOME, "endpoint", from->endpoints[i], DCPS_MAX_ENDPOINT_BYTES));
         if (strstr(from->endpoints[i], "://") == NULL) {
             return dcps_fail(DCPS_PROTOCOL, "WELCOME: endpoint %zu is \"%s\", expected tcp://host:port or ipc://path",
                              i, from->endpoints[i]);
@@ -50,22 +42,22 @@ static dcps_status check_endpoints(const Dcps__Welcome *from)
 static dcps_status check_welcome(const Dcps__Welcome *from)
 {
     dcps_message_type type = DCPS_MESSAGE_WELCOME;
-    CHECK(dcps_wire_check_server(type, from->server_index, from->server_count));
-    CHECK(dcps_wire_check_range(type, "shards_per_server", from->shards_per_server, 1, DCPS_MAX_SHARDS));
-    CHECK(dcps_wire_check_range(type, "lease_ms", from->lease_ms, 1, UINT32_MAX));
-    CHECK(dcps_wire_check_range(type, "batch_size", from->batch_size, 1, UINT32_MAX));
-    CHECK(dcps_wire_check_range(type, "epochs", from->epochs, 1, UINT32_MAX));
-    CHECK(dcps_wire_check_range(type, "workers", from->workers, 1, DCPS_MAX_WORKERS));
-    CHECK(dcps_wire_check_text(type, "algorithm", from->algorithm, DCPS_MAX_NAME_BYTES));
-    CHECK(dcps_wire_check_text(type, "settings", from->settings, DCPS_MAX_TEXT_BYTES));
+    DCPS_WIRE_CHECK(dcps_wire_check_server(type, from->server_index, from->server_count));
+    DCPS_WIRE_CHECK(dcps_wire_check_range(type, "shards_per_server", from->shards_per_server, 1, DCPS_MAX_SHARDS));
+    DCPS_WIRE_CHECK(dcps_wire_check_range(type, "lease_ms", from->lease_ms, 1, UINT32_MAX));
+    DCPS_WIRE_CHECK(dcps_wire_check_range(type, "batch_size", from->batch_size, 1, UINT32_MAX));
+    DCPS_WIRE_CHECK(dcps_wire_check_range(type, "epochs", from->epochs, 1, UINT32_MAX));
+    DCPS_WIRE_CHECK(dcps_wire_check_range(type, "workers", from->workers, 1, DCPS_MAX_WORKERS));
+    DCPS_WIRE_CHECK(dcps_wire_check_text(type, "algorithm", from->algorithm, DCPS_MAX_NAME_BYTES));
+    DCPS_WIRE_CHECK(dcps_wire_check_text(type, "settings", from->settings, DCPS_MAX_TEXT_BYTES));
     return check_endpoints(from);
 }
 
 static dcps_status take_welcome(const Dcps__Welcome *from, dcps_welcome *welcome)
 {
     dcps_session session;
-    CHECK(dcps_wire_take_session(DCPS_MESSAGE_WELCOME, from->session, &session));
-    CHECK(check_welcome(from));
+    DCPS_WIRE_CHECK(dcps_wire_take_session(DCPS_MESSAGE_WELCOME, from->session, &session));
+    DCPS_WIRE_CHECK(check_welcome(from));
     *welcome = (dcps_welcome){.session = session,
                               .nonce = from->nonce,
                               .server_index = from->server_index,
@@ -103,13 +95,14 @@ static dcps_status take_tensor(const Dcps__Tensor *from, dcps_layout_tensor *ten
 
 static dcps_status take_tensors(const Dcps__Layout *from, dcps_arena *arena, const dcps_layout_tensor **tensors)
 {
-    CHECK(dcps_wire_check_range(DCPS_MESSAGE_LAYOUT, "number of tensors", from->n_tensors, 1, DCPS_MAX_TENSORS));
+    DCPS_WIRE_CHECK(
+        dcps_wire_check_range(DCPS_MESSAGE_LAYOUT, "number of tensors", from->n_tensors, 1, DCPS_MAX_TENSORS));
     dcps_layout_tensor *taken = dcps_arena_take(arena, from->n_tensors, sizeof *taken);
     if (taken == NULL) {
         return dcps_fail(DCPS_LIMIT, "LAYOUT: too large to decode");
     }
     for (size_t i = 0; i < from->n_tensors; i++) {
-        CHECK(take_tensor(from->tensors[i], &taken[i]));
+        DCPS_WIRE_CHECK(take_tensor(from->tensors[i], &taken[i]));
     }
     dcps_status status = dcps_layout_place_tensors(taken, (uint32_t)from->n_tensors);
     if (status != DCPS_OK) {
@@ -123,10 +116,10 @@ static dcps_status take_layout(const Dcps__Layout *from, dcps_arena *arena, dcps
 {
     dcps_session session;
     const dcps_layout_tensor *tensors = NULL;
-    CHECK(dcps_wire_take_session(DCPS_MESSAGE_LAYOUT, from->session, &session));
-    CHECK(dcps_wire_check_range(DCPS_MESSAGE_LAYOUT, "samples_per_epoch", from->samples_per_epoch,
-                                session.token == 0 ? 0 : 1, UINT32_MAX));
-    CHECK(take_tensors(from, arena, &tensors));
+    DCPS_WIRE_CHECK(dcps_wire_take_session(DCPS_MESSAGE_LAYOUT, from->session, &session));
+    DCPS_WIRE_CHECK(dcps_wire_check_range(DCPS_MESSAGE_LAYOUT, "samples_per_epoch", from->samples_per_epoch,
+                                          session.token == 0 ? 0 : 1, UINT32_MAX));
+    DCPS_WIRE_CHECK(take_tensors(from, arena, &tensors));
     *layout = (dcps_layout_message){.session = session,
                                     .nonce = from->nonce,
                                     .samples_per_epoch = from->samples_per_epoch,
@@ -138,7 +131,7 @@ static dcps_status take_layout(const Dcps__Layout *from, dcps_arena *arena, dcps
 static dcps_status take_layout_reply(const Dcps__LayoutReply *from, dcps_layout_reply *reply)
 {
     dcps_partition partition;
-    CHECK(
+    DCPS_WIRE_CHECK(
         dcps_wire_check_range(DCPS_MESSAGE_LAYOUT_REPLY, "block_params", from->block_params, 1, DCPS_MAX_BLOCK_PARAMS));
     dcps_status status = dcps_partition_init(&partition, from->total_params, from->block_params, from->server_count,
                                              from->shards_per_server);
@@ -150,46 +143,6 @@ static dcps_status take_layout_reply(const Dcps__LayoutReply *from, dcps_layout_
                          partition.block_count);
     }
     *reply = (dcps_layout_reply){.nonce = from->nonce, .run = from->run, .partition = partition};
-    return DCPS_OK;
-}
-
-static dcps_status check_status_reply(const Dcps__StatusReply *from)
-{
-    dcps_message_type type = DCPS_MESSAGE_STATUS_REPLY;
-    CHECK(dcps_wire_check_server(type, from->server_index, from->server_count));
-    CHECK(dcps_wire_check_range(type, "state", (uint64_t)from->state, DCPS_RUN_WAITING, DCPS_RUN_DONE));
-    CHECK(dcps_wire_check_range(type, "workers_live", from->workers_live, 0, DCPS_MAX_WORKERS));
-    CHECK(dcps_wire_check_range(type, "workers_expected", from->workers_expected, 0, DCPS_MAX_WORKERS));
-    CHECK(dcps_wire_check_range(type, "length of staleness", from->n_staleness, 0, DCPS_STALENESS_BUCKETS));
-    return dcps_wire_check_text(type, "algorithm", from->algorithm, DCPS_MAX_NAME_BYTES);
-}
-
-static dcps_status take_status_reply(const Dcps__StatusReply *from, dcps_status_reply *reply)
-{
-    CHECK(check_status_reply(from));
-    *reply = (dcps_status_reply){.server_index = from->server_index,
-                                 .server_count = from->server_count,
-                                 .state = (dcps_run_state)from->state,
-                                 .samples = from->samples,
-                                 .samples_per_epoch = from->samples_per_epoch,
-                                 .epochs = from->epochs,
-                                 .updates = from->updates,
-                                 .training_ns = from->training_ns,
-                                 .train_loss = from->train_loss,
-                                 .workers_live = from->workers_live,
-                                 .workers_expected = from->workers_expected,
-                                 .workers_lost = from->workers_lost,
-                                 .snapshots = from->snapshots,
-                                 .pushes_applied = from->pushes_applied,
-                                 .pushes_dropped = from->pushes_dropped,
-                                 .duplicates_ignored = from->duplicates_ignored,
-                                 .stale_ignored = from->stale_ignored,
-                                 .rejected_messages = from->rejected_messages,
-                                 .payload_bytes_in = from->payload_bytes_in,
-                                 .payload_bytes_out = from->payload_bytes_out,
-                                 .staleness_count = (uint32_t)from->n_staleness,
-                                 .staleness = from->staleness,
-                                 .algorithm = from->algorithm};
     return DCPS_OK;
 }
 
@@ -210,7 +163,7 @@ static dcps_status take_checkpoint_reply(const Dcps__CheckpointReply *from, dcps
     if (!status_is_known(from->status)) {
         return dcps_fail(DCPS_PROTOCOL, "CHECKPOINT_REPLY: unknown status %d", from->status);
     }
-    CHECK(dcps_wire_check_text(DCPS_MESSAGE_CHECKPOINT_REPLY, "text", from->text, DCPS_MAX_TEXT_BYTES));
+    DCPS_WIRE_CHECK(dcps_wire_check_text(DCPS_MESSAGE_CHECKPOINT_REPLY, "text", from->text, DCPS_MAX_TEXT_BYTES));
     *reply = (dcps_checkpoint_reply){.status = (dcps_status)from->status, .text = from->text};
     return DCPS_OK;
 }
@@ -220,8 +173,8 @@ static dcps_status take_error(const Dcps__Error *from, dcps_error_message_body *
     if (from->status == DCPS_OK || !status_is_known(from->status)) {
         return dcps_fail(DCPS_PROTOCOL, "ERROR: status %d is no failure", from->status);
     }
-    CHECK(dcps_wire_check_below(DCPS_MESSAGE_ERROR, "block", from->block, DCPS_MAX_BLOCKS));
-    CHECK(dcps_wire_check_text(DCPS_MESSAGE_ERROR, "text", from->text, DCPS_MAX_TEXT_BYTES));
+    DCPS_WIRE_CHECK(dcps_wire_check_below(DCPS_MESSAGE_ERROR, "block", from->block, DCPS_MAX_BLOCKS));
+    DCPS_WIRE_CHECK(dcps_wire_check_text(DCPS_MESSAGE_ERROR, "text", from->text, DCPS_MAX_TEXT_BYTES));
     *error = (dcps_error_message_body){.status = (dcps_status)from->status,
                                        .has_block = from->has_block,
                                        .block = from->block,
@@ -247,11 +200,12 @@ dcps_status dcps_wire_take_control(const Dcps__Header *header, dcps_arena *arena
     case DCPS_MESSAGE_HEARTBEAT_REPLY:
     case DCPS_MESSAGE_FINISH_REPLY:
         return dcps_wire_take_session(message->type, header->heartbeat->session, &message->body.session_reply.session);
-    case DCPS_MESSAGE_STATUS:
     case DCPS_MESSAGE_CHECKPOINT:
         return DCPS_OK;
+    case DCPS_MESSAGE_STATUS:
+        return dcps_wire_take_status_request(header->status, &message->body.status);
     case DCPS_MESSAGE_STATUS_REPLY:
-        return take_status_reply(header->status_reply, &message->body.status_reply);
+        return dcps_wire_take_status_reply(header->status_reply, arena, &message->body.status_reply);
     case DCPS_MESSAGE_CHECKPOINT_REPLY:
         return take_checkpoint_reply(header->checkpoint_reply, &message->body.checkpoint_reply);
     case DCPS_MESSAGE_ERROR:

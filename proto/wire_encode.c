@@ -1,10 +1,11 @@
-/* Plain structs to bytes. The generated structs live on the stack and point into the message; only LAYOUT, which is rare, takes memory. */
+/* Plain structs to bytes. The generated structs live on the stack and point into the message; only LAYOUT and STATUS_REPLY, which are rare, take memory. */
 #include "proto/wire.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "dcps.pb-c.h"
+#include "proto/wire_internal.h"
 #include "proto/wire_text.h"
 
 /* Everything that a header under construction points to. */
@@ -19,7 +20,7 @@ typedef struct encoding {
         Dcps__LayoutReply layout_reply;
         Dcps__SessionOnly session_only;
         Dcps__Empty empty;
-        Dcps__StatusReply status_reply;
+        Dcps__StatusRequest status;
         Dcps__CheckpointReply checkpoint_reply;
         Dcps__Error error;
         Dcps__PushPull push_pull;
@@ -30,7 +31,7 @@ typedef struct encoding {
     } body;
     char text[DCPS_MAX_TEXT_BYTES];
     char name[DCPS_MAX_NAME_BYTES];
-    void *tensors; /* freed after packing */
+    void *memory; /* freed after packing */
 } encoding;
 
 static Dcps__Session *put_session(encoding *to, const dcps_session *session)
@@ -95,11 +96,11 @@ static dcps_status put_tensors(encoding *to, Dcps__Layout *layout, const dcps_la
 {
     _Static_assert(sizeof(size_t) == sizeof(uint64_t), "dims are packed in place");
     size_t bytes_each = sizeof(Dcps__Tensor) + sizeof(Dcps__Tensor *);
-    to->tensors = dcps_alloc(from->tensor_count == 0 ? 1 : from->tensor_count, bytes_each);
-    if (to->tensors == NULL) {
+    to->memory = dcps_alloc(from->tensor_count == 0 ? 1 : from->tensor_count, bytes_each);
+    if (to->memory == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory to encode a layout of %u tensors", from->tensor_count);
     }
-    Dcps__Tensor *tensors = to->tensors;
+    Dcps__Tensor *tensors = to->memory;
     layout->tensors = (Dcps__Tensor **)(tensors + from->tensor_count);
     layout->n_tensors = from->tensor_count;
     for (uint32_t i = 0; i < from->tensor_count; i++) {
@@ -154,34 +155,12 @@ static Dcps__Empty *put_empty(encoding *to)
     return &to->body.empty;
 }
 
-static Dcps__StatusReply *put_status_reply(encoding *to, const dcps_status_reply *from)
+static Dcps__StatusRequest *put_status_request(encoding *to, const dcps_status_request *from)
 {
-    Dcps__StatusReply *reply = &to->body.status_reply;
-    *reply = (Dcps__StatusReply)DCPS__STATUS_REPLY__INIT;
-    reply->server_index = from->server_index;
-    reply->server_count = from->server_count;
-    reply->state = (Dcps__RunState)from->state;
-    reply->samples = from->samples;
-    reply->samples_per_epoch = from->samples_per_epoch;
-    reply->epochs = from->epochs;
-    reply->updates = from->updates;
-    reply->training_ns = from->training_ns;
-    reply->train_loss = from->train_loss;
-    reply->workers_live = from->workers_live;
-    reply->workers_expected = from->workers_expected;
-    reply->workers_lost = from->workers_lost;
-    reply->snapshots = from->snapshots;
-    reply->pushes_applied = from->pushes_applied;
-    reply->pushes_dropped = from->pushes_dropped;
-    reply->duplicates_ignored = from->duplicates_ignored;
-    reply->stale_ignored = from->stale_ignored;
-    reply->rejected_messages = from->rejected_messages;
-    reply->payload_bytes_in = from->payload_bytes_in;
-    reply->payload_bytes_out = from->payload_bytes_out;
-    reply->n_staleness = from->staleness_count;
-    reply->staleness = (uint64_t *)from->staleness; /* packing only reads */
-    reply->algorithm = dcps_text_clean(from->algorithm, to->name, sizeof to->name);
-    return reply;
+    to->body.status = (Dcps__StatusRequest)DCPS__STATUS_REQUEST__INIT;
+    to->body.status.workers = from->workers;
+    to->body.status.first_worker = from->workers ? from->first_worker : 0;
+    return &to->body.status;
 }
 
 static Dcps__CheckpointReply *put_checkpoint_reply(encoding *to, const dcps_checkpoint_reply *from)
@@ -287,11 +266,15 @@ static dcps_status put_body(encoding *to, const dcps_message *message)
         header->heartbeat = put_session_only(to, &message->body.session_reply.session);
         return DCPS_OK;
     case DCPS_MESSAGE_STATUS:
-    case DCPS_MESSAGE_CHECKPOINT:
-        header->status = put_empty(to);
+        header->status = put_status_request(to, &message->body.status);
         return DCPS_OK;
     case DCPS_MESSAGE_STATUS_REPLY:
-        header->status_reply = put_status_reply(to, &message->body.status_reply);
+        return dcps_wire_put_status_reply(
+            &message->body.status_reply,
+            dcps_text_clean(message->body.status_reply.algorithm, to->name, sizeof to->name), &header->status_reply,
+            &to->memory);
+    case DCPS_MESSAGE_CHECKPOINT:
+        header->checkpoint = put_empty(to);
         return DCPS_OK;
     case DCPS_MESSAGE_CHECKPOINT_REPLY:
         header->checkpoint_reply = put_checkpoint_reply(to, &message->body.checkpoint_reply);
@@ -331,7 +314,7 @@ dcps_status dcps_wire_encode(const dcps_message *message, uint8_t *out, size_t c
     to.header = (Dcps__Header)DCPS__HEADER__INIT;
     to.header.version = DCPS_PROTOCOL_VERSION;
     to.header.body_case = (Dcps__Header__BodyCase)message->type;
-    to.tensors = NULL;
+    to.memory = NULL;
     dcps_status status = put_body(&to, message);
     if (status != DCPS_OK) {
         return status;
@@ -344,6 +327,6 @@ dcps_status dcps_wire_encode(const dcps_message *message, uint8_t *out, size_t c
     } else {
         *length = dcps__header__pack(&to.header, out);
     }
-    dcps_free(to.tensors);
+    dcps_free(to.memory);
     return status;
 }

@@ -29,7 +29,7 @@ void dcps_answer_grant(dcps_shard *shard, dcps_block *block, uint32_t worker, ui
         ticket = dcps_tickets_issue(shard->tickets, worker);
         /* Under asp nobody would make an abstaining worker wait, so it waits here for the last batches of the others. */
         if (ticket.kind == DCPS_TICKET_ABSTAIN && shard->config.algorithm.consistency == DCPS_CONSISTENCY_ASP) {
-            slot->wait = DCPS_WAIT_TICKET;
+            dcps_slot_set_wait(shard, slot, DCPS_WAIT_TICKET);
             return;
         }
     }
@@ -44,7 +44,8 @@ void dcps_answer_grant(dcps_shard *shard, dcps_block *block, uint32_t worker, ui
     slot->pulled = dcps_buffer_ref(block->shown);
     slot->pulled_version = block->version;
     slot->ticket = ticket;
-    slot->wait = DCPS_WAIT_NOTHING;
+    dcps_slot_set_wait(shard, slot, DCPS_WAIT_NOTHING);
+    dcps_count_answer(shard, worker, slot, now_ns);
     emit_weights(shard, block, worker, slot);
 }
 

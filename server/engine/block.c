@@ -266,9 +266,6 @@ dcps_status dcps_block_update(dcps_shard *shard, dcps_block *block, const dcps_b
     block->loss_sum += push->loss_sum;
     block->loss_samples += push->samples;
     block->updated_ns = now_ns;
-    uint64_t bucket = push->staleness < DCPS_STALENESS_BUCKETS ? push->staleness : DCPS_STALENESS_BUCKETS - 1u;
-    shard->stats.staleness[bucket] += push->pushes;
-    shard->stats.pushes_applied += push->pushes;
     dcps_snapshots_update(shard, block);
     return DCPS_OK;
 }
@@ -297,18 +294,19 @@ uint64_t dcps_block_training_ns(const dcps_block *block)
     return block->trained_before_ns + now_ns;
 }
 
-void dcps_slot_drop_request(dcps_slot *slot)
+void dcps_slot_drop_request(dcps_shard *shard, dcps_slot *slot)
 {
     dcps_buffer_unref(&slot->gradient);
-    slot->wait = DCPS_WAIT_NOTHING;
+    slot->push_waits = false;
+    dcps_slot_set_wait(shard, slot, DCPS_WAIT_NOTHING);
 }
 
-void dcps_slot_leave(dcps_slot *slot)
+void dcps_slot_leave(dcps_shard *shard, dcps_slot *slot)
 {
     if (slot->wait == DCPS_WAIT_ROUND) {
         slot->last_seq--;
     }
-    dcps_slot_drop_request(slot);
+    dcps_slot_drop_request(shard, slot);
     dcps_buffer_unref(&slot->pulled);
 }
 

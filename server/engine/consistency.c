@@ -40,10 +40,11 @@ static void complete_ticket(dcps_shard *shard, const dcps_block *block, uint32_t
     }
 }
 
-/* A late gradient is not applied. Its worker is answered as if it had been, but its mini-batch goes back into the book: each is learnt from once an epoch. */
-static void drop_push(dcps_shard *shard, const dcps_block *block, uint32_t worker)
+/* A late gradient is not applied. Its worker is answered as if it had been, but its mini-batch goes back into the book: each is learnt from once an epoch.
+ * `round`: it is late because its round had closed. */
+static void drop_push(dcps_shard *shard, const dcps_block *block, uint32_t worker, bool round)
 {
-    shard->stats.pushes_dropped++;
+    dcps_count_dropped(shard, worker, round);
     if (block->index == 0) {
         dcps_tickets_return(shard->tickets, worker);
     }
@@ -63,24 +64,24 @@ static dcps_status apply_push(dcps_shard *shard, dcps_block *block, uint32_t wor
     dcps_slot *slot = &block->slots[worker];
     uint64_t staleness = block->version - slot->pulled_version;
     if (payload != NULL && is_too_late(shard, staleness)) {
-        drop_push(shard, block, worker);
+        drop_push(shard, block, worker, false);
     } else if (payload != NULL) {
         dcps_block_push update = {.gradient = payload->data,
                                   .pulled = slot->pulled->data,
                                   .slot = slot,
                                   .staleness = staleness,
-                                  .pushes = 1,
                                   .samples = push->samples,
                                   .loss_sum = (double)push->loss * push->samples};
         dcps_status status = dcps_block_update(shard, block, &update, now_ns);
         if (status != DCPS_OK) {
             return status;
         }
+        dcps_count_applied(shard, block, worker, staleness);
         complete_ticket(shard, block, worker);
     }
     slot->step = push->request.step;
     slot->clock = slot->step;
-    slot->wait = DCPS_WAIT_OTHERS;
+    dcps_slot_set_wait(shard, slot, DCPS_WAIT_OTHERS);
     return DCPS_OK;
 }
 
@@ -89,11 +90,11 @@ static void miss_round(dcps_shard *shard, dcps_block *block, uint32_t worker, co
 {
     dcps_slot *slot = &block->slots[worker];
     if (gradient) {
-        drop_push(shard, block, worker);
+        drop_push(shard, block, worker, true);
     }
     slot->step = push->request.step;
     slot->clock = block->closed_step;
-    slot->wait = DCPS_WAIT_OTHERS;
+    dcps_slot_set_wait(shard, slot, DCPS_WAIT_OTHERS);
 }
 
 dcps_status dcps_consistency_push(dcps_shard *shard, dcps_block *block, uint32_t worker, const dcps_push_pull *push,
@@ -111,7 +112,7 @@ dcps_status dcps_consistency_push(dcps_shard *shard, dcps_block *block, uint32_t
     slot->step = push->request.step;
     slot->samples = push->samples;
     slot->loss = push->loss;
-    slot->wait = DCPS_WAIT_ROUND;
+    dcps_slot_set_wait(shard, slot, DCPS_WAIT_ROUND);
     return DCPS_OK;
 }
 
@@ -183,8 +184,7 @@ static dcps_status apply_round(dcps_shard *shard, dcps_block *block, uint64_t st
         dcps_rule_mean(shard->round, count, block->length, shard->mean);
         mean = shard->mean;
     }
-    dcps_block_push update = {
-        .gradient = mean, .pulled = block->shown->data, .pushes = count, .samples = samples, .loss_sum = loss_sum};
+    dcps_block_push update = {.gradient = mean, .pulled = block->shown->data, .samples = samples, .loss_sum = loss_sum};
     return dcps_block_update(shard, block, &update, now_ns);
 }
 
@@ -197,8 +197,9 @@ static void close_round(dcps_shard *shard, dcps_block *block, uint64_t step, uin
             continue;
         }
         bool contributed = slot->gradient != NULL;
-        dcps_slot_drop_request(slot);
+        dcps_buffer_unref(&slot->gradient);
         if (status != DCPS_OK) {
+            dcps_slot_drop_request(shard, slot);
             dcps_request request = {
                 .session = shard->members[worker].session, .block = block->index, .seq = slot->last_seq};
             slot->last_seq--; /* not applied: the repeat must count as new */
@@ -206,10 +207,11 @@ static void close_round(dcps_shard *shard, dcps_block *block, uint64_t step, uin
             continue;
         }
         if (contributed) {
+            dcps_count_applied(shard, block, worker, 0);
             complete_ticket(shard, block, worker);
         }
         slot->clock = step;
-        slot->wait = DCPS_WAIT_OTHERS;
+        dcps_slot_set_wait(shard, slot, DCPS_WAIT_OTHERS);
     }
     block->closed_step = step > block->closed_step ? step : block->closed_step;
 }

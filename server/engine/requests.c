@@ -42,7 +42,7 @@ static dcps_slot *find_slot(dcps_shard *shard, const dcps_peer *peer, const dcps
     }
     dcps_slot *slot = &(*block)->slots[session->worker];
     if (slot->incarnation != session->incarnation) {
-        dcps_slot_drop_request(slot);
+        dcps_slot_drop_request(shard, slot);
         dcps_buffer_unref(&slot->pulled);
         dcps_slot_reset(slot, session->incarnation, 0);
     }
@@ -56,11 +56,11 @@ static void serve_pull(dcps_shard *shard, dcps_block *block, dcps_slot *slot, co
     uint32_t worker = request->session.worker;
     if (block->initialised) {
         dcps_block_follow(shard, block, request->run_samples);
-        slot->wait = DCPS_WAIT_START;
+        dcps_slot_set_wait(shard, slot, DCPS_WAIT_START);
         dcps_consistency_settle(shard, block, now_ns);
         return;
     }
-    slot->wait = DCPS_WAIT_INIT;
+    dcps_slot_set_wait(shard, slot, DCPS_WAIT_INIT);
     if (block->initialiser == DCPS_MAX_WORKERS || block->initialiser == worker) {
         block->initialiser = worker;
         dcps_answer_notice(shard, &slot->peer, DCPS_MESSAGE_NEED_INIT, request);
@@ -71,7 +71,7 @@ static void serve_pull(dcps_shard *shard, dcps_block *block, dcps_slot *slot, co
 static void serve_repeat(dcps_shard *shard, dcps_block *block, dcps_slot *slot, const dcps_request *request,
                          uint64_t now_ns)
 {
-    shard->stats.duplicates_ignored++;
+    dcps_count_duplicate(shard, request->session.worker);
     if (slot->wait == DCPS_WAIT_INIT && block->initialiser == request->session.worker) {
         dcps_answer_notice(shard, &slot->peer, DCPS_MESSAGE_NEED_INIT, request);
     } else if (slot->wait != DCPS_WAIT_NOTHING) {
@@ -100,9 +100,9 @@ static bool is_new(dcps_shard *shard, const dcps_peer *peer, dcps_block *block, 
     return false;
 }
 
-static void take(dcps_slot *slot, const dcps_peer *peer, const dcps_request *request)
+static void take(dcps_shard *shard, dcps_slot *slot, const dcps_peer *peer, const dcps_request *request)
 {
-    dcps_slot_drop_request(slot);
+    dcps_slot_drop_request(shard, slot);
     slot->last_seq = request->seq;
     slot->step = request->step;
     slot->peer = *peer;
@@ -113,7 +113,7 @@ static void on_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_request
     dcps_block *block;
     dcps_slot *slot = find_slot(shard, peer, request, &block);
     if (slot != NULL && is_new(shard, peer, block, slot, request, now_ns)) {
-        take(slot, peer, request);
+        take(shard, slot, peer, request);
         serve_pull(shard, block, slot, request, now_ns);
     }
 }
@@ -135,7 +135,7 @@ static void release_waiting_pulls(dcps_shard *shard, dcps_block *block)
 {
     for (uint32_t worker = 0; worker < shard->slot_capacity; worker++) {
         if (block->slots[worker].wait == DCPS_WAIT_INIT) {
-            block->slots[worker].wait = DCPS_WAIT_START;
+            dcps_slot_set_wait(shard, &block->slots[worker], DCPS_WAIT_START);
         }
     }
 }
@@ -157,7 +157,7 @@ static void on_init(dcps_shard *shard, const dcps_peer *peer, const dcps_request
         }
         release_waiting_pulls(shard, block);
     }
-    take(slot, peer, request);
+    take(shard, slot, peer, request);
     serve_pull(shard, block, slot, request, now_ns);
 }
 
@@ -188,6 +188,7 @@ static void on_push_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_pu
     }
     slot->last_seq = request->seq;
     slot->peer = *peer;
+    dcps_count_arrival(shard, slot, now_ns);
     dcps_consistency_settle_push(shard, block, request->session.worker, now_ns);
 }
 
@@ -236,4 +237,5 @@ void dcps_shard_receive(dcps_shard *shard, const dcps_peer *peer, const dcps_mes
                           dcps_message_name(message->type));
         break;
     }
+    dcps_count_queue(shard);
 }

@@ -34,9 +34,11 @@ static void release_blocks(dcps_shard *shard)
     dcps_free(shard->blocks);
     dcps_free(shard->mean);
     dcps_free(shard->round);
+    dcps_free(shard->workers);
     shard->blocks = NULL;
     shard->mean = NULL;
     shard->round = NULL;
+    shard->workers = NULL;
     shard->block_count = 0;
     shard->slot_capacity = 0;
     dcps_pool_destroy(&shard->pool);
@@ -73,13 +75,21 @@ static uint32_t slots_at_start(const dcps_shard *shard)
     return count;
 }
 
+static void number_workers(dcps_shard *shard, uint32_t first, uint32_t end)
+{
+    for (uint32_t worker = first; worker < end; worker++) {
+        shard->workers[worker] = (dcps_worker_statistics){.worker = worker};
+    }
+}
+
 static dcps_status make_blocks(dcps_shard *shard, const dcps_layout *layout)
 {
     shard->slot_capacity = slots_at_start(shard);
     shard->round = dcps_alloc(shard->slot_capacity, sizeof(*shard->round));
     shard->mean = dcps_alloc_aligned(shard->partition.block_params, sizeof(float));
     shard->blocks = dcps_alloc(shard->block_count, sizeof(*shard->blocks));
-    if (shard->round == NULL || shard->mean == NULL || shard->blocks == NULL) {
+    shard->workers = dcps_alloc(shard->slot_capacity, sizeof(*shard->workers));
+    if (shard->round == NULL || shard->mean == NULL || shard->blocks == NULL || shard->workers == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for %u blocks of shard %u", shard->block_count,
                          shard->config.shard);
     }
@@ -87,6 +97,7 @@ static dcps_status make_blocks(dcps_shard *shard, const dcps_layout *layout)
     size_t apart = dcps_rule_looks_ahead(shard->rule) ? 1u : 0u; /* the weights, where answers show something else */
     size_t steady = (size_t)shard->block_count * (shard->config.workers + 2u + apart);
     size_t limit = (size_t)shard->block_count * ((size_t)DCPS_MAX_WORKERS + shard->mark_count + 16u);
+    number_workers(shard, 0, shard->slot_capacity);
     dcps_status status = dcps_pool_create("snapshots", (size_t)shard->partition.block_params * sizeof(float), steady,
                                           limit, &shard->pool);
     for (uint32_t i = 0; status == DCPS_OK && i < shard->block_count; i++) {
@@ -130,6 +141,12 @@ dcps_status dcps_shard_reserve_slot(dcps_shard *shard, uint32_t worker)
         return dcps_fail(DCPS_NO_MEMORY, "no memory for %u workers", capacity);
     }
     shard->round = round;
+    dcps_worker_statistics *workers = dcps_realloc(shard->workers, capacity, sizeof(*workers));
+    if (workers == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for %u workers", capacity);
+    }
+    shard->workers = workers;
+    number_workers(shard, shard->slot_capacity, capacity);
     for (uint32_t i = 0; i < shard->block_count; i++) {
         dcps_slot *slots = dcps_alloc(capacity, sizeof(*slots));
         if (slots == NULL) {
@@ -191,7 +208,7 @@ void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, bool finished, 
     }
     for (uint32_t i = 0; i < shard->block_count; i++) {
         dcps_block *block = &shard->blocks[i];
-        dcps_slot_leave(&block->slots[worker]);
+        dcps_slot_leave(shard, &block->slots[worker]);
         if (!finished) {
             dcps_block_forget_worker(shard, block, &block->slots[worker]);
         }

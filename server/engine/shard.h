@@ -72,6 +72,7 @@ typedef struct dcps_shard_stats {
     uint32_t snapshots; /* complete on every block of this shard */
     uint64_t pushes_applied;
     uint64_t pushes_dropped; /* late: beyond the staleness limit, or after their round had closed without them */
+    uint64_t dropped_round;  /* of these, the latter */
     uint64_t duplicates_ignored;
     uint64_t stale_ignored;
     uint64_t rejected;
@@ -80,9 +81,21 @@ typedef struct dcps_shard_stats {
     uint64_t blocks_moved; /* times that a block set back by a checkpoint followed the run to where it is */
     bool complete;         /* the model is known and every block has values */
     uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    dcps_histogram held_ns; /* of pushes, abstaining ones too: from their arrival to the departure of the answer */
+    uint64_t queue_now;     /* requests that wait for others */
+    uint64_t queue_max;     /* most of them, looked at after each message */
+    uint64_t queue_sum;     /* that pushes found when they came, … */
+    uint64_t queue_pushes;  /* … and the number of these pushes */
 } dcps_shard_stats;
 
 void dcps_shard_stats_get(const dcps_shard *shard, dcps_shard_stats *stats);
+/* The same as the statistics of shard `shard`. Its backlog is the shell's to fill in: none. */
+void dcps_shard_stats_describe(const dcps_shard_stats *stats, uint32_t shard, dcps_shard_statistics *statistics);
+
+/* What this shard counted of workers: ids below the first, each borrowed until the next call that takes a time. They have no names here. Counting costs no memory
+ * beyond sizeof(dcps_worker_statistics) a worker. */
+uint32_t dcps_shard_worker_capacity(const dcps_shard *shard);
+const dcps_worker_statistics *dcps_shard_worker(const dcps_shard *shard, uint32_t worker);
 
 /* ---- checkpoints: the state of a shard as data ---- */
 

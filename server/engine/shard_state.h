@@ -23,6 +23,8 @@ typedef struct dcps_slot {
     dcps_peer peer;      /* where its answer goes */
     dcps_buffer *pulled; /* W_bak: the weights this worker was sent last; NULL: none in this session */
     uint64_t pulled_version;
+    bool push_waits;       /* the latest request is a push without an answer yet */
+    uint64_t pushed_ns;    /* when that came */
     uint64_t step;         /* of the latest request */
     uint64_t clock;        /* latest step done: pushed and answered, or skipped by joining later */
     dcps_buffer *gradient; /* WAIT_ROUND: the push; NULL: abstained */
@@ -112,8 +114,9 @@ struct dcps_shard {
     uint32_t live_count;
     bool any_finished;
     bool draining;
-    dcps_tickets *tickets;  /* shard of block 0 only */
-    dcps_shard_stats stats; /* counters; progress is read from the blocks */
+    dcps_tickets *tickets;           /* shard of block 0 only */
+    dcps_shard_stats stats;          /* counters; progress is read from the blocks */
+    dcps_worker_statistics *workers; /* [slot_capacity] */
 };
 
 /* ---- shard.c ---- */
@@ -131,7 +134,6 @@ typedef struct dcps_block_push {
     const float *pulled;   /* [length], as in dcps_rule_push */
     dcps_slot *slot;       /* whose push it is; NULL: the mean of a round */
     uint64_t staleness;
-    uint32_t pushes; /* that it stands for */
     uint64_t samples;
     double loss_sum;
 } dcps_block_push;
@@ -149,9 +151,23 @@ uint64_t dcps_block_training_ns(const dcps_block *block);
  * the same on all servers. Block 0, where the mini-batches are counted, leads. */
 void dcps_block_follow(dcps_shard *shard, dcps_block *block, uint64_t run_samples);
 /* Forgets what a slot waits for: an unanswered push is dropped. */
-void dcps_slot_drop_request(dcps_slot *slot);
+void dcps_slot_drop_request(dcps_shard *shard, dcps_slot *slot);
 /* The worker is gone. A push that was waiting for its round was never applied, so its number counts as new when it comes again. */
-void dcps_slot_leave(dcps_slot *slot);
+void dcps_slot_leave(dcps_shard *shard, dcps_slot *slot);
+
+/* ---- counts.c: what workers and requests went through ---- */
+/* Whether and for what a slot waits from now on. All changes go through here: the shard counts those that wait. */
+void dcps_slot_set_wait(dcps_shard *shard, dcps_slot *slot, dcps_wait wait);
+/* A push was taken and waits, for a moment or longer. */
+void dcps_count_arrival(dcps_shard *shard, dcps_slot *slot, uint64_t now_ns);
+/* The answer of a slot leaves; counts if it is that of a push. */
+void dcps_count_answer(dcps_shard *shard, uint32_t worker, dcps_slot *slot, uint64_t now_ns);
+void dcps_count_applied(dcps_shard *shard, const dcps_block *block, uint32_t worker, uint64_t staleness);
+/* `round`: it had closed; else by the largest staleness. */
+void dcps_count_dropped(dcps_shard *shard, uint32_t worker, bool round);
+void dcps_count_duplicate(dcps_shard *shard, uint32_t worker);
+/* A message has been served. */
+void dcps_count_queue(dcps_shard *shard);
 
 /* ---- answer.c ---- */
 /* Sends the current weights (they become W_bak) and, from block 0, a ticket; or leaves the slot waiting for one. */

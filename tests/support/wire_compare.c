@@ -86,6 +86,61 @@ static void same_layout_reply(const dcps_layout_reply *a, const dcps_layout_repl
     SAME(partition.shards_per_server);
 }
 
+static void same_pushes(const dcps_push_counts *a, const dcps_push_counts *b)
+{
+    SAME(applied);
+    SAME(dropped_stale);
+    SAME(dropped_round);
+    SAME(duplicates);
+}
+
+/* NaN, which stands for nothing, is the same as NaN. */
+static void same_mean(double a, double b)
+{
+    ck_assert(isnan(a) ? isnan(b) : a == b);
+}
+
+static void same_summary(const dcps_summary *a, const dcps_summary *b)
+{
+    same_mean(a->mean, b->mean);
+    SAME(p50);
+    SAME(p99);
+    SAME(max);
+    SAME(count);
+}
+
+static void same_histogram(const dcps_histogram *a, const dcps_histogram *b)
+{
+    SAME(count);
+    SAME(sum);
+    SAME(max);
+    ck_assert_mem_eq(a->buckets, b->buckets, sizeof a->buckets);
+}
+
+static void same_shard_statistics(const dcps_shard_statistics *a, const dcps_shard_statistics *b)
+{
+    SAME(shard);
+    SAME(updates);
+    same_pushes(&a->pushes, &b->pushes);
+    same_summary(&a->staleness, &b->staleness);
+    same_summary(&a->held_ns, &b->held_ns);
+    SAME(queue_now);
+    SAME(queue_max);
+    same_mean(a->queue_mean, b->queue_mean);
+    SAME(backlog_max);
+    same_mean(a->backlog_mean, b->backlog_mean);
+}
+
+static void same_worker_statistics(const dcps_worker_statistics *a, const dcps_worker_statistics *b)
+{
+    SAME(worker);
+    SAME_TEXT(name);
+    SAME(steps);
+    same_pushes(&a->pushes, &b->pushes);
+    same_histogram(&a->staleness, &b->staleness);
+    same_histogram(&a->held_ns, &b->held_ns);
+}
+
 static void same_status_reply(const dcps_status_reply *a, const dcps_status_reply *b)
 {
     SAME(server_index);
@@ -111,6 +166,19 @@ static void same_status_reply(const dcps_status_reply *a, const dcps_status_repl
     SAME(staleness_count);
     ck_assert_mem_eq(a->staleness, b->staleness, a->staleness_count * sizeof(uint64_t));
     SAME_TEXT(algorithm);
+    SAME(dropped_round);
+    same_histogram(&a->held_ns, &b->held_ns);
+    SAME(shard_count);
+    for (uint32_t i = 0; i < a->shard_count; i++) {
+        same_shard_statistics(&a->shards[i], &b->shards[i]);
+    }
+    SAME(has_workers);
+    SAME(first_worker);
+    SAME(next_worker);
+    SAME(worker_count);
+    for (uint32_t i = 0; i < a->worker_count; i++) {
+        same_worker_statistics(&a->workers[i], &b->workers[i]);
+    }
 }
 
 static void same_error(const dcps_error_message_body *a, const dcps_error_message_body *b)
@@ -193,6 +261,9 @@ void wire_assert_same(const dcps_message *a, const dcps_message *b)
         same_session(&a->body.session_reply.session, &b->body.session_reply.session);
         return;
     case DCPS_MESSAGE_STATUS:
+        SAME(body.status.workers);
+        SAME(body.status.first_worker);
+        return;
     case DCPS_MESSAGE_CHECKPOINT:
         return;
     case DCPS_MESSAGE_STATUS_REPLY:

@@ -40,6 +40,37 @@ static const dcps_layout_tensor tensors[] = {
 
 static const uint64_t staleness[] = {5, 0, UINT64_MAX};
 
+static const dcps_shard_statistics shards[] = {
+    {.shard = 3,
+     .updates = 201,
+     .pushes = {.applied = 202, .dropped_stale = 203, .dropped_round = 204, .duplicates = 205},
+     .staleness = {.mean = 1.5, .p50 = 1, .p99 = 3, .max = 4, .count = 206},
+     .held_ns = {.mean = 0.125, .p50 = 0, .p99 = 9, .max = 10, .count = 207},
+     .queue_now = 208,
+     .queue_max = 209,
+     .queue_mean = 2.25,
+     .backlog_max = 64,
+     .backlog_mean = 1.75},
+    {.shard = 4095,
+     .staleness.mean = (double)NAN,
+     .held_ns.mean = (double)NAN,
+     .queue_mean = (double)NAN,
+     .backlog_mean = (double)NAN},
+};
+
+static const dcps_worker_statistics workers[] = {
+    {.worker = 7,
+     .name = "h\xc3\xb6st:4711",
+     .steps = 301,
+     .pushes = {.applied = 302, .dropped_stale = 303, .dropped_round = 304, .duplicates = 305},
+     .staleness = {.count = 10, .sum = 11, .max = 17, .buckets = {[0] = 9, [16] = 1}},
+     .held_ns = {.count = UINT64_MAX,
+                 .sum = 12,
+                 .max = UINT64_MAX,
+                 .buckets = {[300] = UINT64_MAX - 1u, [DCPS_HISTOGRAM_BUCKETS - 1u] = 1}}},
+    {.worker = 1022},
+};
+
 static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
     {.message = {.type = DCPS_MESSAGE_HELLO,
                  .body.hello = {.role = DCPS_ROLE_OBSERVER,
@@ -84,7 +115,7 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
     {.message = {.type = DCPS_MESSAGE_HEARTBEAT_REPLY, .body.session_reply.session = SESSION}},
     {.message = {.type = DCPS_MESSAGE_FINISH, .body.session.session = SESSION}},
     {.message = {.type = DCPS_MESSAGE_FINISH_REPLY, .body.session_reply.session = SESSION}},
-    {.message = {.type = DCPS_MESSAGE_STATUS}},
+    {.message = {.type = DCPS_MESSAGE_STATUS, .body.status = {.workers = true, .first_worker = 1023}}},
     {.message = {.type = DCPS_MESSAGE_STATUS_REPLY,
                  .body.status_reply = {.server_index = 1,
                                        .server_count = 2,
@@ -108,7 +139,16 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
                                        .payload_bytes_out = 115,
                                        .staleness_count = 3,
                                        .staleness = staleness,
-                                       .algorithm = "asgd"}}},
+                                       .algorithm = "asgd",
+                                       .dropped_round = 116,
+                                       .held_ns = {.count = 3, .sum = 9, .max = 4, .buckets = {[2] = 2, [4] = 1}},
+                                       .shard_count = sizeof(shards) / sizeof(shards[0]),
+                                       .shards = shards,
+                                       .has_workers = true,
+                                       .first_worker = 7,
+                                       .next_worker = 1023,
+                                       .worker_count = sizeof(workers) / sizeof(workers[0]),
+                                       .workers = workers}}},
     {.message = {.type = DCPS_MESSAGE_CHECKPOINT}},
     {.message = {.type = DCPS_MESSAGE_CHECKPOINT_REPLY,
                  .body.checkpoint_reply = {.status = DCPS_OK, .text = "/var/lib/dcps/epoch-3"}}},

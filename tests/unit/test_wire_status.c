@@ -1,0 +1,298 @@
+/* STATUS and its answer: every field that a peer may get wrong, and the largest answers. */
+#include "proto/wire.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "support/check_main.h"
+#include "support/wire_compare.h"
+#include "support/wire_samples.h"
+
+static dcps_arena arena;
+static uint8_t bytes[DCPS_MAX_HEADER_BYTES];
+
+static void start(void)
+{
+    ck_assert_int_eq(dcps_arena_init(&arena, DCPS_WIRE_ARENA_BYTES), DCPS_OK);
+}
+
+static dcps_status decode(size_t length, dcps_message *passed)
+{
+    dcps_arena_reset(&arena);
+    return dcps_wire_decode(bytes, length, 0, &arena, passed);
+}
+
+static dcps_status pass(const dcps_message *message, dcps_message *passed)
+{
+    size_t length = 0;
+    dcps_status status = dcps_wire_encode(message, bytes, sizeof(bytes), &length);
+    return status == DCPS_OK ? decode(length, passed) : status;
+}
+
+/* The sample of the answer with copies of its lists, to be changed. */
+typedef struct answer {
+    dcps_message message;
+    dcps_shard_statistics shards[DCPS_MAX_SHARDS + 1];
+    dcps_worker_statistics workers[DCPS_MAX_STATUS_WORKERS + 1];
+} answer;
+
+static answer *sample(void)
+{
+    static answer made;
+    for (size_t i = 0; i < WIRE_SAMPLE_COUNT; i++) {
+        if (wire_sample_at(i).message.type == DCPS_MESSAGE_STATUS_REPLY) {
+            made.message = wire_sample_at(i).message;
+        }
+    }
+    dcps_status_reply *reply = &made.message.body.status_reply;
+    memcpy(made.shards, reply->shards, reply->shard_count * sizeof(*reply->shards));
+    memcpy(made.workers, reply->workers, reply->worker_count * sizeof(*reply->workers));
+    reply->shards = made.shards;
+    reply->workers = made.workers;
+    return &made;
+}
+
+/* Changes the sample by STATEMENT, in which `self` is the answer and `reply` its body, and expects that to be refused. */
+#define REFUSED(STATEMENT)                                                                                             \
+    do {                                                                                                               \
+        answer *self = sample();                                                                                       \
+        dcps_status_reply *reply = &self->message.body.status_reply;                                                   \
+        dcps_message passed = {.type = DCPS_MESSAGE_PULL};                                                             \
+        ck_assert_int_eq(pass(&self->message, &passed), DCPS_OK);                                                      \
+        passed.type = DCPS_MESSAGE_PULL;                                                                               \
+        (void)reply;                                                                                                   \
+        STATEMENT;                                                                                                     \
+        dcps_status status = pass(&self->message, &passed);                                                            \
+        ck_assert_msg(status == DCPS_PROTOCOL || status == DCPS_LIMIT, #STATEMENT);                                    \
+        ck_assert_msg(passed.type == DCPS_MESSAGE_PULL, "a refused message must not be written");                      \
+    } while (0)
+
+START_TEST(requests_are_checked)
+{
+    dcps_message message = {.type = DCPS_MESSAGE_STATUS, .body.status = {.workers = true, .first_worker = 1024}};
+    dcps_message passed;
+    start();
+    ck_assert_int_eq(pass(&message, &passed), DCPS_PROTOCOL);
+    message.body.status = (dcps_status_request){.workers = false};
+    ck_assert_int_eq(pass(&message, &passed), DCPS_OK);
+    ck_assert(!passed.body.status.workers);
+    /* The first worker without wanting any: no struct can say so, bytes can. */
+    static const uint8_t odd[] = {0x08, 0x01, 0x92, 0x01, 0x02, 0x10, 0x05};
+    memcpy(bytes, odd, sizeof(odd));
+    ck_assert_int_eq(decode(sizeof(odd), &passed), DCPS_PROTOCOL);
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+/* Who knows nothing of it asks with an empty body, and is answered without. */
+START_TEST(programs_of_before_are_understood)
+{
+    static const uint8_t question[] = {0x08, 0x01, 0x92, 0x01, 0x00};
+    static const uint8_t answered[] = {0x08, 0x01, 0x9a, 0x01, 0x04, 0x10, 0x01, 0x18, 0x01}; /* 1 server, waiting */
+    dcps_message passed;
+    start();
+    memcpy(bytes, question, sizeof(question));
+    ck_assert_int_eq(decode(sizeof(question), &passed), DCPS_OK);
+    ck_assert(!passed.body.status.workers);
+    memcpy(bytes, answered, sizeof(answered));
+    ck_assert_int_eq(decode(sizeof(answered), &passed), DCPS_OK);
+    ck_assert_uint_eq(passed.body.status_reply.shard_count, 0);
+    ck_assert_uint_eq(passed.body.status_reply.held_ns.count, 0);
+    ck_assert(!passed.body.status_reply.has_workers);
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+START_TEST(shards_are_checked)
+{
+    start();
+    REFUSED(reply->dropped_round = reply->pushes_dropped + 1);
+    REFUSED(reply->shard_count = DCPS_MAX_SHARDS + 1);
+    REFUSED(self->shards[1].shard = DCPS_MAX_SERVERS * DCPS_MAX_SHARDS);
+    REFUSED(self->shards[1].shard = 3); /* twice */
+    REFUSED(self->shards[1].shard = 2); /* falling */
+    REFUSED(self->shards[0].queue_mean = -1.0);
+    REFUSED(self->shards[0].queue_mean = (double)INFINITY);
+    REFUSED(self->shards[0].backlog_mean = -(double)INFINITY);
+    REFUSED(self->shards[0].staleness.mean = (double)NAN);
+    REFUSED(self->shards[0].staleness.mean = -0.5);
+    REFUSED(self->shards[0].staleness.p50 = 5);
+    REFUSED(self->shards[0].held_ns.p99 = 11);
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+START_TEST(workers_are_checked)
+{
+    start();
+    REFUSED(reply->worker_count = DCPS_MAX_STATUS_WORKERS + 1);
+    REFUSED(reply->has_workers = false);
+    REFUSED(reply->next_worker = 1022); /* the second is 1022 */
+    REFUSED(reply->next_worker = 7);
+    REFUSED(reply->next_worker = 1024);
+    REFUSED(reply->first_worker = 8);
+    REFUSED(self->workers[1].worker = 1024);
+    REFUSED(self->workers[1].worker = 7);
+    REFUSED(self->workers[0].worker = 6);
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+START_TEST(histograms_are_checked)
+{
+    start();
+    REFUSED(self->workers[0].staleness.max = 18);              /* in the next bucket */
+    REFUSED(self->workers[0].staleness.max = 15);              /* in the one before */
+    REFUSED(self->workers[0].held_ns.buckets[0] = UINT64_MAX); /* more than can be counted */
+    REFUSED(reply->held_ns.buckets[5] = 1);                    /* the maximum is 4 */
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+/* A header that holds these bytes as the held_ns of an otherwise good answer. */
+static dcps_status decode_histogram(const uint8_t *histogram, size_t length)
+{
+    static const uint8_t head[] = {0x10, 0x01, 0x18, 0x01, 0xc2, 0x01}; /* 1 server, waiting, field 24 */
+    dcps_message passed;
+    size_t used = 0;
+    bytes[used++] = 0x08;
+    bytes[used++] = 0x01;
+    bytes[used++] = 0x9a;
+    bytes[used++] = 0x01;
+    bytes[used++] = (uint8_t)(sizeof(head) + 1 + length);
+    memcpy(bytes + used, head, sizeof(head));
+    used += sizeof(head);
+    bytes[used++] = (uint8_t)length;
+    memcpy(bytes + used, histogram, length);
+    return decode(used + length, &passed);
+}
+
+#define HISTOGRAM(...) decode_histogram((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+START_TEST(odd_histograms_are_refused)
+{
+    start();
+    /* Buckets 2 and 3 with 1 and 2 counts, sum 8, maximum 3. */
+    ck_assert_int_eq(HISTOGRAM(0x0a, 2, 2, 3, 0x12, 2, 1, 2, 0x18, 8, 0x20, 3), DCPS_OK);
+    ck_assert_int_eq(HISTOGRAM(0x0a, 2, 3, 2, 0x12, 2, 1, 2, 0x18, 8, 0x20, 2), DCPS_PROTOCOL); /* falling */
+    ck_assert_int_eq(HISTOGRAM(0x0a, 2, 3, 3, 0x12, 2, 1, 2, 0x18, 8, 0x20, 3), DCPS_PROTOCOL); /* twice */
+    ck_assert_int_eq(HISTOGRAM(0x0a, 2, 2, 3, 0x12, 1, 1, 0x18, 8, 0x20, 3), DCPS_PROTOCOL);    /* one count */
+    ck_assert_int_eq(HISTOGRAM(0x0a, 1, 3, 0x12, 2, 1, 1, 0x18, 8, 0x20, 3), DCPS_PROTOCOL);    /* one bucket */
+    ck_assert_int_eq(HISTOGRAM(0x0a, 2, 2, 3, 0x12, 2, 0, 2, 0x18, 8, 0x20, 3), DCPS_PROTOCOL); /* a count of 0 */
+    ck_assert_int_eq(HISTOGRAM(0x0a, 2, 0xb8, 0x02, 0x12, 1, 1, 0x20, 3), DCPS_PROTOCOL);       /* bucket 312 */
+    ck_assert_int_eq(HISTOGRAM(0x18, 8, 0x20, 3), DCPS_PROTOCOL);                               /* of nothing */
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+START_TEST(flipped_bits_never_hurt)
+{
+    dcps_message passed;
+    size_t length = 0;
+    start();
+    ck_assert_int_eq(dcps_wire_encode(&sample()->message, bytes, sizeof(bytes), &length), DCPS_OK);
+    for (size_t bit = 0; bit < 8 * length; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        dcps_status status = decode(length, &passed);
+        ck_assert(status == DCPS_OK || status == DCPS_PROTOCOL || status == DCPS_LIMIT || status == DCPS_UNSUPPORTED);
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    ck_assert_int_eq(decode(length, &passed), DCPS_OK);
+    wire_assert_same(&sample()->message, &passed);
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+/* Counts of ten bytes each whose sum fits 64 bits: as large as a histogram gets. */
+static void fill(dcps_histogram *histogram)
+{
+    *histogram = (dcps_histogram){.sum = UINT64_MAX, .max = UINT64_MAX};
+    for (uint32_t i = 0; i < DCPS_HISTOGRAM_BUCKETS; i++) {
+        histogram->buckets[i] = UINT64_C(1) << 55;
+        histogram->count += histogram->buckets[i];
+    }
+}
+
+static void fill_shards(answer *self)
+{
+    const dcps_summary most = {
+        .mean = 1e300, .p50 = UINT64_MAX, .p99 = UINT64_MAX, .max = UINT64_MAX, .count = UINT64_MAX};
+    for (uint32_t i = 0; i < DCPS_MAX_SHARDS; i++) {
+        self->shards[i] = (dcps_shard_statistics){.shard = 4000 + i,
+                                                  .updates = UINT64_MAX,
+                                                  .pushes = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
+                                                  .staleness = most,
+                                                  .held_ns = most,
+                                                  .queue_now = UINT64_MAX,
+                                                  .queue_max = UINT64_MAX,
+                                                  .queue_mean = 1e300,
+                                                  .backlog_max = UINT64_MAX,
+                                                  .backlog_mean = 1e300};
+    }
+    self->message.body.status_reply.shard_count = DCPS_MAX_SHARDS;
+}
+
+/* Whatever is counted, an answer with as many workers as have room, and never fewer than four, can be sent and read. */
+START_TEST(largest_answers_fit)
+{
+    static uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    answer *self = sample();
+    dcps_status_reply *reply = &self->message.body.status_reply;
+    dcps_message passed;
+    size_t used = 0;
+    start();
+    memset(staleness, 0xff, sizeof(staleness));
+    memset(&reply->samples, 0xff, offsetof(dcps_status_reply, train_loss) - offsetof(dcps_status_reply, samples));
+    reply->staleness = staleness;
+    reply->staleness_count = DCPS_STALENESS_BUCKETS;
+    fill(&reply->held_ns);
+    fill_shards(self);
+    reply->first_worker = 900;
+    reply->worker_count = 0;
+    for (uint32_t i = 0; i < DCPS_MAX_STATUS_WORKERS; i++) {
+        dcps_worker_statistics *worker = &self->workers[i];
+        *worker = (dcps_worker_statistics){
+            .worker = 900 + i, .steps = UINT64_MAX, .pushes = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
+        memset(worker->name, 'n', sizeof(worker->name) - 1);
+        fill(&worker->staleness);
+        fill(&worker->held_ns);
+        used += dcps_wire_worker_bytes(worker);
+        reply->worker_count = used <= DCPS_WIRE_WORKERS_BYTES ? i + 1 : reply->worker_count;
+    }
+    ck_assert_uint_ge(reply->worker_count, 4);
+    ck_assert_msg(pass(&self->message, &passed) == DCPS_OK, "%s", dcps_error_message());
+    wire_assert_same(&self->message, &passed);
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+/* As many as may be, each with little to tell. */
+START_TEST(many_workers_fit)
+{
+    answer *self = sample();
+    dcps_status_reply *reply = &self->message.body.status_reply;
+    dcps_message passed;
+    size_t used = 0;
+    start();
+    reply->first_worker = 0;
+    reply->worker_count = DCPS_MAX_STATUS_WORKERS;
+    for (uint32_t i = 0; i < DCPS_MAX_STATUS_WORKERS; i++) {
+        self->workers[i] = (dcps_worker_statistics){.worker = i};
+        dcps_histogram_add(&self->workers[i].staleness, i);
+        used += dcps_wire_worker_bytes(&self->workers[i]);
+    }
+    ck_assert_uint_le(used, DCPS_WIRE_WORKERS_BYTES);
+    ck_assert_msg(pass(&self->message, &passed) == DCPS_OK, "%s", dcps_error_message());
+    wire_assert_same(&self->message, &passed);
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        requests_are_checked,   programs_of_before_are_understood, shards_are_checked,      workers_are_checked,
+        histograms_are_checked, odd_histograms_are_refused,        flipped_bits_never_hurt, largest_answers_fit,
+        many_workers_fit};
+    return CHECK_MAIN("wire status", tests);
+}
