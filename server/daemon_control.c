@@ -1,5 +1,6 @@
 /* The control socket: messages in, answers out, and what the control engine has to say to the shards. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -95,13 +96,31 @@ void dcps_daemon_status(dcps_daemon *daemon, dcps_status_reply *reply)
     for (uint32_t i = 0; i < daemon->config->shards; i++) {
         dcps_shard_thread_published(daemon->shards[i], &daemon->published[i]);
     }
-    dcps_status_build(&sources, daemon->staleness, reply);
+    dcps_status_build(&sources, &daemon->status, reply);
 }
 
-static void answer_status(dcps_daemon *daemon, const dcps_peer *peer)
+static bool describe_worker(void *context, dcps_worker_statistics *worker)
+{
+    dcps_daemon *daemon = context;
+    const char *name = dcps_control_worker_name(daemon->control, worker->worker);
+    if (name == NULL) {
+        return false;
+    }
+    (void)snprintf(worker->name, sizeof(worker->name), "%s", name);
+    for (uint32_t i = 0; i < daemon->config->shards; i++) {
+        dcps_shard_thread_add_worker(daemon->shards[i], worker);
+    }
+    return true;
+}
+
+static void answer_status(dcps_daemon *daemon, const dcps_peer *peer, const dcps_status_request *request)
 {
     dcps_message reply = {.type = DCPS_MESSAGE_STATUS_REPLY};
     dcps_daemon_status(daemon, &reply.body.status_reply);
+    if (request->workers) {
+        dcps_status_add_workers(describe_worker, daemon, request->first_worker, &daemon->status,
+                                &reply.body.status_reply);
+    }
     dcps_daemon_emit(daemon, peer, &reply, NULL);
 }
 
@@ -109,7 +128,7 @@ static void dispatch(dcps_daemon *daemon, const dcps_delivery *delivery)
 {
     switch (delivery->message.type) {
     case DCPS_MESSAGE_STATUS:
-        answer_status(daemon, &delivery->peer);
+        answer_status(daemon, &delivery->peer, &delivery->message.body.status);
         break;
     case DCPS_MESSAGE_CHECKPOINT:
         dcps_daemon_save(daemon, &delivery->peer);

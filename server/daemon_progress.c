@@ -10,13 +10,16 @@
 
 static double mean_staleness(const dcps_status_reply *status)
 {
-    double sum = 0;
-    double pushes = 0;
-    for (uint32_t i = 0; i < status->staleness_count; i++) {
-        sum += (double)i * (double)status->staleness[i];
-        pushes += (double)status->staleness[i];
-    }
-    return pushes > 0 ? sum / pushes : 0;
+    dcps_summary staleness;
+    dcps_counts_summarise(status->staleness, status->staleness_count, &staleness);
+    return staleness.count > 0 ? staleness.mean : 0;
+}
+
+/* How long answers waited for others, in milliseconds. */
+static double mean_held_ms(const dcps_status_reply *status)
+{
+    const dcps_histogram *held = &status->held_ns;
+    return held->count > 0 ? (double)held->sum / (double)held->count / (double)DCPS_NS_PER_MS : 0;
 }
 
 static void tell_waiting(const dcps_daemon *daemon, const dcps_status_reply *status)
@@ -34,9 +37,10 @@ static void tell_training(dcps_daemon *daemon, const dcps_status_reply *status, 
     double seconds = (double)(now_ns - progress->told_ns) / (double)DCPS_NS_PER_S;
     double epoch = status->samples_per_epoch == 0 ? 0 : (double)status->samples / (double)status->samples_per_epoch;
     if (progress->told_ns != 0 && status->samples > progress->told_samples) {
-        dcps_info("epoch %.2f of %u, loss %.4f, %.0f samples/s, mean staleness %.2f, %u workers", epoch, status->epochs,
-                  status->train_loss, (double)(status->samples - progress->told_samples) / seconds,
-                  mean_staleness(status), status->workers_live);
+        dcps_info("epoch %.2f of %u, loss %.4f, %.0f samples/s, mean staleness %.2f, answers held %.1f ms, %u workers",
+                  epoch, status->epochs, status->train_loss,
+                  (double)(status->samples - progress->told_samples) / seconds, mean_staleness(status),
+                  mean_held_ms(status), status->workers_live);
     }
     progress->told_ns = now_ns;
     progress->told_samples = status->samples;
@@ -46,10 +50,10 @@ static void tell_done(const dcps_status_reply *status)
 {
     double seconds = (double)status->training_ns / (double)DCPS_NS_PER_S;
     dcps_info("run complete: %" PRIu64 " samples in %.1f s of training, %" PRIu64
-              " updates, loss %.4f, mean staleness %.2f, %" PRIu64 " pushes dropped as too late, %" PRIu64
-              " repeated requests not applied again",
+              " updates, loss %.4f, mean staleness %.2f, answers held %.1f ms, %" PRIu64
+              " pushes dropped as too late, %" PRIu64 " repeated requests not applied again",
               status->samples, seconds, status->updates, status->train_loss, mean_staleness(status),
-              status->pushes_dropped, status->duplicates_ignored);
+              mean_held_ms(status), status->pushes_dropped, status->duplicates_ignored);
 }
 
 void dcps_daemon_tell_progress(dcps_daemon *daemon, uint64_t now_ns)

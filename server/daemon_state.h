@@ -85,7 +85,7 @@ typedef struct dcps_daemon {
     dcps_progress progress;
     dcps_save save;
     dcps_shard_published published[DCPS_MAX_SHARDS];
-    uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    dcps_status_storage status; /* of the latest answer to STATUS */
 } dcps_daemon;
 
 /* ---- daemon.c ---- */
@@ -107,7 +107,7 @@ void dcps_daemon_event(void *context, const dcps_control_event *event);
 uint64_t dcps_daemon_token(void *context);
 /* Serves what the control socket holds, up to a limit; true when more may be left. */
 bool dcps_daemon_serve_control(dcps_daemon *daemon);
-/* Collects counters from all shards. `reply` points into the daemon. */
+/* Collects counters from all shards. `reply` points into the daemon, until the next call. */
 void dcps_daemon_status(dcps_daemon *daemon, dcps_status_reply *reply);
 
 /* ---- daemon_save.c ---- */

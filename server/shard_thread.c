@@ -8,12 +8,12 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "proto/run_statistics.h"
 
 #define COMMAND_CAPACITY 4096u
 #define TICK_MS 100
 #define SETTLE_MS 5 /* quiet for so long: publish what changed */
 #define PUBLISH_NS (50 * DCPS_NS_PER_MS)
-#define BATCH_MESSAGES 64u /* received before time and counters get their turn */
 
 typedef enum command_kind {
     COMMAND_PARTITION = 1,
@@ -53,8 +53,13 @@ struct dcps_shard_thread {
     uint64_t published_ns;
     uint64_t ticked_ns;
     uint64_t answers_dropped;
-    pthread_mutex_t lock; /* of `published`; nothing else is locked while it is held */
+    uint64_t wakes;
+    uint64_t messages;
+    uint64_t backlog_max;
+    pthread_mutex_t lock; /* of the three below; nothing else is locked while it is held */
     dcps_shard_published published;
+    uint32_t worker_count;
+    dcps_worker_statistics *workers; /* [worker_count], as last published */
 };
 
 /* A message that cannot leave is dropped: its receiver asks again. */
@@ -99,6 +104,32 @@ const char *dcps_shard_thread_endpoint(const dcps_shard_thread *thread)
     return dcps_socket_endpoint(thread->socket);
 }
 
+static bool has_news(const dcps_worker_statistics *told, const dcps_worker_statistics *now)
+{
+    return told->held_ns.count != now->held_ns.count || memcmp(&told->pushes, &now->pushes, sizeof(now->pushes)) != 0;
+}
+
+/* Copies of those workers alone that pushed since the last time. Called with the lock held. */
+static void publish_workers(dcps_shard_thread *thread)
+{
+    uint32_t count = dcps_shard_worker_capacity(thread->engine);
+    if (count > thread->worker_count) {
+        dcps_worker_statistics *workers = dcps_realloc(thread->workers, count, sizeof(*workers));
+        if (workers == NULL) {
+            return; /* they are told of later */
+        }
+        memset(&workers[thread->worker_count], 0, (count - thread->worker_count) * sizeof(*workers));
+        thread->workers = workers;
+        thread->worker_count = count;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const dcps_worker_statistics *now = dcps_shard_worker(thread->engine, i);
+        if (has_news(&thread->workers[i], now)) {
+            thread->workers[i] = *now;
+        }
+    }
+}
+
 static void publish(dcps_shard_thread *thread, uint64_t now_ns)
 {
     uint64_t moved_before = thread->published.stats.blocks_moved; /* written by this thread alone */
@@ -106,6 +137,10 @@ static void publish(dcps_shard_thread *thread, uint64_t now_ns)
     dcps_shard_stats_get(thread->engine, &thread->published.stats);
     thread->published.malformed = dcps_socket_rejected(thread->socket);
     thread->published.answers_dropped = thread->answers_dropped;
+    thread->published.wakes = thread->wakes;
+    thread->published.messages = thread->messages;
+    thread->published.backlog_max = thread->backlog_max;
+    publish_workers(thread);
     pthread_mutex_unlock(&thread->lock);
     if (thread->published.stats.blocks_moved > moved_before) {
         dcps_warn("shard %u: %llu blocks came from a checkpoint of another age than server 0 and go on at %llu samples",
@@ -196,7 +231,7 @@ static bool serve_messages(dcps_shard_thread *thread)
 {
     dcps_delivery delivery;
     uint32_t served = 0;
-    while (served < BATCH_MESSAGES && !thread->stopping) {
+    while (served < DCPS_SHARD_BATCH_MESSAGES && !thread->stopping) {
         dcps_status status = dcps_socket_receive(thread->socket, &delivery);
         if (status == DCPS_AGAIN || status == DCPS_PROTOCOL) {
             break; /* waiting for the socket returns at once if more is there */
@@ -217,6 +252,9 @@ static bool serve_messages(dcps_shard_thread *thread)
         served++;
     }
     thread->changed = thread->changed || served > 0;
+    thread->wakes += served > 0 ? 1u : 0u;
+    thread->messages += served;
+    thread->backlog_max = served > thread->backlog_max ? served : thread->backlog_max;
     return served > 0;
 }
 
@@ -318,6 +356,15 @@ void dcps_shard_thread_published(dcps_shard_thread *thread, dcps_shard_published
     pthread_mutex_unlock(&thread->lock);
 }
 
+void dcps_shard_thread_add_worker(dcps_shard_thread *thread, dcps_worker_statistics *worker)
+{
+    pthread_mutex_lock(&thread->lock);
+    if (worker->worker < thread->worker_count && thread->workers[worker->worker].worker == worker->worker) {
+        dcps_worker_statistics_merge(worker, &thread->workers[worker->worker]);
+    }
+    pthread_mutex_unlock(&thread->lock);
+}
+
 void dcps_shard_thread_stop(dcps_shard_thread *thread)
 {
     if (thread->started) {
@@ -338,6 +385,7 @@ void dcps_shard_thread_destroy(dcps_shard_thread **thread)
     dcps_socket_close(&old->socket);
     dcps_shard_destroy(&old->engine);
     dcps_queue_destroy(&old->commands);
+    dcps_free(old->workers);
     pthread_mutex_destroy(&old->lock);
     dcps_free(old);
     *thread = NULL;

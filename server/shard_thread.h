@@ -11,6 +11,8 @@
 
 typedef struct dcps_shard_thread dcps_shard_thread;
 
+#define DCPS_SHARD_BATCH_MESSAGES 64u /* received before time and counters get their turn */
+
 typedef enum dcps_shard_report_kind {
     DCPS_SHARD_EXPORTED = 1, /* answer to dcps_shard_thread_export */
     DCPS_SHARD_FAILED,       /* the thread cannot go on and has ended */
@@ -32,6 +34,11 @@ typedef struct dcps_shard_published {
     dcps_shard_stats stats;
     uint64_t malformed;       /* messages that the socket refused */
     uint64_t answers_dropped; /* peers gone or not reading: they will ask again */
+    /* How many messages the thread took, once it had woken, before its socket ran dry; DCPS_SHARD_BATCH_MESSAGES: perhaps it had not. One means that the shard
+     * keeps up with those who ask. Messages that came while it served others count, those still in ZeroMQ's own queues or the kernel's do not. */
+    uint64_t wakes; /* with a message at least */
+    uint64_t messages;
+    uint64_t backlog_max;
 } dcps_shard_published;
 
 /* Binds the socket and makes the engine; nothing runs yet. config->emit is set by the callee. `shard` counts within this server, config->shard over all.
@@ -61,6 +68,8 @@ void dcps_shard_thread_drain(dcps_shard_thread *thread);
 
 /* Copies the latest counters. Any thread. */
 void dcps_shard_thread_published(dcps_shard_thread *thread, dcps_shard_published *published);
+/* Adds what the shard has counted of a worker to what others have. Any thread. */
+void dcps_shard_thread_add_worker(dcps_shard_thread *thread, dcps_worker_statistics *worker);
 
 /* Asks the thread to end; does not wait. */
 void dcps_shard_thread_stop(dcps_shard_thread *thread);

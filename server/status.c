@@ -1,6 +1,9 @@
 #include "server/status.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "proto/wire.h"
 
 static uint32_t owned_blocks(const dcps_partition *partition, uint32_t shard)
 {
@@ -17,9 +20,17 @@ uint32_t dcps_status_first_shard(const dcps_partition *partition, uint32_t index
     return 0;
 }
 
+static void describe_shard(const dcps_status_sources *sources, uint32_t shard, dcps_shard_statistics *statistics)
+{
+    const dcps_shard_published *published = &sources->shards[shard];
+    dcps_shard_stats_describe(&published->stats, sources->config->index * sources->config->shards + shard, statistics);
+    statistics->backlog_max = published->backlog_max;
+    statistics->backlog_mean =
+        published->wakes > 0 ? (double)published->messages / (double)published->wakes : (double)NAN;
+}
+
 /* Sums over shards; evaluation weights count where every shard that owns blocks has them. */
-static void add_shards(const dcps_status_sources *sources, uint64_t staleness[DCPS_STALENESS_BUCKETS],
-                       dcps_status_reply *reply)
+static void add_shards(const dcps_status_sources *sources, dcps_status_storage *storage, dcps_status_reply *reply)
 {
     const dcps_server_config *config = sources->config;
     bool any = false;
@@ -27,14 +38,17 @@ static void add_shards(const dcps_status_sources *sources, uint64_t staleness[DC
         const dcps_shard_published *shard = &sources->shards[i];
         reply->pushes_applied += shard->stats.pushes_applied;
         reply->pushes_dropped += shard->stats.pushes_dropped;
+        reply->dropped_round += shard->stats.dropped_round;
         reply->duplicates_ignored += shard->stats.duplicates_ignored;
         reply->stale_ignored += shard->stats.stale_ignored;
         reply->rejected_messages += shard->stats.rejected + shard->malformed;
         reply->payload_bytes_in += shard->stats.payload_bytes_in;
         reply->payload_bytes_out += shard->stats.payload_bytes_out;
         for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
-            staleness[bucket] += shard->stats.staleness[bucket];
+            storage->staleness[bucket] += shard->stats.staleness[bucket];
         }
+        dcps_histogram_merge(&reply->held_ns, &shard->stats.held_ns);
+        describe_shard(sources, i, &storage->shards[i]);
         if (sources->partition != NULL && owned_blocks(sources->partition, config->index * config->shards + i) > 0) {
             reply->snapshots =
                 any && reply->snapshots < shard->stats.snapshots ? reply->snapshots : shard->stats.snapshots;
@@ -70,8 +84,7 @@ static void add_progress(const dcps_status_sources *sources, dcps_status_reply *
     reply->train_loss = first->train_loss;
 }
 
-void dcps_status_build(const dcps_status_sources *sources, uint64_t staleness[DCPS_STALENESS_BUCKETS],
-                       dcps_status_reply *reply)
+void dcps_status_build(const dcps_status_sources *sources, dcps_status_storage *storage, dcps_status_reply *reply)
 {
     const dcps_server_config *config = sources->config;
     *reply = (dcps_status_reply){.server_index = config->index,
@@ -83,12 +96,40 @@ void dcps_status_build(const dcps_status_sources *sources, uint64_t staleness[DC
                                  .workers_lost = sources->control.workers_lost,
                                  .rejected_messages = sources->control.rejected + sources->control_malformed,
                                  .algorithm = config->algorithm.name};
-    memset(staleness, 0, DCPS_STALENESS_BUCKETS * sizeof(*staleness));
+    memset(storage->staleness, 0, sizeof(storage->staleness));
     add_progress(sources, reply);
-    add_shards(sources, staleness, reply);
-    reply->staleness = staleness;
+    add_shards(sources, storage, reply);
+    reply->shards = storage->shards;
+    reply->shard_count = config->shards;
+    reply->staleness = storage->staleness;
     reply->staleness_count = DCPS_STALENESS_BUCKETS;
-    while (reply->staleness_count > 0 && staleness[reply->staleness_count - 1u] == 0) {
+    while (reply->staleness_count > 0 && storage->staleness[reply->staleness_count - 1u] == 0) {
         reply->staleness_count--;
+    }
+}
+
+void dcps_status_add_workers(dcps_worker_source_fn source, void *context, uint32_t first, dcps_status_storage *storage,
+                             dcps_status_reply *reply)
+{
+    size_t used_bytes = 0;
+    reply->has_workers = true;
+    reply->first_worker = first;
+    reply->workers = storage->workers;
+    for (uint32_t id = first; id < DCPS_MAX_WORKERS; id++) {
+        if (reply->worker_count == DCPS_MAX_STATUS_WORKERS) {
+            reply->next_worker = id;
+            return;
+        }
+        dcps_worker_statistics *worker = &storage->workers[reply->worker_count];
+        *worker = (dcps_worker_statistics){.worker = id};
+        if (!source(context, worker)) {
+            continue;
+        }
+        used_bytes += dcps_wire_worker_bytes(worker);
+        if (used_bytes > DCPS_WIRE_WORKERS_BYTES) {
+            reply->next_worker = id;
+            return;
+        }
+        reply->worker_count++;
     }
 }

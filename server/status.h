@@ -23,8 +23,21 @@ typedef struct dcps_status_sources {
 /* Shard, counted within server `index`, that holds the server's first block; 0 where it owns none. */
 uint32_t dcps_status_first_shard(const dcps_partition *partition, uint32_t index, uint32_t shards);
 
-/* Fills *reply; `staleness` is where its histogram is kept. */
-void dcps_status_build(const dcps_status_sources *sources, uint64_t staleness[DCPS_STALENESS_BUCKETS],
-                       dcps_status_reply *reply);
+/* Where an answer keeps what it points to. Large. */
+typedef struct dcps_status_storage {
+    uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    dcps_shard_statistics shards[DCPS_MAX_SHARDS];
+    dcps_worker_statistics workers[DCPS_MAX_STATUS_WORKERS];
+} dcps_status_storage;
+
+/* Fills *reply, without workers. */
+void dcps_status_build(const dcps_status_sources *sources, dcps_status_storage *storage, dcps_status_reply *reply);
+
+/* Fills what is known of a worker, whose id is set and all else zero; false: there never was such a worker. */
+typedef bool (*dcps_worker_source_fn)(void *context, dcps_worker_statistics *worker);
+
+/* Adds the workers from `first` on, as many as fit into the answer. */
+void dcps_status_add_workers(dcps_worker_source_fn source, void *context, uint32_t first, dcps_status_storage *storage,
+                             dcps_status_reply *reply);
 
 #endif

@@ -384,6 +384,11 @@ uint64_t dcps_control_samples_per_epoch(const dcps_control *control)
     return control->samples_per_epoch;
 }
 
+const char *dcps_control_worker_name(const dcps_control *control, uint32_t worker)
+{
+    return worker < DCPS_MAX_WORKERS && control->workers[worker].incarnation > 0 ? control->workers[worker].name : NULL;
+}
+
 void dcps_control_stats_get(const dcps_control *control, dcps_control_stats *stats)
 {
     *stats = control->stats;

@@ -69,6 +69,9 @@ const dcps_layout *dcps_control_layout(const dcps_control *control);
 const dcps_partition *dcps_control_partition(const dcps_control *control);
 uint64_t dcps_control_samples_per_epoch(const dcps_control *control);
 
+/* As the worker that has, or had, this id introduced itself; NULL: the id was never given. Borrowed until the next call that takes a time. */
+const char *dcps_control_worker_name(const dcps_control *control, uint32_t worker);
+
 typedef struct dcps_control_stats {
     uint32_t workers_live;
     uint32_t workers_lost; /* leases that ran out */

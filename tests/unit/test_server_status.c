@@ -1,13 +1,14 @@
 /* The answer to STATUS, from numbers written down here. */
 #include "server/status.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "support/check_main.h"
 
 static dcps_server_config config;
 static dcps_shard_published shards[3];
-static uint64_t staleness[DCPS_STALENESS_BUCKETS];
+static dcps_status_storage storage;
 
 /* Server 1 of 2 with 3 shards; of 8 blocks it owns the last 3: one a shard. */
 static dcps_status_sources sources_of(const dcps_partition *partition)
@@ -33,6 +34,15 @@ static dcps_status_sources sources_of(const dcps_partition *partition)
         stats->payload_bytes_out = 5;
         stats->staleness[0] = 4;
         stats->staleness[i + 1] = 8;
+        stats->dropped_round = 4 + i;
+        dcps_histogram_add(&stats->held_ns, 10 * (i + 1));
+        stats->queue_now = i;
+        stats->queue_max = 3 + i;
+        stats->queue_sum = 5;
+        stats->queue_pushes = 2;
+        shards[i].wakes = 4;
+        shards[i].messages = 10 + i;
+        shards[i].backlog_max = 6;
     }
     return (dcps_status_sources){.config = &config,
                                  .control = {.workers_live = 3, .workers_lost = 1, .rejected = 20000},
@@ -54,8 +64,8 @@ START_TEST(counters_are_summed_and_progress_is_that_of_the_first_block)
     dcps_partition partition = cut(8 * 16);
     dcps_status_sources sources = sources_of(&partition);
     dcps_status_reply reply;
-    memset(staleness, 0xff, sizeof(staleness));
-    dcps_status_build(&sources, staleness, &reply);
+    memset(&storage, 0xff, sizeof(storage));
+    dcps_status_build(&sources, &storage, &reply);
     ck_assert_uint_eq(reply.server_index, 1);
     ck_assert_uint_eq(reply.server_count, 2);
     ck_assert_int_eq(reply.state, DCPS_RUN_TRAINING);
@@ -80,6 +90,95 @@ START_TEST(counters_are_summed_and_progress_is_that_of_the_first_block)
     ck_assert_uint_eq(reply.staleness_count, 4);
     ck_assert_uint_eq(reply.staleness[0], 12);
     ck_assert_uint_eq(reply.staleness[3], 8);
+    ck_assert_uint_eq(reply.dropped_round, 4 + 5 + 6);
+    ck_assert_uint_eq(reply.held_ns.count, 3);
+    ck_assert_uint_eq(reply.held_ns.sum, 60);
+    ck_assert(!reply.has_workers);
+}
+END_TEST
+
+START_TEST(shards_are_described_one_by_one)
+{
+    dcps_partition partition = cut(8 * 16);
+    dcps_status_sources sources = sources_of(&partition);
+    dcps_status_reply reply;
+    shards[2].wakes = 0;
+    shards[2].stats.queue_pushes = 0;
+    dcps_status_build(&sources, &storage, &reply);
+    ck_assert_uint_eq(reply.shard_count, 3);
+    const dcps_shard_statistics *shard = &reply.shards[1];
+    ck_assert_uint_eq(shard->shard, 4); /* over both servers */
+    ck_assert_uint_eq(shard->updates, 11);
+    ck_assert_uint_eq(shard->pushes.applied, 1001);
+    ck_assert_uint_eq(shard->pushes.dropped_stale, 11 - 5);
+    ck_assert_uint_eq(shard->pushes.dropped_round, 5);
+    ck_assert_uint_eq(shard->pushes.duplicates, 1);
+    ck_assert_uint_eq(shard->staleness.count, 12); /* 4 of 0, 8 of 2 */
+    ck_assert_double_eq_tol(shard->staleness.mean, 16.0 / 12.0, 1e-12);
+    ck_assert_uint_eq(shard->held_ns.max, 20);
+    ck_assert_uint_eq(shard->queue_now, 1);
+    ck_assert_uint_eq(shard->queue_max, 4);
+    ck_assert_double_eq(shard->queue_mean, 2.5);
+    ck_assert_uint_eq(shard->backlog_max, 6);
+    ck_assert_double_eq(shard->backlog_mean, 2.75);
+    ck_assert(isnan(reply.shards[2].queue_mean));
+    ck_assert(isnan(reply.shards[2].backlog_mean));
+}
+END_TEST
+
+/* Of ids that are a multiple of three; with `context` full histograms. */
+static bool every_third(void *context, dcps_worker_statistics *worker)
+{
+    const bool *full = context;
+    if (worker->worker % 3 != 0) {
+        return false;
+    }
+    worker->steps = worker->worker + 1000;
+    for (uint32_t i = 0; *full && i < DCPS_HISTOGRAM_BUCKETS; i++) {
+        dcps_histogram_add(&worker->staleness, dcps_histogram_first(i));
+        dcps_histogram_add(&worker->held_ns, dcps_histogram_first(i));
+    }
+    return true;
+}
+
+/* Asks again and again, each time from where the last answer ended; returns the number of answers. */
+static uint32_t page_through(bool full)
+{
+    uint32_t answers = 0;
+    uint32_t expected = 0;
+    uint32_t next = 0;
+    do {
+        dcps_status_reply reply = {.worker_count = 0};
+        dcps_status_add_workers(every_third, &full, next, &storage, &reply);
+        ck_assert(reply.has_workers);
+        ck_assert_uint_eq(reply.first_worker, next);
+        ck_assert_uint_gt(reply.worker_count, 0);
+        for (uint32_t i = 0; i < reply.worker_count; i++, expected += 3) {
+            ck_assert_uint_eq(reply.workers[i].worker, expected);
+            ck_assert_uint_eq(reply.workers[i].steps, expected + 1000);
+        }
+        ck_assert(reply.next_worker == 0 || reply.next_worker > next);
+        next = reply.next_worker;
+        answers++;
+    } while (next != 0);
+    ck_assert_uint_eq(expected, 1026); /* past the last, 1023 */
+    return answers;
+}
+
+START_TEST(all_workers_are_told_whatever_fits_into_an_answer)
+{
+    ck_assert_uint_eq(page_through(false), 6); /* 342 workers, 64 an answer */
+    ck_assert_uint_ge(page_through(true), 342 / 5);
+}
+END_TEST
+
+START_TEST(after_the_last_worker_there_is_no_more)
+{
+    bool full = false;
+    dcps_status_reply reply = {.worker_count = 0};
+    dcps_status_add_workers(every_third, &full, 1023, &storage, &reply);
+    ck_assert_uint_eq(reply.worker_count, 1);
+    ck_assert_uint_eq(reply.next_worker, 0);
 }
 END_TEST
 
@@ -89,7 +188,7 @@ START_TEST(shards_without_blocks_do_not_hold_snapshots_back)
     dcps_status_sources sources = sources_of(&partition);
     dcps_status_reply reply;
     shards[2].stats.snapshots = 0;
-    dcps_status_build(&sources, staleness, &reply);
+    dcps_status_build(&sources, &storage, &reply);
     ck_assert_uint_eq(reply.snapshots, 2);
     ck_assert_uint_eq(dcps_status_first_shard(&partition, 1, 3), 0);
 }
@@ -100,7 +199,7 @@ START_TEST(before_a_layout_the_server_waits)
     dcps_status_sources sources = sources_of(NULL);
     dcps_status_reply reply;
     memset(shards, 0, sizeof(shards));
-    dcps_status_build(&sources, staleness, &reply);
+    dcps_status_build(&sources, &storage, &reply);
     ck_assert_int_eq(reply.state, DCPS_RUN_WAITING);
     ck_assert_uint_eq(reply.staleness_count, 0);
     ck_assert_uint_eq(reply.snapshots, 0);
@@ -113,10 +212,10 @@ START_TEST(a_stopping_server_drains_until_it_is_done)
     dcps_status_sources sources = sources_of(&partition);
     dcps_status_reply reply;
     sources.stopping = true;
-    dcps_status_build(&sources, staleness, &reply);
+    dcps_status_build(&sources, &storage, &reply);
     ck_assert_int_eq(reply.state, DCPS_RUN_DRAINING);
     shards[0].stats.state = DCPS_RUN_DONE;
-    dcps_status_build(&sources, staleness, &reply);
+    dcps_status_build(&sources, &storage, &reply);
     ck_assert_int_eq(reply.state, DCPS_RUN_DONE);
 }
 END_TEST
@@ -146,10 +245,10 @@ START_TEST(another_server_than_the_first_is_done_when_the_last_worker_has_left)
         shards[0].stats.samples = cases[i].samples;
         sources.control.workers_finished = cases[i].finished;
         sources.control.workers_live = cases[i].live;
-        dcps_status_build(&sources, staleness, &reply);
+        dcps_status_build(&sources, &storage, &reply);
         ck_assert_msg(reply.state == cases[i].state, "case %zu: state %d", i, (int)reply.state);
         sources.stopping = true;
-        dcps_status_build(&sources, staleness, &reply);
+        dcps_status_build(&sources, &storage, &reply);
         dcps_run_state expected = cases[i].state == DCPS_RUN_DONE ? DCPS_RUN_DONE : DCPS_RUN_DRAINING;
         ck_assert_msg(reply.state == expected, "case %zu: state %d while it stops", i, (int)reply.state);
     }
@@ -159,7 +258,11 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {counters_are_summed_and_progress_is_that_of_the_first_block,
-                                  shards_without_blocks_do_not_hold_snapshots_back, before_a_layout_the_server_waits,
+                                  shards_are_described_one_by_one,
+                                  all_workers_are_told_whatever_fits_into_an_answer,
+                                  after_the_last_worker_there_is_no_more,
+                                  shards_without_blocks_do_not_hold_snapshots_back,
+                                  before_a_layout_the_server_waits,
                                   a_stopping_server_drains_until_it_is_done,
                                   another_server_than_the_first_is_done_when_the_last_worker_has_left};
     return CHECK_MAIN("server status", tests);
