@@ -43,8 +43,11 @@ static dcps_status connect_servers(worker_run *run)
 static dcps_status train(worker_run *run)
 {
     const dcps_run_info *info = dcps_client_run_info(run->client);
-    dcps_trainer_config config = {
-        .loaded = &run->loaded, .backend = run->compute.backend, .device = run->compute.device, .stop = run->stop};
+    dcps_trainer_config config = {.loaded = &run->loaded,
+                                  .backend = run->compute.backend,
+                                  .device = run->compute.device,
+                                  .stop = run->stop,
+                                  .slowdown = run->settings->slowdown};
     dcps_trainer_report report;
     dcps_info("worker %u (%u expected) trains %s with %s: batch size %u, %u epochs, seed %llu", info->worker,
               info->workers, run->loaded.model->name, info->algorithm, info->batch_size, info->epochs,

@@ -27,6 +27,7 @@ typedef struct dcps_worker_settings {
     uint32_t threads;
     dcps_split split;
     uint32_t timeout_ms;
+    double slowdown;
     dcps_log_level log_level;
     bool log_json;
 } dcps_worker_settings;

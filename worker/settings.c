@@ -47,6 +47,13 @@ static const dcps_option worker_options[] = {
      .minimum = 0.1,
      .maximum = 1000000.0,
      .help = "Give up after a server was silent this long"},
+    {.name = "slowdown",
+     .type = DCPS_OPTION_REAL,
+     .default_text = "1",
+     .value_name = "FACTOR",
+     .minimum = 1.0,
+     .maximum = 1000000.0,
+     .help = "Take FACTOR times as long for each gradient, as a slower machine would; for experiments"},
     {.name = "name",
      .type = DCPS_OPTION_TEXT,
      .value_name = "TEXT",
@@ -132,6 +139,7 @@ static dcps_status take_options(dcps_worker_settings *settings)
     settings->threads = (uint32_t)dcps_options_integer(options, "threads");
     settings->split = split_of(dcps_options_text(options, "split"));
     settings->timeout_ms = (uint32_t)(dcps_options_real(options, "timeout") * 1e3);
+    settings->slowdown = dcps_options_real(options, "slowdown");
     settings->log_level = log_level_of(dcps_options_text(options, "log-level"));
     settings->log_json = strcmp(dcps_options_text(options, "log-format"), "json") == 0;
     dcps_status status = check(settings);

@@ -21,6 +21,7 @@ struct dcps_stop {
     sigset_t mask_before;
     int signal_fd;
     int end_fd;
+    int requested_fd; /* readable from the request on: ends sleeps */
     pthread_t thread;
     bool thread_started;
     atomic_bool requested; /* a flag on its own: nothing else is read by what it says */
@@ -38,6 +39,14 @@ static void die_by(int number, const sigset_t *signals)
     (void)raise(number);
 }
 
+/* Makes an event descriptor readable. */
+static void signal_event(int fd)
+{
+    uint64_t one = 1;
+    ssize_t written = write(fd, &one, sizeof(one)); /* a fresh counter takes it */
+    (void)written;
+}
+
 static void take_signal(dcps_stop *stop)
 {
     struct signalfd_siginfo info;
@@ -51,6 +60,7 @@ static void take_signal(dcps_stop *stop)
     dcps_info("%s: leaving after the work at hand; once more kills", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     stop->requested_ns = dcps_clock_ns();
     atomic_store_explicit(&stop->requested, true, memory_order_relaxed);
+    signal_event(stop->requested_fd);
 }
 
 static void cancel_when_due(dcps_stop *stop)
@@ -86,7 +96,8 @@ static dcps_status start(dcps_stop *stop)
 {
     stop->signal_fd = signalfd(-1, &stop->signals, SFD_CLOEXEC | SFD_NONBLOCK);
     stop->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (stop->signal_fd < 0 || stop->end_fd < 0) {
+    stop->requested_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stop->signal_fd < 0 || stop->end_fd < 0 || stop->requested_fd < 0) {
         return dcps_fail(DCPS_SYSTEM, "cannot wait for signals: %s", strerror(errno));
     }
     int error = pthread_create(&stop->thread, NULL, watch, stop);
@@ -103,7 +114,7 @@ dcps_status dcps_stop_create(dcps_stop **stop)
     if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory to wait for signals");
     }
-    made->signal_fd = made->end_fd = -1;
+    made->signal_fd = made->end_fd = made->requested_fd = -1;
     atomic_init(&made->requested, false);
     pthread_mutex_init(&made->lock, NULL); /* does not fail with default attributes */
     (void)sigemptyset(&made->signals);
@@ -127,9 +138,7 @@ void dcps_stop_destroy(dcps_stop **stop)
         return;
     }
     if (old->thread_started) {
-        uint64_t one = 1;
-        ssize_t written = write(old->end_fd, &one, sizeof(one)); /* a fresh counter takes it */
-        (void)written;
+        signal_event(old->end_fd);
         (void)pthread_join(old->thread, NULL);
     }
     if (old->signal_fd >= 0) {
@@ -137,6 +146,9 @@ void dcps_stop_destroy(dcps_stop **stop)
     }
     if (old->end_fd >= 0) {
         (void)close(old->end_fd);
+    }
+    if (old->requested_fd >= 0) {
+        (void)close(old->requested_fd);
     }
     (void)pthread_sigmask(SIG_SETMASK, &old->mask_before, NULL);
     pthread_mutex_destroy(&old->lock);
@@ -154,4 +166,19 @@ void dcps_stop_watch(dcps_stop *stop, dcps_client *client, uint32_t grace_ms)
 bool dcps_stop_requested(const dcps_stop *stop)
 {
     return atomic_load_explicit(&stop->requested, memory_order_relaxed);
+}
+
+void dcps_stop_sleep(const dcps_stop *stop, uint64_t duration_ns)
+{
+    struct pollfd request = {.fd = stop == NULL ? -1 : stop->requested_fd, .events = POLLIN};
+    uint64_t begun_ns = dcps_clock_ns();
+    uint64_t slept_ns = 0;
+    int ready = 0;
+    while (ready <= 0 && slept_ns < duration_ns) {
+        uint64_t left_ns = duration_ns - slept_ns;
+        const struct timespec left = {.tv_sec = (time_t)(left_ns / DCPS_NS_PER_S),
+                                      .tv_nsec = (long)(left_ns % DCPS_NS_PER_S)};
+        ready = ppoll(&request, 1, &left, NULL); /* interrupted: goes on with what is left */
+        slept_ns = dcps_clock_ns() - begun_ns;
+    }
 }

@@ -19,4 +19,7 @@ void dcps_stop_watch(dcps_stop *stop, dcps_client *client, uint32_t grace_ms);
 
 bool dcps_stop_requested(const dcps_stop *stop);
 
+/* Sleeps that long, or until a stop is asked for; not at all if it was before. NULL: nobody can ask. Any thread. */
+void dcps_stop_sleep(const dcps_stop *stop, uint64_t duration_ns);
+
 #endif

@@ -9,6 +9,7 @@
 #include "worker/client.h"
 #include "worker/clip.h"
 #include "worker/json.h"
+#include "worker/pace.h"
 #include "worker/shuffle.h"
 
 #define PROGRESS_NS (10u * DCPS_NS_PER_S)
@@ -24,6 +25,7 @@ typedef struct trainer {
     float *gradient;
     dcps_tape *tape;
     dcps_shuffle *shuffle;
+    dcps_pace pace;
     dcps_batch_cursor cursor;
     dcps_batch batch;
     float loss;
@@ -56,6 +58,7 @@ static void gradient_final(void *context, uint64_t first_param, uint64_t count)
 {
     trainer *self = context;
     if (self->push_status == DCPS_OK) {
+        dcps_pace_hold(&self->pace);
         self->push_status =
             dcps_client_push(self->client, first_param, count, self->batch.count, dcps_tape_loss(self->tape));
     }
@@ -66,6 +69,7 @@ static dcps_status push_clipped(trainer *self)
 {
     const dcps_loaded_model *loaded = self->config->loaded;
     (void)dcps_clip_gradient(loaded->layout, loaded->info.clip_norm, self->gradient);
+    dcps_pace_hold(&self->pace);
     return dcps_client_push(self->client, 0, dcps_layout_total_params(loaded->layout), self->batch.count, self->loss);
 }
 
@@ -127,10 +131,18 @@ static void tell_progress(trainer *self)
     self->told_samples = report->samples;
 }
 
+static void count_wait(dcps_trainer_report *report, uint64_t since_ns)
+{
+    uint64_t waited_ns = dcps_clock_ns() - since_ns;
+    report->wait_seconds += (double)waited_ns / (double)DCPS_NS_PER_S;
+    dcps_histogram_add(&report->wait_ns, waited_ns);
+}
+
 static dcps_status train_batch(trainer *self, dcps_work *work)
 {
     const dcps_loaded_model *loaded = self->config->loaded;
     uint64_t compute_ns = dcps_clock_ns();
+    dcps_pace_begin(&self->pace);
     self->batch = dcps_shuffle_next(self->shuffle, &self->cursor, work->batch);
     self->push_status = DCPS_OK;
     dcps_status status = dcps_trainer_step(loaded->model, loaded->state, self->tape, &self->batch, &self->loss);
@@ -144,7 +156,7 @@ static dcps_status train_batch(trainer *self, dcps_work *work)
     tell_divergence(self);
     uint64_t wait_ns = dcps_clock_ns();
     status = dcps_client_wait(self->client, work);
-    self->report->wait_seconds += seconds_since(wait_ns);
+    count_wait(self->report, wait_ns);
     if (status == DCPS_OK) {
         self->report->steps++;
         self->report->samples += self->batch.count;
@@ -158,7 +170,7 @@ static dcps_status abstain(trainer *self, dcps_work *work)
 {
     uint64_t wait_ns = dcps_clock_ns();
     dcps_status status = dcps_client_abstain(self->client, work);
-    self->report->wait_seconds += seconds_since(wait_ns);
+    count_wait(self->report, wait_ns);
     return status;
 }
 
@@ -204,7 +216,10 @@ static dcps_status leave(trainer *self, dcps_status status)
 
 dcps_status dcps_trainer_run(const dcps_trainer_config *config, dcps_client **client, dcps_trainer_report *report)
 {
-    trainer self = {.config = config, .client = *client, .report = report};
+    trainer self = {.config = config,
+                    .client = *client,
+                    .report = report,
+                    .pace = {.factor = config->slowdown, .stop = config->stop}};
     *client = NULL;
     *report = (dcps_trainer_report){.worker = dcps_client_run_info(self.client)->worker, .final_loss = (double)NAN};
     dcps_status status = prepare(&self);
@@ -221,6 +236,24 @@ dcps_status dcps_trainer_run(const dcps_trainer_config *config, dcps_client **cl
     return status;
 }
 
+static void print_seconds(FILE *out, const char *name, double ns)
+{
+    (void)fprintf(out, ",\"%s\":", name);
+    dcps_json_real(out, ns / (double)DCPS_NS_PER_S);
+}
+
+static void print_wait(const dcps_histogram *wait_ns, FILE *out)
+{
+    dcps_summary wait;
+    dcps_histogram_summarise(wait_ns, &wait);
+    (void)fprintf(out, ",\"wait\":{\"count\":%" PRIu64, wait.count);
+    print_seconds(out, "mean", wait.mean);
+    print_seconds(out, "p50", (double)wait.p50);
+    print_seconds(out, "p99", (double)wait.p99);
+    print_seconds(out, "max", (double)wait.max);
+    (void)fputs("}", out);
+}
+
 void dcps_trainer_report_print(const dcps_trainer_report *report, FILE *out)
 {
     (void)fprintf(out, "{\"worker\":%u,\"steps\":%" PRIu64 ",\"samples\":%" PRIu64 ",\"seconds\":", report->worker,
@@ -230,6 +263,7 @@ void dcps_trainer_report_print(const dcps_trainer_report *report, FILE *out)
     dcps_json_real(out, report->compute_seconds);
     (void)fputs(",\"wait_seconds\":", out);
     dcps_json_real(out, report->wait_seconds);
+    print_wait(&report->wait_ns, out);
     (void)fputs(",\"final_loss\":", out);
     dcps_json_real(out, report->final_loss);
     (void)fputs("}\n", out);

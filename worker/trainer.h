@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/histogram.h"
 #include "dcps/client.h"
 #include "tensor/tape.h"
 #include "worker/loaded_model.h"
@@ -22,17 +23,19 @@ typedef struct dcps_trainer_config {
     const dcps_backend *backend;
     dcps_device *device; /* of the backend; NULL: the backend computes in host memory */
     dcps_stop *stop;     /* NULL: nothing ends training early */
+    double slowdown;     /* of this worker's steps, see worker/pace.h; 0: none */
 } dcps_trainer_config;
 
 typedef struct dcps_trainer_report {
     uint32_t worker;
     uint64_t steps; /* gradients pushed and answered */
     uint64_t samples;
-    double seconds; /* since the first weights were in */
-    double compute_seconds;
+    double seconds;         /* since the first weights were in */
+    double compute_seconds; /* pauses of a slowed-down worker included */
     double wait_seconds;
-    double final_loss; /* of the latest step; NaN: none was made, or training diverged */
-    bool stopped;      /* on request, before training was over */
+    dcps_histogram wait_ns; /* of each step: for answers, on the network and at the servers */
+    double final_loss;      /* of the latest step; NaN: none was made, or training diverged */
+    bool stopped;           /* on request, before training was over */
 } dcps_trainer_report;
 
 /* Trains until the servers say that training is over, or until stopped. `client` is joined and no observer; whatever the end, it says goodbye and is destroyed. The report is

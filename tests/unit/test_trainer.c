@@ -122,6 +122,8 @@ START_TEST(one_worker_is_serial_sgd_to_the_bit)
         ck_assert(report.final_loss == (double)loss);
         ck_assert(report.seconds > 0 && report.compute_seconds > 0 && report.wait_seconds > 0);
         ck_assert(report.compute_seconds + report.wait_seconds <= report.seconds);
+        ck_assert_uint_eq(report.wait_ns.count, report.steps);
+        ck_assert_double_eq_tol((double)report.wait_ns.sum / 1e9, report.wait_seconds, 1e-6);
         read_weights(server, loaded.layout, parallel);
         ck_assert_msg(memcmp(serial, parallel, params * sizeof(float)) == 0, "%s differs", algorithms[i]);
         ck_assert_uint_eq(loopback_received(server, DCPS_MESSAGE_FINISH), 1);
@@ -290,6 +292,35 @@ START_TEST(a_signal_stops_it)
 }
 END_TEST
 
+/* Its first gradient would leave after days. */
+START_TEST(a_signal_ends_the_pause_of_a_slow_worker)
+{
+    toy_model toy;
+    dcps_loaded_model loaded;
+    dcps_trainer_report report;
+    dcps_stop *stop = NULL;
+    pthread_t thread;
+    int number = SIGTERM;
+    loopback_config config = toy_config();
+    ck_assert_int_eq(dcps_stop_create(&stop), DCPS_OK);
+    loopback_server *server = loopback_start(&config);
+    toy_model_open(&toy, &loaded);
+    dcps_client *client = connect_to(server);
+    dcps_trainer_config slow = {.loaded = &loaded, .backend = dcps_ref_backend(), .stop = stop, .slowdown = 1e12};
+    ck_assert_int_eq(pthread_create(&thread, NULL, send_signal, &number), 0);
+    uint64_t began_ns = dcps_clock_ns();
+    ck_assert_int_eq(dcps_trainer_run(&slow, &client, &report), DCPS_OK);
+    ck_assert_double_lt((double)(dcps_clock_ns() - began_ns) / 1e9, 20.0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert(report.stopped);
+    ck_assert_uint_le(report.steps, 1); /* that at hand */
+    ck_assert_double_gt(report.compute_seconds, 0.2);
+    dcps_stop_destroy(&stop);
+    toy_model_close(&loaded);
+    loopback_kill(&server);
+}
+END_TEST
+
 START_TEST(a_second_signal_kills)
 {
     dcps_stop *stop = NULL;
@@ -315,10 +346,15 @@ START_TEST(prints_one_json_line)
                                   .compute_seconds = 0.1,
                                   .wait_seconds = 1.0 / 3.0,
                                   .final_loss = (double)NAN};
+    dcps_histogram_add(&report.wait_ns, 0);
+    dcps_histogram_add(&report.wait_ns, 0);
+    dcps_histogram_add(&report.wait_ns, 1500000000);
     dcps_trainer_report_print(&report, out);
     (void)fclose(out);
     ck_assert_str_eq(text, "{\"worker\":3,\"steps\":10,\"samples\":1280,\"seconds\":2.5,\"compute_seconds\":0.1,"
-                           "\"wait_seconds\":0.3333333333333333,\"final_loss\":null}\n");
+                           "\"wait_seconds\":0.3333333333333333,"
+                           "\"wait\":{\"count\":3,\"mean\":0.5,\"p50\":0,\"p99\":1.5,\"max\":1.5},"
+                           "\"final_loss\":null}\n");
 }
 END_TEST
 
@@ -333,6 +369,7 @@ int main(void)
     tcase_add_test(group, goes_on_when_diverged);
     tcase_add_test(group, says_goodbye_when_the_model_fails);
     tcase_add_loop_test(group, a_signal_stops_it, 0, 2);
+    tcase_add_test(group, a_signal_ends_the_pause_of_a_slow_worker);
     tcase_add_test_raise_signal(group, a_second_signal_kills, SIGTERM);
     tcase_add_test(group, prints_one_json_line);
     suite_add_tcase(suite, group);
