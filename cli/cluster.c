@@ -218,17 +218,43 @@ static dcps_status evaluate(dcps_cluster *cluster)
 /* One more answer from every server, asked for after the last worker has gone: the figures of the table. */
 static dcps_status take_final_status(dcps_cluster *cluster)
 {
-    uint64_t since_ns = dcps_clock_ns();
-    uint64_t deadline_ns = since_ns + cluster->config->limits.lost_ms * DCPS_NS_PER_MS;
+    uint64_t deadline_ns = dcps_clock_ns() + cluster->config->limits.lost_ms * DCPS_NS_PER_MS;
     dcps_status status = DCPS_OK;
+    dcps_monitor_want_workers(cluster->monitor);
     for (uint32_t i = 0; i < cluster->config->servers && status == DCPS_OK; i++) {
         const dcps_server_view *view = dcps_monitor_server(cluster->monitor, i);
-        uint64_t answers = view->answers + 1; /* one may be under way, older than our question */
-        while (status == DCPS_OK && view->answers <= answers && dcps_clock_ns() < deadline_ns) {
+        uint64_t rounds = view->worker_rounds + 1; /* one may be under way, older than our question */
+        while (status == DCPS_OK && view->worker_rounds <= rounds && dcps_clock_ns() < deadline_ns) {
             status = dcps_cluster_turn(cluster, DCPS_CLUSTER_TURN_MS);
         }
     }
     return status;
+}
+
+/* What the servers said of shards and workers, and workers of themselves. Without memory for it the run has its figures all the same. */
+static void keep_details(dcps_cluster *cluster)
+{
+    const dcps_cluster_config *config = cluster->config;
+    dcps_result_run *run = cluster->run;
+    dcps_run_statistics statistics = {.shard_count = 0};
+    dcps_status status = dcps_monitor_statistics(cluster->monitor, &statistics);
+    if (status == DCPS_OK) {
+        status = dcps_result_details_keep(&run->details, &statistics, cluster->progress.staleness, config->groups,
+                                          config->workers);
+    }
+    run->details_known = status == DCPS_OK && statistics.shard_count > 0;
+    for (uint32_t i = 0; i < config->workers; i++) {
+        const dcps_member *member = dcps_cluster_worker(cluster, i);
+        const dcps_worker_report *report = &member->report;
+        if (member->reported && report->seconds > 0.0) {
+            dcps_result_details_set_wait(&run->details, report->worker, &report->wait_ns,
+                                         report->wait_seconds / report->seconds);
+        }
+    }
+    if (status != DCPS_OK) {
+        dcps_screen_print(config->screen, "%s: %s", config->title, dcps_error_message());
+    }
+    dcps_run_statistics_fini(&statistics);
 }
 
 /* What the servers said last; of a run that failed, too. */
@@ -248,6 +274,7 @@ static void keep_results(dcps_cluster *cluster)
     run->seconds = progress->seconds;
     run->samples_per_second = progress->seconds > 0.0 ? (double)progress->samples / progress->seconds : (double)NAN;
     dcps_counts_summarise(progress->staleness, DCPS_STALENESS_BUCKETS, &run->staleness);
+    keep_details(cluster);
 }
 
 static dcps_status end_servers(dcps_cluster *cluster)

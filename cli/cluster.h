@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cli/args.h"
+#include "cli/groups.h"
 #include "cli/results.h"
 #include "cli/screen.h"
 #include "cli/supervisor.h"
@@ -30,6 +31,7 @@ typedef struct dcps_cluster_config {
     const char *program_dir; /* where dcps-server and dcps-worker lie */
     uint32_t servers;
     uint32_t workers;
+    const dcps_groups *groups;      /* of slower workers */
     const dcps_args *server_args;   /* for every server, beside those of addresses */
     const dcps_args *worker_args;   /* for every worker, beside --servers */
     const dcps_args *evaluate_args; /* for the evaluating worker, beside --servers; NULL: no evaluation */

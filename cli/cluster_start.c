@@ -51,6 +51,15 @@ static void server_args(const dcps_cluster *cluster, dcps_member *member)
     }
 }
 
+static void slow_down(const dcps_cluster *cluster, dcps_member *member)
+{
+    const dcps_group *group = dcps_groups_find(cluster->config->groups, member->index, cluster->config->workers);
+    if (group != NULL) {
+        dcps_args_add(&member->args, "--slowdown");
+        dcps_args_add(&member->args, "%.17g", group->factor);
+    }
+}
+
 static void worker_args(const dcps_cluster *cluster, dcps_member *member)
 {
     bool worker = member->kind == DCPS_MEMBER_WORKER;
@@ -58,6 +67,7 @@ static void worker_args(const dcps_cluster *cluster, dcps_member *member)
     if (worker) {
         dcps_args_add(&member->args, "--name");
         dcps_args_add(&member->args, "worker-%" PRIu32, member->index);
+        slow_down(cluster, member);
     }
     dcps_args_append(&member->args, worker ? cluster->config->worker_args : cluster->config->evaluate_args);
 }

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/cluster.h"
 #include "cli/monitor.h"
+#include "cli/worker_report.h"
 #include "proto/limits.h"
 
 typedef struct dcps_cluster dcps_cluster;
@@ -25,6 +26,8 @@ typedef struct dcps_member {
     uint32_t restarts;
     uint64_t restart_at_ns; /* 0: none is due */
     uint64_t warned_ns;     /* of its silence, last */
+    bool reported;          /* a worker, at its end: */
+    dcps_worker_report report;
 } dcps_member;
 
 struct dcps_cluster {

@@ -52,9 +52,11 @@ void dcps_cluster_take_line(void *context, dcps_process *process, dcps_stream st
     if (member->kind == DCPS_MEMBER_SERVER && !member->listening && strstr(line, "in use") != NULL) {
         cluster->port_taken = true;
     }
-    /* What a worker prints there at its end is for programs. */
+    /* What a worker prints there at its end is for programs: for us where it is a report. */
     bool summary = stream == DCPS_STREAM_OUT && member->kind == DCPS_MEMBER_WORKER && line[0] == '{';
-    if (!summary) {
+    if (summary) {
+        member->reported = dcps_worker_report_parse(line, &member->report) == DCPS_OK;
+    } else {
         dcps_screen_print(cluster->config->screen, "%s | %s", member->name, line);
     }
 }

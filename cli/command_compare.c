@@ -113,6 +113,10 @@ int dcps_command_compare(int argc, char **argv)
     if (status == DCPS_OK) {
         status = dcps_device_check(dcps_options_text(options, "device"));
     }
+    dcps_groups groups;
+    if (status == DCPS_OK) {
+        status = dcps_job_groups(options, comparison.specs, comparison.spec_count, &groups);
+    }
     if (status != DCPS_OK) {
         (void)dcps_command_code(status, false);
         code = DCPS_EXIT_BAD_USAGE;
@@ -127,6 +131,7 @@ int dcps_command_compare(int argc, char **argv)
         uint32_t workers = comparison.specs[i].workers;
         comparison.job.most_workers = workers > comparison.job.most_workers ? workers : comparison.job.most_workers;
     }
+    comparison.job.groups = groups;
     comparison.job.overall = show_overall;
     comparison.job.overall_context = &comparison;
     code = compare(&comparison);

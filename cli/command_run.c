@@ -37,8 +37,12 @@ int dcps_command_run(int argc, char **argv)
         return code;
     }
     dcps_run_spec spec;
+    dcps_groups groups;
     dcps_job job;
     dcps_status status = dcps_run_spec_read(options, &spec);
+    if (status == DCPS_OK) {
+        status = dcps_job_groups(options, &spec, 1, &groups);
+    }
     if (status != DCPS_OK) {
         (void)dcps_command_code(status, false);
         code = DCPS_EXIT_BAD_USAGE;
@@ -49,6 +53,8 @@ int dcps_command_run(int argc, char **argv)
         code = dcps_command_code(status, false);
         goto options_out;
     }
+    job.groups = groups;
+    job.show_details = true;
     code = run(&job, &spec);
     dcps_job_fini(&job);
 options_out:

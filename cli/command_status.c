@@ -11,6 +11,7 @@
 #include "base/histogram.h"
 #include "cli/ask.h"
 #include "cli/commands.h"
+#include "cli/results_details.h"
 #include "cli/table.h"
 
 static const dcps_option status_options[] = {
@@ -31,7 +32,7 @@ static const dcps_program status_program = {.name = "dcps status",
 
 static bool status_known(const dcps_server_view *view)
 {
-    return view->known;
+    return view->known && view->worker_rounds > 0;
 }
 
 static const char *state_name(dcps_run_state state)
@@ -59,6 +60,8 @@ static json_t *server_json(const char *address, const dcps_server_view *view)
     json_t *mean = isfinite(staleness.mean) ? json_real(staleness.mean) : json_null();
     if (object != NULL) {
         (void)json_object_set_new(object, "train_loss", loss);
+        (void)json_object_set_new(object, "dropped_round", json_integer((json_int_t)reply->dropped_round));
+        (void)json_object_set_new(object, "shards", dcps_details_shards_json(view->shards, reply->shard_count));
         (void)json_object_set_new(object, "staleness",
                                   json_pack("{s:o, s:I, s:I, s:I}", "mean", mean, "p50", (json_int_t)staleness.p50,
                                             "p99", (json_int_t)staleness.p99, "max", (json_int_t)staleness.max));
@@ -66,7 +69,7 @@ static json_t *server_json(const char *address, const dcps_server_view *view)
     return object;
 }
 
-static dcps_status print_json(dcps_monitor *monitor)
+static dcps_status print_json(dcps_monitor *monitor, const dcps_result_details *details)
 {
     json_t *array = json_array();
     for (uint32_t i = 0; i < dcps_monitor_server_count(monitor); i++) {
@@ -76,7 +79,8 @@ static dcps_status print_json(dcps_monitor *monitor)
                              : json_pack("{s:s, s:s}", "address", dcps_monitor_address(monitor, i), "state", "silent");
         (void)json_array_append_new(array, object);
     }
-    json_t *document = json_pack("{s:s, s:o}", "schema", "dcps-status/1", "servers", array);
+    json_t *document = json_pack("{s:s, s:o, s:o}", "schema", "dcps-status/1", "servers", array, "workers",
+                                 dcps_details_workers_json(details->workers, details->worker_count));
     int written = json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     (void)fputc('\n', stdout);
     json_decref(document);
@@ -114,7 +118,7 @@ static void add_row(dcps_table *table, const char *address, const dcps_server_vi
     dcps_table_cell(table, "%s", dcps_format_count((double)reply->rejected_messages, text, sizeof(text)));
 }
 
-static dcps_status print_table(dcps_monitor *monitor)
+static dcps_status print_servers(dcps_monitor *monitor)
 {
     static const char *const headings[] = {"server", "state",     "algorithm", "workers", "epoch",      "updates",
                                            "loss",   "staleness", "lost",      "dropped", "duplicates", "rejected"};
@@ -131,9 +135,41 @@ static dcps_status print_table(dcps_monitor *monitor)
     }
     status = dcps_table_print(table, stdout);
     dcps_table_destroy(&table);
+    return status;
+}
+
+static dcps_status print_tables(dcps_monitor *monitor, const dcps_result_details *details)
+{
+    dcps_status status = print_servers(monitor);
+    if (status == DCPS_OK && details->worker_count > 0) {
+        (void)fputc('\n', stdout);
+        status = dcps_details_print_workers(details->workers, details->worker_count, stdout);
+    }
+    if (status == DCPS_OK && details->shard_count > 0) {
+        (void)fputc('\n', stdout);
+        status = dcps_details_print_shards(details->shards, details->shard_count, stdout);
+    }
     return status == DCPS_OK && fflush(stdout) != 0
                ? dcps_fail(DCPS_IO, "cannot write to standard output: %s", strerror(errno))
                : status;
+}
+
+static dcps_status print(dcps_monitor *monitor, bool json)
+{
+    static const uint64_t none[DCPS_STALENESS_BUCKETS]; /* each server's is shown by itself */
+    const dcps_groups groups = {.count = 0};
+    dcps_run_statistics statistics = {.shard_count = 0};
+    dcps_result_details details = {.worker_count = 0};
+    dcps_status status = dcps_monitor_statistics(monitor, &statistics);
+    if (status == DCPS_OK) {
+        status = dcps_result_details_keep(&details, &statistics, none, &groups, 0);
+    }
+    if (status == DCPS_OK) {
+        status = json ? print_json(monitor, &details) : print_tables(monitor, &details);
+    }
+    dcps_result_details_fini(&details);
+    dcps_run_statistics_fini(&statistics);
+    return status;
 }
 
 int dcps_command_status(int argc, char **argv)
@@ -146,7 +182,7 @@ int dcps_command_status(int argc, char **argv)
     }
     int64_t timeout_s = dcps_options_integer(options, "timeout");
     uint32_t silent = dcps_ask_await(monitor, status_known, timeout_s);
-    code = dcps_command_code(dcps_options_flag(options, "json") ? print_json(monitor) : print_table(monitor), false);
+    code = dcps_command_code(print(monitor, dcps_options_flag(options, "json")), false);
     code = code == DCPS_EXIT_GOOD && silent > 0 ? DCPS_EXIT_FAILED : code;
     dcps_monitor_destroy(&monitor);
     dcps_options_destroy(&options);

@@ -17,6 +17,17 @@
 #include "cli/run_options.h"
 #include "cli/table.h"
 
+dcps_status dcps_job_groups(const dcps_options *options, const dcps_run_spec *specs, size_t count, dcps_groups *groups)
+{
+    dcps_status status = dcps_groups_parse(dcps_options_text(options, "groups"), groups);
+    for (size_t i = 0; status == DCPS_OK && i < count; i++) {
+        char run[DCPS_RUN_NAME_BYTES + 16];
+        (void)snprintf(run, sizeof(run), "%s@%" PRIu32, specs[i].algorithm, specs[i].workers);
+        status = dcps_groups_check(groups, run, specs[i].workers);
+    }
+    return status;
+}
+
 dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evaluate, bool checkpoints, int argc,
                           char **argv)
 {
@@ -109,6 +120,7 @@ dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed
             .program_dir = job->program_dir,
             .servers = servers,
             .workers = spec->workers,
+            .groups = &job->groups,
             .server_args = &args.server,
             .worker_args = &args.worker,
             .evaluate_args = job->evaluate ? &args.evaluate : NULL,
@@ -182,6 +194,9 @@ dcps_status dcps_job_conclude(dcps_job *job)
 {
     dcps_results_fill_speedups(&job->results);
     dcps_status status = dcps_results_print(&job->results, stdout);
+    if (status == DCPS_OK && job->show_details) {
+        status = dcps_results_print_details(&job->results, stdout);
+    }
     if (status == DCPS_OK && job->out != NULL) {
         status = write_files(job);
     }

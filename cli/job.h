@@ -15,9 +15,11 @@ typedef struct dcps_job {
     const dcps_options *options; /* borrowed */
     const char *out;             /* folder of the results, NULL: none wanted; borrowed */
     uint32_t most_workers;       /* of any run: every worker gets the threads that it would have in the largest */
+    dcps_groups groups;          /* of slower workers */
     bool evaluate;
-    bool checkpoints; /* `options` has those of checkpoints */
-    char *command;    /* as typed */
+    bool checkpoints;  /* `options` has those of checkpoints */
+    bool show_details; /* tables of the workers and shards of the last run, beside that of the runs */
+    char *command;     /* as typed */
     char program_dir[PATH_MAX];
     dcps_screen screen;
     dcps_supervisor *supervisor;
@@ -25,6 +27,10 @@ typedef struct dcps_job {
     void (*overall)(void *context, double seconds_left, char *out, size_t capacity); /* as in dcps_cluster_config */
     void *overall_context;
 } dcps_job;
+
+/* The value of --groups, which every one of the runs must have the workers for. DCPS_INVALID. */
+DCPS_MUST_CHECK dcps_status dcps_job_groups(const dcps_options *options, const dcps_run_spec *specs, size_t count,
+                                            dcps_groups *groups);
 
 /* Makes everything ready, the folder of --out too; argv is quoted for the report. */
 DCPS_MUST_CHECK dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evaluate, bool checkpoints,

@@ -8,17 +8,23 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "proto/transport.h"
 
 /* A request unanswered for that long is repeated: the server may have been restarted. */
 #define DCPS_MONITOR_REPEAT_NS (1 * DCPS_NS_PER_S)
+/* Workers are asked for that often, unless somebody wants them. */
+#define DCPS_MONITOR_WORKERS_NS (2 * DCPS_NS_PER_S)
 
 /* One server as seen from here. */
 typedef struct dcps_watched {
     dcps_socket *socket;
     char address[DCPS_MAX_ENDPOINT_BYTES];
     uint64_t asked_ns;
-    bool waiting; /* for the answer to the latest request */
+    bool waiting;         /* for the answer to the latest request */
+    bool asked_workers;   /* in that request */
+    uint64_t round_ns;    /* when the round of workers began */
+    uint32_t next_worker; /* of that round; 0: between two rounds, or at the start of one */
     dcps_server_view view;
 } dcps_watched;
 
@@ -26,6 +32,7 @@ struct dcps_monitor {
     dcps_transport *transport;
     uint32_t count;
     uint64_t interval_ns;
+    bool workers_wanted;
     dcps_watched *servers;
     dcps_socket **sockets; /* the same, as dcps_socket_wait wants them */
 };
@@ -83,12 +90,40 @@ void dcps_monitor_destroy(dcps_monitor **monitor)
         if (gone->servers[i].socket != NULL) {
             dcps_socket_close(&gone->servers[i].socket);
         }
+        dcps_worker_table_fini(&gone->servers[i].view.workers);
     }
     dcps_transport_destroy(&gone->transport);
     dcps_free(gone->servers);
     dcps_free(gone->sockets);
     dcps_free(gone);
     *monitor = NULL;
+}
+
+static void end_round(dcps_watched *watched)
+{
+    watched->next_worker = 0;
+    watched->view.worker_rounds++;
+}
+
+/* Part of a round, or an answer that belongs to none. */
+static void keep_workers(dcps_watched *watched, const dcps_status_reply *reply)
+{
+    dcps_status status = DCPS_OK;
+    if (!watched->asked_workers || (reply->has_workers && reply->first_worker != watched->next_worker)) {
+        return;
+    }
+    for (uint32_t i = 0; status == DCPS_OK && i < reply->worker_count; i++) {
+        status = dcps_worker_table_set(&watched->view.workers, &reply->workers[i]);
+    }
+    if (status != DCPS_OK) {
+        dcps_warn("%s", dcps_error_message());
+    }
+    if (status != DCPS_OK || reply->next_worker == 0) {
+        end_round(watched);
+        return;
+    }
+    watched->next_worker = reply->next_worker;
+    watched->asked_ns = 0; /* the rest at once */
 }
 
 static void keep_status(dcps_watched *watched, const dcps_status_reply *reply)
@@ -102,6 +137,13 @@ static void keep_status(dcps_watched *watched, const dcps_status_reply *reply)
         view->staleness[i] = reply->staleness[i];
     }
     (void)snprintf(view->algorithm, sizeof(view->algorithm), "%s", reply->algorithm == NULL ? "" : reply->algorithm);
+    uint32_t shards = reply->shard_count < DCPS_MAX_SHARDS ? reply->shard_count : DCPS_MAX_SHARDS;
+    memcpy(view->shards, reply->shards, shards * sizeof(*view->shards));
+    keep_workers(watched, reply);
+    view->status.shard_count = shards;
+    view->status.shards = view->shards;
+    view->status.worker_count = 0;
+    view->status.workers = NULL;
     view->status.staleness = view->staleness;
     view->status.staleness_count = entries;
     view->status.algorithm = view->algorithm;
@@ -142,12 +184,22 @@ static void ask_if_due(const dcps_monitor *monitor, dcps_watched *watched, uint6
     if (watched->asked_ns != 0 && now_ns - watched->asked_ns < pause_ns) {
         return;
     }
-    const dcps_message message = {.type = DCPS_MESSAGE_STATUS};
+    bool round = watched->next_worker > 0 || monitor->workers_wanted || watched->round_ns == 0 ||
+                 now_ns - watched->round_ns >= DCPS_MONITOR_WORKERS_NS;
+    const dcps_message message = {.type = DCPS_MESSAGE_STATUS,
+                                  .body.status = {.workers = round, .first_worker = watched->next_worker}};
+    watched->asked_workers = round;
+    watched->round_ns = round && watched->next_worker == 0 ? now_ns : watched->round_ns;
     /* A full queue to a dead server is no news: its silence is. */
     if (dcps_socket_send(watched->socket, NULL, &message, NULL) == DCPS_OK) {
         watched->waiting = true;
     }
     watched->asked_ns = now_ns;
+}
+
+void dcps_monitor_want_workers(dcps_monitor *monitor)
+{
+    monitor->workers_wanted = true;
 }
 
 dcps_status dcps_monitor_ask_checkpoint(dcps_monitor *monitor)
@@ -218,4 +270,19 @@ void dcps_monitor_progress(const dcps_monitor *monitor, dcps_run_progress *progr
             progress->staleness[bucket] += view->staleness[bucket];
         }
     }
+}
+
+dcps_status dcps_monitor_statistics(const dcps_monitor *monitor, dcps_run_statistics *statistics)
+{
+    dcps_status status = DCPS_OK;
+    for (uint32_t i = 0; i < monitor->count; i++) {
+        const dcps_server_view *view = &monitor->servers[i].view;
+        for (uint32_t shard = 0; status == DCPS_OK && shard < view->status.shard_count; shard++) {
+            status = dcps_run_statistics_add_shard(statistics, &view->shards[shard]);
+        }
+        for (uint32_t worker = 0; status == DCPS_OK && worker < view->workers.count; worker++) {
+            status = dcps_worker_table_add(&statistics->workers, &view->workers.items[worker]);
+        }
+    }
+    return status;
 }

@@ -9,6 +9,7 @@
 #include "dcps/status.h"
 #include "proto/limits.h"
 #include "proto/message.h"
+#include "proto/run_statistics.h"
 
 typedef struct dcps_monitor dcps_monitor;
 
@@ -17,8 +18,11 @@ typedef struct dcps_server_view {
     bool known;               /* it has answered at least once */
     uint64_t heard_ns;        /* when last; the monitor's start before the first answer */
     uint64_t answers;         /* so far */
-    dcps_status_reply status; /* .staleness and .algorithm point into this view */
+    dcps_status_reply status; /* .staleness, .shards and .algorithm point into this view; it has no .workers */
     uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    dcps_shard_statistics shards[DCPS_MAX_SHARDS];
+    dcps_worker_table workers; /* as last told of, which is now and then */
+    uint64_t worker_rounds;    /* times that all workers were told of, or none by a server that does not know how */
     char algorithm[64];
     bool checkpoint_known; /* answered dcps_monitor_ask_checkpoint */
     dcps_status checkpoint_status;
@@ -32,6 +36,8 @@ void dcps_monitor_destroy(dcps_monitor **monitor);
 
 /* Asks every server for a checkpoint; the answers appear in the views. */
 DCPS_MUST_CHECK dcps_status dcps_monitor_ask_checkpoint(dcps_monitor *monitor);
+/* From now on all workers are asked for each time, not now and then: what is told from the next round but one on is newer than this call. */
+void dcps_monitor_want_workers(dcps_monitor *monitor);
 /* Waits at most `timeout_ms` for an answer or for `wake_fd` (-1: none) to become readable; sends what is due and takes in what has come. */
 DCPS_MUST_CHECK dcps_status dcps_monitor_turn(dcps_monitor *monitor, int wake_fd, int timeout_ms);
 
@@ -56,5 +62,8 @@ typedef struct dcps_run_progress {
 } dcps_run_progress;
 
 void dcps_monitor_progress(const dcps_monitor *monitor, dcps_run_progress *progress);
+
+/* Adds what all servers together say of shards and workers to *statistics. DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_monitor_statistics(const dcps_monitor *monitor, dcps_run_statistics *statistics);
 
 #endif

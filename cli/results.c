@@ -9,6 +9,7 @@ void dcps_results_fini(dcps_results *results)
 {
     for (uint32_t i = 0; i < results->run_count; i++) {
         dcps_free(results->runs[i].points);
+        dcps_result_details_fini(&results->runs[i].details);
     }
     dcps_free(results->runs);
     *results = (dcps_results){.run_count = 0};

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/histogram.h"
+#include "cli/results_details.h"
 #include "dcps/status.h"
 #include "worker/metrics.h"
 
@@ -39,6 +40,8 @@ typedef struct dcps_result_run {
     bool loss_known;   /* the next is, be it finite or not */
     double train_loss; /* at the end of the training; what counts where nothing was evaluated */
     dcps_summary staleness;
+    bool details_known;
+    dcps_result_details details;
     uint32_t restarts; /* of workers and servers */
     bool failed;
     char failure[512]; /* why */
@@ -82,5 +85,7 @@ DCPS_MUST_CHECK dcps_status dcps_results_write(const dcps_results *results, cons
 /* Prints one row for each algorithm and number of workers, over those of its seeds that succeeded, or over all where none did; below the table, a line for
  * each run that failed or diverged. */
 DCPS_MUST_CHECK dcps_status dcps_results_print(const dcps_results *results, FILE *out);
+/* Prints the workers and the shards of the latest run, where they are known. DCPS_IO, DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_results_print_details(const dcps_results *results, FILE *out);
 
 #endif

@@ -57,26 +57,49 @@ static json_t *curve_json(const dcps_result_run *run)
     return array;
 }
 
-static json_t *staleness_json(const dcps_summary *staleness)
+/* The histogram is left out where it is not known. */
+static json_t *staleness_json(const dcps_result_run *run)
 {
+    const dcps_summary *staleness = &run->staleness;
     bool known = staleness->count > 0;
-    return json_pack("{s:o, s:o, s:o, s:o}", "mean", real_or_null(staleness->mean), "p50",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o*}", "mean", real_or_null(staleness->mean), "p50",
                      count_or_null(known, staleness->p50), "p99", count_or_null(known, staleness->p99), "max",
-                     count_or_null(known, staleness->max));
+                     count_or_null(known, staleness->max), "histogram",
+                     run->details_known ? dcps_details_staleness_json(&run->details) : NULL);
+}
+
+/* Adds what is known of the insides of a run; `object`, which is taken over, or NULL. */
+static json_t *with_details(const dcps_result_run *run, json_t *object)
+{
+    const dcps_result_details *details = &run->details;
+    if (object == NULL || !run->details_known) {
+        return object;
+    }
+    json_t *added = json_pack("{s:o, s:o, s:o}", "pushes", dcps_details_pushes_json(&details->pushes), "per_worker",
+                              dcps_details_workers_json(details->workers, details->worker_count), "per_shard",
+                              dcps_details_shards_json(details->shards, details->shard_count));
+    bool good = added != NULL && json_object_update(object, added) == 0;
+    json_decref(added);
+    if (!good) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
 }
 
 static json_t *run_json(const dcps_result_run *run)
 {
     const dcps_curve_point *last = run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
     bool known = run->measured;
-    return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}", "algorithm",
-                     run->algorithm, "workers", (json_int_t)run->workers, "seed", (json_int_t)run->seed, "epochs",
-                     count_or_null(known, run->epochs), "updates", count_or_null(known, run->updates), "samples",
-                     count_or_null(known, run->samples), "seconds", real_or_null(run->seconds), "samples_per_second",
-                     real_or_null(run->samples_per_second), "speedup", real_or_null(run->speedup), "train_loss",
-                     real_or_null(dcps_result_train_loss(run)), "metrics", metrics_json(last), "staleness",
-                     staleness_json(&run->staleness), "curve", curve_json(run), "failure",
-                     run->failed ? json_string(run->failure) : NULL);
+    json_t *object = json_pack(
+        "{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}", "algorithm", run->algorithm,
+        "workers", (json_int_t)run->workers, "seed", (json_int_t)run->seed, "epochs", count_or_null(known, run->epochs),
+        "updates", count_or_null(known, run->updates), "samples", count_or_null(known, run->samples), "seconds",
+        real_or_null(run->seconds), "samples_per_second", real_or_null(run->samples_per_second), "speedup",
+        real_or_null(run->speedup), "train_loss", real_or_null(dcps_result_train_loss(run)), "metrics",
+        metrics_json(last), "staleness", staleness_json(run), "curve", curve_json(run), "failure",
+        run->failed ? json_string(run->failure) : NULL);
+    return with_details(run, object);
 }
 
 static json_t *runs_json(const dcps_results *results)

@@ -225,6 +225,7 @@ json_t *dcps_run_settings_json(const dcps_options *options)
     add_pair(array, "servers", number);
     (void)snprintf(number, sizeof(number), "%" PRId64, dcps_options_integer(options, "shards"));
     add_pair(array, "shards", number);
+    add_pair(array, "groups", dcps_options_text(options, "groups"));
     (void)snprintf(number, sizeof(number), "%" PRId64, dcps_options_integer(options, "seed"));
     add_pair(array, "first seed", number);
     for (size_t i = 0; dcps_server_pass_through[i] != NULL; i++) {

@@ -154,3 +154,27 @@ const char *dcps_format_duration(double seconds, char *out, size_t capacity)
     }
     return out;
 }
+
+/* The digits behind the point that make three in all. */
+static int digits_behind(double value)
+{
+    return value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+}
+
+const char *dcps_format_span(double seconds, char *out, size_t capacity)
+{
+    double micros = seconds * 1e6;
+    if (!isfinite(seconds) || seconds >= 59.5 || seconds < 0.0) {
+        return dcps_format_duration(seconds, out, capacity);
+    }
+    if (micros < 0.5) {
+        (void)snprintf(out, capacity, "0");
+    } else if (micros < 999.5) {
+        (void)snprintf(out, capacity, "%.0f µs", micros);
+    } else if (micros < 999500.0) {
+        (void)snprintf(out, capacity, "%.*f ms", digits_behind(micros / 1e3), micros / 1e3);
+    } else {
+        (void)snprintf(out, capacity, "%.*f s", digits_behind(seconds), seconds);
+    }
+    return out;
+}

@@ -7,7 +7,7 @@
 
 #include "dcps/status.h"
 
-#define DCPS_TABLE_MAX_COLUMNS 12u
+#define DCPS_TABLE_MAX_COLUMNS 16u
 
 typedef enum dcps_align { DCPS_ALIGN_LEFT = 1, DCPS_ALIGN_RIGHT } dcps_align;
 
@@ -27,5 +27,7 @@ DCPS_MUST_CHECK dcps_status dcps_table_print(const dcps_table *table, FILE *out)
 const char *dcps_format_count(double value, char *out, size_t capacity);
 /* "7.3 s", "2:05", "1:02:05"; "–" when not finite or negative. Returns out. */
 const char *dcps_format_duration(double seconds, char *out, size_t capacity);
+/* "0", "350 µs", "1.2 ms", "2.05 s": a short time with three digits at most, long ones as dcps_format_duration has them; "–" when not finite or negative. Returns out. */
+const char *dcps_format_span(double seconds, char *out, size_t capacity);
 
 #endif
