@@ -33,6 +33,8 @@ typedef struct trial {
     double took_s;
 } trial;
 
+static const dcps_groups no_groups;
+
 static void remove_markers(const trial *self)
 {
     char died[sizeof(self->marker) + 8];
@@ -56,6 +58,7 @@ static void trial_init(trial *self, const char *server_mode, const char *worker_
     dcps_args_add(&self->evaluate, "--evaluate");
     dcps_args_append(&self->evaluate, &self->worker);
     self->config = (dcps_cluster_config){.title = "asgd@2",
+                                         .groups = &no_groups,
                                          .program_dir = getenv("DCPS_FAKE_DIR"),
                                          .servers = 1,
                                          .workers = 2,
@@ -135,6 +138,51 @@ START_TEST(test_good_run)
     ck_assert_double_eq(dcps_result_metric(&self.run, "test_error"), 0.25);
     ck_assert_str_eq(self.dataset, "toy");
     check_shown(&self, "asgd@2  ");
+    trial_fini(&self);
+}
+END_TEST
+
+/* The fake server tells of three workers in two answers; the third is none of ours. */
+START_TEST(test_details_and_groups)
+{
+    trial self;
+    dcps_groups groups;
+    trial_init(&self, "good", "good");
+    ck_assert_int_eq(dcps_groups_parse("slow:1:4.5", &groups), DCPS_OK);
+    self.config.groups = &groups;
+    trial_run(&self);
+    check_good(&self);
+    const dcps_result_details *details = &self.run.details;
+    ck_assert(self.run.details_known);
+    ck_assert_uint_eq(details->worker_count, 3);
+    ck_assert_uint_eq(details->shard_count, 1);
+    ck_assert_uint_eq(details->pushes.applied, 4);
+    ck_assert_uint_eq(details->staleness_count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        const dcps_result_worker *worker = &details->workers[i];
+        ck_assert_uint_eq(worker->worker, i);
+        ck_assert_uint_eq(worker->staleness.max, i);
+        ck_assert_uint_ge(worker->steps, 30); /* of the end, not of the beginning */
+        ck_assert_str_eq(worker->group, i == 1 ? "slow" : "rest");
+        ck_assert_uint_eq(worker->wait_ns.count, i < 2 ? 4 : 0);
+    }
+    ck_assert_double_eq(details->workers[0].wait_share, 0.25);
+    check_shown(&self, "worker 1 | slowed down by 4.5");
+    ck_assert_ptr_null(strstr(self.shown, "worker 0 | slowed"));
+    trial_fini(&self);
+}
+END_TEST
+
+/* A server that knows nothing of workers and shards costs neither time nor the other figures. */
+START_TEST(test_server_of_before)
+{
+    trial self;
+    trial_init(&self, "old", "good");
+    trial_run(&self);
+    check_good(&self);
+    ck_assert(!self.run.details_known);
+    ck_assert_uint_eq(self.run.details.worker_count, 0);
+    ck_assert_double_lt(self.took_s, 20.0);
     trial_fini(&self);
 }
 END_TEST
@@ -461,6 +509,8 @@ int main(void)
         return EXIT_FAILURE;
     }
     const TTest *const tests[] = {test_good_run,
+                                  test_details_and_groups,
+                                  test_server_of_before,
                                   test_several_servers_and_evaluation_beside,
                                   test_without_evaluation,
                                   test_dead_worker_is_started_again,

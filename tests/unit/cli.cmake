@@ -1,4 +1,4 @@
-foreach(module args evaluation groups process quote report results run_options run_spec screen stats supervisor table)
+foreach(module args details evaluation groups process quote report results run_options run_spec screen stats supervisor table worker_report)
   dcps_test(test_cli_${module} LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_${module}.c LINKS dcps_cli m)
 endforeach()
 dcps_test(test_profile LABELS unit SOURCES unit/test_profile.c support/tape_fixture.c LINKS dcps_cli)

@@ -101,9 +101,29 @@ START_TEST(test_durations)
 }
 END_TEST
 
+START_TEST(test_spans)
+{
+    static const struct {
+        double seconds;
+        const char *text;
+    } cases[] = {{0.0, "0"},           {4e-7, "0"},           {6e-7, "1 µs"},      {3.5e-4, "350 µs"},
+                 {9.994e-4, "999 µs"}, {9.996e-4, "1.00 ms"}, {0.0123, "12.3 ms"}, {0.4567, "457 ms"},
+                 {0.9996, "1.00 s"},   {2.05, "2.05 s"},      {59.4, "59.4 s"},    {60.0, "1:00"},
+                 {3725.0, "1:02:05"},  {-1.0, "–"},           {(double)NAN, "–"},  {(double)INFINITY, "–"}};
+    char text[32];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        ck_assert_str_eq(dcps_format_span(cases[i].seconds, text, sizeof(text)), cases[i].text);
+    }
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {test_columns_are_aligned, test_lost_cell_is_an_error,
-                                  test_unwritable_output_is_an_error, test_counts, test_durations};
+    const TTest *const tests[] = {test_spans,
+                                  test_columns_are_aligned,
+                                  test_lost_cell_is_an_error,
+                                  test_unwritable_output_is_an_error,
+                                  test_counts,
+                                  test_durations};
     return CHECK_MAIN("cli table", tests);
 }

@@ -54,6 +54,32 @@ static void fill_status(dcps_status_reply *reply, uint64_t age_ns, bool stuck)
     reply->state = trained_ns == TRAINING_NS ? DCPS_RUN_DONE : reply->state;
 }
 
+/* Three workers, two of them in one answer. Steps grow from answer to answer, so that a test can tell an early one from a late one. */
+static void add_statistics(dcps_status_reply *reply, const dcps_status_request *request, uint64_t answers)
+{
+    static const dcps_shard_statistics shard = {.updates = 12,
+                                                .pushes = {.applied = 4, .duplicates = 2},
+                                                .queue_max = 3,
+                                                .queue_mean = 1.5,
+                                                .backlog_mean = 2.0};
+    static dcps_worker_statistics workers[3];
+    reply->shard_count = 1;
+    reply->shards = &shard;
+    if (!request->workers)
+        return;
+    for (uint32_t i = 0; i < 3; i++) {
+        workers[i] = (dcps_worker_statistics){.worker = i, .steps = 10 * answers + i};
+        (void)snprintf(workers[i].name, sizeof(workers[i].name), "worker-%u", i);
+        dcps_histogram_add(&workers[i].staleness, i);
+    }
+    uint32_t first = request->first_worker < 3 ? request->first_worker : 3;
+    reply->has_workers = true;
+    reply->first_worker = request->first_worker;
+    reply->worker_count = 3 - first > 2 ? 2 : 3 - first;
+    reply->workers = &workers[first];
+    reply->next_worker = first + reply->worker_count < 3 ? first + reply->worker_count : 0;
+}
+
 /* In mode "patient" the training stops half-way until the marker is there. */
 static uint64_t age_of(uint64_t start_ns, const char *mode, const char *marker)
 {
@@ -65,6 +91,7 @@ static uint64_t age_of(uint64_t start_ns, const char *mode, const char *marker)
 static int serve(dcps_socket *socket, const char *mode, const char *marker, bool resumed)
 {
     uint64_t start_ns = dcps_clock_ns() - (resumed ? HALF_NS : 0);
+    uint64_t answers = 0;
     bool silent = strcmp(mode, "silent") == 0;
     while (!stopped || strcmp(mode, "deaf") == 0) {
         dcps_delivery delivery;
@@ -77,6 +104,8 @@ static int serve(dcps_socket *socket, const char *mode, const char *marker, bool
         while (dcps_socket_receive(socket, &delivery) == DCPS_OK) {
             dcps_message answer = {.type = DCPS_MESSAGE_STATUS_REPLY};
             fill_status(&answer.body.status_reply, age_ns, strcmp(mode, "stuck") == 0);
+            if (strcmp(mode, "old") != 0)
+                add_statistics(&answer.body.status_reply, &delivery.message.body.status, ++answers);
             if (!silent && dcps_socket_send(socket, &delivery.peer, &answer, NULL) != DCPS_OK)
                 (void)fprintf(stderr, "cannot answer\n");
             dcps_buffer_unref(&delivery.payload);

@@ -1,0 +1,121 @@
+"""One slow worker among equal ones, in real processes: what it does to staleness, waiting and losses, and where that shows."""
+import json
+import os
+import subprocess
+import unittest
+
+import cluster
+
+STEP_MS = 8
+FACTOR = 6
+BATCHES = 300  # an epoch
+
+
+class GroupsTest(cluster.ClusterTest):
+    model = cluster.paced(STEP_MS * cluster.PATIENCE, 64 * BATCHES)
+
+    def dcps(self, *arguments):
+        return subprocess.run([os.path.join(cluster.BIN, "dcps"), *map(str, arguments)], capture_output=True, text=True, timeout=120 * cluster.PATIENCE)
+
+    def run_with_a_slow_worker(self, algorithm, *flags):
+        """The run in results.json, its slow worker, the others, and what was printed."""
+        out = os.path.join(self.folder, algorithm)
+        done = self.dcps("run", *self.model, "--algorithm", algorithm, "--workers", 4, "--groups", "slow:1:%d" % FACTOR, "--batch-size", 64, "--epochs", 2,
+                         "--threads", 1, "--learning-rate", 0.001, "--out", out, *flags)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        with open(os.path.join(out, "results.json")) as file:
+            run = json.load(file)["runs"][0]
+        slow = [worker for worker in run["per_worker"] if worker["group"] == "slow"]
+        rest = [worker for worker in run["per_worker"] if worker["group"] == "rest"]
+        self.assertEqual((len(slow), len(rest)), (1, 3), run["per_worker"])
+        self.assertEqual(slow[0]["name"], "worker-3")
+        self.check_sums(run)
+        return run, slow[0], rest, done.stdout
+
+    def check_sums(self, run):
+        """What is counted in several places is the same in all."""
+        applied = run["pushes"]["applied"]
+        self.assertEqual(sum(count for _, count in run["staleness"]["histogram"]), applied)
+        self.assertEqual(sum(worker["pushes"]["applied"] for worker in run["per_worker"]), applied)
+        self.assertEqual(sum(shard["pushes"]["applied"] for shard in run["per_shard"]), applied)
+        for name in ("dropped", "dropped_stale", "dropped_round", "duplicates"):
+            self.assertEqual(sum(worker["pushes"][name] for worker in run["per_worker"]), run["pushes"][name], name)
+        self.assertEqual(run["pushes"]["dropped"], run["pushes"]["dropped_stale"] + run["pushes"]["dropped_round"])
+        self.assertEqual(max(worker["staleness"]["max"] for worker in run["per_worker"]), run["staleness"]["max"])
+
+    def test_asynchronous_runs_leave_the_slow_one_behind(self):
+        run, slow, rest, printed = self.run_with_a_slow_worker("asgd")
+        self.assertEqual(sum(worker["steps"] for worker in run["per_worker"]), run["updates"])
+        self.assertLess(2 * slow["steps"], min(worker["steps"] for worker in rest))
+        self.assertGreater(slow["staleness"]["mean"], 2 * max(worker["staleness"]["mean"] for worker in rest))
+        self.assertGreaterEqual(slow["staleness"]["max"], slow["staleness"]["p99"])
+        self.assertEqual(max(worker["held_seconds"]["p50"] for worker in run["per_worker"]), 0)  # nobody waits for anybody
+        for word in ("group", "waiting", "backlog", "slow"):
+            self.assertIn(word, printed)
+
+    def test_synchronous_runs_hold_the_fast_ones(self):
+        run, slow, rest, printed = self.run_with_a_slow_worker("ssgd")
+        self.assertEqual(run["staleness"]["max"], 0)
+        steps = [worker["steps"] for worker in run["per_worker"]]
+        self.assertLessEqual(max(steps) - min(steps), 4)  # but for the last batches, which abstaining workers leave to others
+        pause = (FACTOR - 1) * STEP_MS / 1000
+        for worker in rest:
+            self.assertGreater(worker["held_seconds"]["p50"], pause / 2)
+            self.assertGreater(worker["wait_seconds"]["p50"], pause / 2)  # the same, as the worker sees it
+            self.assertGreater(worker["wait_share"], slow["wait_share"])
+        self.assertLess(slow["held_seconds"]["p50"], min(worker["held_seconds"]["p50"] for worker in rest) / 2)
+        queues = [shard["queue"] for shard in run["per_shard"] if shard["pushes"]["applied"] > 0]
+        self.assertTrue(all(queue["max"] >= 3 and queue["now"] == 0 and queue["mean"] > 0.5 for queue in queues), queues)
+        self.assertIn("held mean", printed)
+
+    def test_late_gradients_are_counted_by_reason(self):
+        run, slow, rest, printed = self.run_with_a_slow_worker("ssgd", "--backup-workers", 1)
+        self.assertGreater(slow["pushes"]["dropped_round"], 0)
+        self.assertEqual(run["pushes"]["dropped_stale"], 0)
+        self.assertGreater(slow["dropped"], sum(worker["dropped"] for worker in rest))
+        self.assertIn("dropped", printed)
+        run, slow, rest, _ = self.run_with_a_slow_worker("ringmaster", "--max-staleness", 8)
+        self.assertGreater(slow["pushes"]["dropped_stale"], 0)
+        self.assertEqual(run["pushes"]["dropped_round"], 0)
+        self.assertLess(run["staleness"]["max"], 8)
+
+    def test_status_shows_workers_and_shards(self):
+        self.train_slowly(STEP_MS, 64 * BATCHES)
+        server = self.start_server("--workers", 2, "--shards", 2, "--algorithm", "ssgd", "--epochs", 1, "--batch-size", 64, "--block-params", 1024,
+                                   "--learning-rate", 0.001)
+        workers = [self.start_worker(server.address, "--name", "fast one"),
+                   self.start_worker(server.address, "--name", "slow one", "--slowdown", FACTOR)]
+        self.wait_samples(server.address, 64 * 20)
+        table = self.dcps("status", server.address)
+        self.assertEqual(table.returncode, 0, table.stderr)
+        for word in ("fast one", "slow one", "held mean", "queue max", "backlog"):
+            self.assertIn(word, table.stdout)
+        document = json.loads(self.dcps("status", "--json", server.address).stdout)
+        by_name = {worker["name"]: worker for worker in document["workers"]}
+        self.assertGreater(by_name["fast one"]["held_seconds"]["p50"], 2 * by_name["slow one"]["held_seconds"]["p50"])
+        self.assertGreater(by_name["slow one"]["steps"], 5)
+        shards = document["servers"][0]["shards"]
+        self.assertEqual([shard["shard"] for shard in shards], [0, 1])
+        self.assertGreater(min(shard["pushes"]["applied"] for shard in shards), 0)
+        self.train_fast()
+        for worker in workers:
+            self.wait_exit(worker, 60)
+        report = json.loads(workers[0].out)
+        self.assertEqual(report["wait"]["count"] > 0, True)
+        self.assertGreaterEqual(report["wait"]["max"], report["wait"]["p99"])
+
+    def test_wrong_groups_are_refused(self):
+        for arguments, text in [(["run", "--workers", 2, "--groups", "slow:3:4"], "3 workers are in groups, but asgd@2 has 2"),
+                                (["compare", "--runs", "asgd@4,sgd@1", "--groups", "slow:2:4"], "2 workers are in groups, but sgd@1 has 1"),
+                                (["run", "--groups", "slow:1:0.5"], "factor"), (["compare", "--groups", "slow"], "NAME:WORKERS:FACTOR")]:
+            done = self.dcps(*arguments)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(text, done.stderr)
+        for factor in ("0.9", "-1", "nan", "x"):
+            worker = self.start("refused", "dcps-worker", "--servers", "127.0.0.1:1", *self.model, "--slowdown", factor)
+            self.wait_exit(worker, 20, 2)
+            self.assertIn("slowdown", worker.err)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
