@@ -30,25 +30,39 @@ void dcps_report_put_json(const char *json, FILE *out)
     (void)put_piece(json, strlen(json), out);
 }
 
-/* Copies the page, with the three marked places filled. */
+static bool put_bytes(const unsigned char *bytes, size_t length, FILE *out)
+{
+    return fwrite(bytes, 1, length, out) == length;
+}
+
+/* What stands in the place of a mark. */
+static bool put_part(size_t mark, json_t *data, FILE *out)
+{
+    switch (mark) {
+    case 0:
+        return put_bytes(dcps_report_css, dcps_report_css_bytes, out);
+    case 1:
+        return json_dump_callback(data, put_piece, out, DCPS_REPORT_DUMP_FLAGS) == 0;
+    case 2:
+        return put_bytes(dcps_report_js, dcps_report_js_bytes, out);
+    default:
+        return put_bytes(dcps_report_details, dcps_report_details_bytes, out);
+    }
+}
+
+/* Copies the page, with the marked places filled. */
 static bool put_page(json_t *data, FILE *out)
 {
-    static const char *const marks[] = {"<!-- style -->", "<!-- data -->", "<!-- script -->"};
+    static const char *const marks[] = {"<!-- style -->", "<!-- data -->", "<!-- script -->", "<!-- details -->"};
     const char *rest = (const char *)dcps_report_html;
     bool good = true;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
         const char *mark = strstr(rest, marks[i]);
         if (mark == NULL) {
             return false;
         }
         good = fwrite(rest, 1, (size_t)(mark - rest), out) == (size_t)(mark - rest) && good;
-        if (i == 0) {
-            good = fwrite(dcps_report_css, 1, dcps_report_css_bytes, out) == dcps_report_css_bytes && good;
-        } else if (i == 1) {
-            good = json_dump_callback(data, put_piece, out, DCPS_REPORT_DUMP_FLAGS) == 0 && good;
-        } else {
-            good = fwrite(dcps_report_js, 1, dcps_report_js_bytes, out) == dcps_report_js_bytes && good;
-        }
+        good = put_part(i, data, out) && good;
         rest = mark + strlen(marks[i]);
     }
     return fputs(rest, out) != EOF && good;

@@ -11,5 +11,7 @@ extern const unsigned char dcps_report_css[];
 extern const size_t dcps_report_css_bytes;
 extern const unsigned char dcps_report_js[];
 extern const size_t dcps_report_js_bytes;
+extern const unsigned char dcps_report_details[];
+extern const size_t dcps_report_details_bytes;
 
 #endif

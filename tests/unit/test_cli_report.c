@@ -74,6 +74,8 @@ START_TEST(test_page)
     ck_assert_ptr_nonnull(strstr(text, "drawCharts"));
     ck_assert_ptr_null(strstr(text, "<!-- style -->"));
     ck_assert_ptr_null(strstr(text, "<!-- script -->"));
+    ck_assert_ptr_null(strstr(text, "<!-- details -->"));
+    ck_assert_ptr_nonnull(strstr(text, "drawStaleness"));
     ck_assert_str_eq(text + strlen(text) - 8, "</html>\n");
     free(data);
     json_decref(settings);

@@ -1,0 +1,80 @@
+'use strict';
+/* The insides of each run: how stale gradients were, and what workers and shards went through. */
+(() => {
+  const runs = JSON.parse(document.getElementById('data').textContent).results.runs.filter((run) => run.per_worker && run.per_worker.length);
+  const known = (value) => typeof value === 'number' && Number.isFinite(value);
+  const fixed = (value, digits) => known(value) ? value.toFixed(digits) : '–';
+  const count = (value) => known(value) ? Math.round(value).toLocaleString('en-US') : '–';
+  const share = (value) => known(value) ? (100 * value).toFixed(0) + ' %' : '–';
+  const time = (seconds) => {
+    if (!known(seconds)) return '–';
+    if (seconds < 5e-7) return '0';
+    return seconds < 9.995e-4 ? (1e6 * seconds).toFixed(0) + ' µs' : seconds < 0.9995 ? (1e3 * seconds).toPrecision(3) + ' ms' : seconds.toPrecision(3) + ' s';
+  };
+  const WORKERS = [
+    ['worker', (w) => w.name || String(w.worker)], ['group', (w) => w.group], ['steps', (w) => count(w.steps)],
+    ['staleness', (w) => fixed(w.staleness.mean, 2)], ['p99', (w) => count(w.staleness.p99)], ['max', (w) => count(w.staleness.max)],
+    ['waiting', (w) => share(w.wait_share)], ['wait p50', (w) => time(w.wait_seconds.p50)], ['wait p99', (w) => time(w.wait_seconds.p99)],
+    ['held mean', (w) => time(w.held_seconds.mean)], ['held p99', (w) => time(w.held_seconds.p99)], ['dropped', (w) => count(w.dropped)]];
+  const SHARDS = [
+    ['shard', (s) => String(s.shard)], ['updates', (s) => count(s.updates)], ['staleness', (s) => fixed(s.staleness.mean, 2)],
+    ['p99', (s) => count(s.staleness.p99)], ['held mean', (s) => time(s.held_seconds.mean)], ['held p99', (s) => time(s.held_seconds.p99)],
+    ['queue', (s) => fixed(s.queue.mean, 1)], ['queue max', (s) => count(s.queue.max)], ['backlog', (s) => fixed(s.backlog.mean, 1)],
+    ['backlog max', (s) => count(s.backlog.max)], ['dropped', (s) => count(s.pushes.dropped)]];
+  const MOST_BARS = 64;
+
+  function element(tag, parent, text, attributes) {
+    const made = document.createElement(tag);
+    if (text !== undefined) made.textContent = text;
+    for (const [name, value] of Object.entries(attributes || {})) made.setAttribute(name, value);
+    parent.append(made);
+    return made;
+  }
+
+  function drawTable(parent, columns, rows) {
+    const table = element('table', element('div', parent, undefined, { class: 'scroll' }));
+    const head = element('tr', element('thead', table));
+    for (const [label] of columns) element('th', head, label, { scope: 'col' });
+    const body = element('tbody', table);
+    for (const one of rows) {
+      const row = element('tr', body);
+      for (const [, show] of columns) element('td', row, show(one));
+    }
+  }
+
+  /* A bar for each staleness up to that which few gradients exceed; the last one for these, too. */
+  function bars(histogram) {
+    const total = histogram.reduce((sum, [, pushes]) => sum + pushes, 0);
+    let below = 0;
+    const [last] = histogram.find(([, pushes]) => (below += pushes) >= 0.995 * total);
+    const counts = new Array(Math.min(last + 2, MOST_BARS)).fill(0);
+    for (const [staleness, pushes] of histogram) counts[Math.min(staleness, counts.length - 1)] += pushes;
+    return counts;
+  }
+
+  function drawStaleness(parent, histogram) {
+    if (!histogram || !histogram.length) return;
+    const counts = bars(histogram);
+    const most = Math.max(...counts);
+    const total = counts.reduce((sum, pushes) => sum + pushes, 0);
+    const beyond = histogram[histogram.length - 1][0] >= counts.length;
+    const chart = element('div', parent, undefined, { class: 'bars', role: 'img', 'aria-label': 'staleness of the gradients applied' });
+    counts.forEach((pushes, staleness) => {
+      const label = `${staleness}${beyond && staleness === counts.length - 1 ? ' or more' : ''}: ${count(pushes)} (${share(pushes / total)})`;
+      element('i', chart, undefined, { style: `height: ${(100 * pushes / most).toFixed(2)}%`, title: label });
+    });
+    element('p', parent, `Gradients applied by staleness, from 0 to ${counts.length - 1}${beyond ? ' and more' : ''}.`, { class: 'note' });
+  }
+
+  function drawRun(parent, run) {
+    const inside = element('details', parent);
+    element('summary', inside, `${run.algorithm}@${run.workers}, seed ${run.seed}`);
+    drawStaleness(inside, run.staleness.histogram);
+    drawTable(inside, WORKERS, run.per_worker);
+    drawTable(inside, SHARDS, run.per_shard);
+  }
+
+  const section = document.getElementById('details');
+  section.hidden = runs.length === 0;
+  for (const run of runs) drawRun(section, run);
+})();
