@@ -109,7 +109,9 @@ static void end_round(dcps_watched *watched)
 static void keep_workers(dcps_watched *watched, const dcps_status_reply *reply)
 {
     dcps_status status = DCPS_OK;
-    if (!watched->asked_workers || (reply->has_workers && reply->first_worker != watched->next_worker)) {
+    bool others = reply->has_workers ? reply->first_worker != watched->next_worker
+                                     : watched->view.workers.count > 0; /* to a question of before */
+    if (!watched->asked_workers || others) {
         return;
     }
     for (uint32_t i = 0; status == DCPS_OK && i < reply->worker_count; i++) {
@@ -142,6 +144,7 @@ static void keep_status(dcps_watched *watched, const dcps_status_reply *reply)
     keep_workers(watched, reply);
     view->status.shard_count = shards;
     view->status.shards = view->shards;
+    view->status.held_ns = NULL; /* shards have theirs */
     view->status.worker_count = 0;
     view->status.workers = NULL;
     view->status.staleness = view->staleness;

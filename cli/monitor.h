@@ -15,10 +15,11 @@ typedef struct dcps_monitor dcps_monitor;
 
 /* The latest answer of one server. */
 typedef struct dcps_server_view {
-    bool known;               /* it has answered at least once */
-    uint64_t heard_ns;        /* when last; the monitor's start before the first answer */
-    uint64_t answers;         /* so far */
-    dcps_status_reply status; /* .staleness, .shards and .algorithm point into this view; it has no .workers */
+    bool known;        /* it has answered at least once */
+    uint64_t heard_ns; /* when last; the monitor's start before the first answer */
+    uint64_t answers;  /* so far */
+    dcps_status_reply
+        status; /* .staleness, .shards and .algorithm point into this view; it has neither .workers nor .held_ns */
     uint64_t staleness[DCPS_STALENESS_BUCKETS];
     dcps_shard_statistics shards[DCPS_MAX_SHARDS];
     dcps_worker_table workers; /* as last told of, which is now and then */

@@ -188,9 +188,9 @@ typedef struct dcps_status_reply {
     uint32_t staleness_count; /* entries of the histogram below: index τ, last one "or more"; trailing zeros left out */
     const uint64_t *staleness; /* over all blocks of the server */
     const char *algorithm;
-    uint64_t dropped_round; /* of the pushes dropped, those after their round had closed */
-    dcps_histogram held_ns; /* over all shards of the server */
-    uint32_t shard_count;   /* of the server, ascending; 0: it does not tell */
+    uint64_t dropped_round;        /* of the pushes dropped, those after their round had closed */
+    const dcps_histogram *held_ns; /* over all shards of the server; NULL: nothing was counted */
+    uint32_t shard_count;          /* of the server, ascending; 0: it does not tell */
     const dcps_shard_statistics *shards;
     bool has_workers; /* asked for; the four below are 0 otherwise */
     uint32_t first_worker;

@@ -181,7 +181,7 @@ dcps_status dcps_wire_put_status_reply(const dcps_status_reply *from, char *algo
     *message = (Dcps__StatusReply)DCPS__STATUS_REPLY__INIT;
     put_counters(message, from);
     message->algorithm = algorithm;
-    message->held_ns = put_histogram(&packed->held_ns, &from->held_ns);
+    message->held_ns = from->held_ns == NULL ? NULL : put_histogram(&packed->held_ns, from->held_ns);
     message->n_shards = from->shard_count;
     message->shards = packed->shard_list;
     for (uint32_t i = 0; i < from->shard_count; i++) {
@@ -413,11 +413,21 @@ static void take_counters(const Dcps__StatusReply *from, dcps_status_reply *repl
                                  .algorithm = from->algorithm};
 }
 
+static dcps_status take_held(const Dcps__StatusReply *from, dcps_arena *arena, dcps_status_reply *reply)
+{
+    dcps_histogram *held = from->held_ns == NULL ? NULL : dcps_arena_take(arena, 1, sizeof *held);
+    if (from->held_ns != NULL && held == NULL) {
+        return dcps_fail(DCPS_LIMIT, "STATUS_REPLY: too large to decode");
+    }
+    reply->held_ns = held;
+    return held == NULL ? DCPS_OK : take_histogram("held_ns", from->held_ns, held);
+}
+
 dcps_status dcps_wire_take_status_reply(const Dcps__StatusReply *from, dcps_arena *arena, dcps_status_reply *reply)
 {
     DCPS_WIRE_CHECK(check_counters(from));
     take_counters(from, reply);
-    DCPS_WIRE_CHECK(take_histogram("held_ns", from->held_ns, &reply->held_ns));
+    DCPS_WIRE_CHECK(take_held(from, arena, reply));
     DCPS_WIRE_CHECK(take_shards(from, arena, reply));
     return take_workers(from, arena, reply);
 }

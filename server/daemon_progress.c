@@ -18,7 +18,7 @@ static double mean_staleness(const dcps_status_reply *status)
 /* How long answers waited for others, in milliseconds. */
 static double mean_held_ms(const dcps_status_reply *status)
 {
-    const dcps_histogram *held = &status->held_ns;
+    const dcps_histogram *held = status->held_ns;
     return held->count > 0 ? (double)held->sum / (double)held->count / (double)DCPS_NS_PER_MS : 0;
 }
 

@@ -47,7 +47,7 @@ static void add_shards(const dcps_status_sources *sources, dcps_status_storage *
         for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
             storage->staleness[bucket] += shard->stats.staleness[bucket];
         }
-        dcps_histogram_merge(&reply->held_ns, &shard->stats.held_ns);
+        dcps_histogram_merge(&storage->held_ns, &shard->stats.held_ns);
         describe_shard(sources, i, &storage->shards[i]);
         if (sources->partition != NULL && owned_blocks(sources->partition, config->index * config->shards + i) > 0) {
             reply->snapshots =
@@ -97,8 +97,10 @@ void dcps_status_build(const dcps_status_sources *sources, dcps_status_storage *
                                  .rejected_messages = sources->control.rejected + sources->control_malformed,
                                  .algorithm = config->algorithm.name};
     memset(storage->staleness, 0, sizeof(storage->staleness));
+    storage->held_ns = (dcps_histogram){.count = 0};
     add_progress(sources, reply);
     add_shards(sources, storage, reply);
+    reply->held_ns = &storage->held_ns;
     reply->shards = storage->shards;
     reply->shard_count = config->shards;
     reply->staleness = storage->staleness;

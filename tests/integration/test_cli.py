@@ -72,7 +72,7 @@ class CliTest(cluster.ClusterTest):
         self.assertNotIn("asgd@2", done.stdout + done.stderr)
 
     def test_every_flag_of_a_run_is_known_to_servers(self):
-        ours = {"model", "model-opt", "data", "device", "threads", "max-restarts", "stall-timeout", "evaluate", "out", "config",
+        ours = {"model", "model-opt", "data", "device", "threads", "groups", "max-restarts", "stall-timeout", "evaluate", "out", "config",
                 "print-config", "help", "version"}
         flags = set(re.findall(r"^  --([a-z-]+)", self.dcps("run", "--help").stdout, re.M)) - ours
         help_text = subprocess.run([os.path.join(cluster.BIN, "dcps-server"), "--help"], capture_output=True, text=True).stdout
@@ -100,6 +100,10 @@ class CliTest(cluster.ClusterTest):
         self.assertEqual(len(run["curve"]), 2)
         self.assertLess(run["metrics"]["test_error"], 0.5)  # 0.9 untrained
         self.assertIn("%.2f %%" % (100 * run["metrics"]["test_error"]), done.stdout)
+        self.assertEqual([shard["shard"] for shard in run["per_shard"]], [0, 1, 2, 3])
+        self.assertEqual([worker["group"] for worker in run["per_worker"]], ["rest", "rest"])
+        self.assertEqual(sum(worker["pushes"]["applied"] for worker in run["per_worker"]), run["pushes"]["applied"])  # over both servers
+        self.assertEqual(sum(worker["steps"] for worker in run["per_worker"]), run["updates"])
         with open(os.path.join(out, "report.html"), encoding="utf-8") as file:
             page = file.read()
         data = json.loads(page.split('id="data">')[1].split("</script>")[0])

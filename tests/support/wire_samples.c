@@ -71,6 +71,8 @@ static const dcps_worker_statistics workers[] = {
     {.worker = 1022},
 };
 
+static const dcps_histogram held = {.count = 3, .sum = 9, .max = 4, .buckets = {[2] = 2, [4] = 1}};
+
 static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
     {.message = {.type = DCPS_MESSAGE_HELLO,
                  .body.hello = {.role = DCPS_ROLE_OBSERVER,
@@ -141,7 +143,7 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
                                        .staleness = staleness,
                                        .algorithm = "asgd",
                                        .dropped_round = 116,
-                                       .held_ns = {.count = 3, .sum = 9, .max = 4, .buckets = {[2] = 2, [4] = 1}},
+                                       .held_ns = &held,
                                        .shard_count = sizeof(shards) / sizeof(shards[0]),
                                        .shards = shards,
                                        .has_workers = true,

@@ -91,8 +91,8 @@ START_TEST(counters_are_summed_and_progress_is_that_of_the_first_block)
     ck_assert_uint_eq(reply.staleness[0], 12);
     ck_assert_uint_eq(reply.staleness[3], 8);
     ck_assert_uint_eq(reply.dropped_round, 4 + 5 + 6);
-    ck_assert_uint_eq(reply.held_ns.count, 3);
-    ck_assert_uint_eq(reply.held_ns.sum, 60);
+    ck_assert_uint_eq(reply.held_ns->count, 3);
+    ck_assert_uint_eq(reply.held_ns->sum, 60);
     ck_assert(!reply.has_workers);
 }
 END_TEST
