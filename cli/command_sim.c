@@ -80,6 +80,7 @@ static dcps_status print_json(const dcps_results *results)
 static dcps_status conclude(dcps_simulation *sim)
 {
     sim->job.results.virtual_time = true;
+    sim->job.show_details = true;
     dcps_screen_clear(&sim->job.screen);
     return sim->json ? print_json(&sim->job.results) : dcps_job_conclude(&sim->job);
 }

@@ -156,7 +156,13 @@ dcps_status dcps_details_print_workers(const dcps_result_worker *workers, uint32
 
 /* ---- shards ---- */
 
-static void add_shard(dcps_table *table, const dcps_shard_statistics *shard, bool dropped)
+/* Which columns the shards need. */
+typedef struct dcps_shard_columns {
+    bool backlog; /* they have sockets */
+    bool dropped;
+} dcps_shard_columns;
+
+static void add_shard(dcps_table *table, const dcps_shard_columns *columns, const dcps_shard_statistics *shard)
 {
     bool stale = shard->staleness.count > 0;
     bool held = shard->held_ns.count > 0;
@@ -169,33 +175,40 @@ static void add_shard(dcps_table *table, const dcps_shard_statistics *shard, boo
     cell_ns(table, held, (double)shard->held_ns.p99);
     cell_real(table, shard->queue_mean, 1);
     cell_count(table, true, shard->queue_max);
-    cell_real(table, shard->backlog_mean, 1);
-    cell_count(table, backlog, shard->backlog_max);
-    if (dropped) {
+    if (columns->backlog) {
+        cell_real(table, shard->backlog_mean, 1);
+        cell_count(table, backlog, shard->backlog_max);
+    }
+    if (columns->dropped) {
         cell_count(table, true, dropped_of(&shard->pushes));
     }
 }
 
 dcps_status dcps_details_print_shards(const dcps_shard_statistics *shards, uint32_t count, FILE *out)
 {
-    static const char *const headings[] = {"shard",    "updates", "staleness", "p99",     "held mean",
-                                           "held p99", "queue",   "queue max", "backlog", "backlog max"};
+    static const char *const always[] = {"shard",     "updates",  "staleness", "p99",
+                                         "held mean", "held p99", "queue",     "queue max"};
+    static const char *const backlog[] = {"backlog", "backlog max"};
     dcps_table *table = NULL;
     dcps_status status = dcps_table_create(&table);
     if (status != DCPS_OK) {
         return status;
     }
-    bool dropped = false;
+    dcps_shard_columns columns = {.backlog = false};
     for (uint32_t i = 0; i < count; i++) {
-        dropped = dropped || dropped_of(&shards[i].pushes) > 0;
+        columns.backlog = columns.backlog || isfinite(shards[i].backlog_mean);
+        columns.dropped = columns.dropped || dropped_of(&shards[i].pushes) > 0;
     }
-    right_columns(table, headings, sizeof(headings) / sizeof(headings[0]));
-    if (dropped) {
+    right_columns(table, always, sizeof(always) / sizeof(always[0]));
+    if (columns.backlog) {
+        right_columns(table, backlog, sizeof(backlog) / sizeof(backlog[0]));
+    }
+    if (columns.dropped) {
         dcps_table_column(table, "dropped", DCPS_ALIGN_RIGHT);
     }
     uint32_t shown = count < DCPS_MOST_ROWS ? count : DCPS_MOST_ROWS;
     for (uint32_t i = 0; i < shown; i++) {
-        add_shard(table, &shards[i], dropped);
+        add_shard(table, &columns, &shards[i]);
     }
     return finish(table, shown, count, out);
 }

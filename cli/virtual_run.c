@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/options.h"
 #include "cli/args.h"
+#include "cli/job.h"
 #include "cli/programs.h"
 #include "cli/run_options.h"
 #include "server/config.h"
@@ -28,6 +30,8 @@ typedef struct virtual_run {
     dcps_gradients *gradients; /* NULL: timing only */
     dcps_layout *layout;       /* of timing only */
     dcps_world_config world;
+    dcps_groups groups;
+    double *slowdowns; /* of the workers */
     uint64_t total_samples;
     uint64_t told_ns;
     dcps_result_run *result;
@@ -75,6 +79,25 @@ static dcps_status read_stops(const char *text, dcps_world_config *world)
     return DCPS_OK;
 }
 
+static dcps_status read_groups(virtual_run *self)
+{
+    uint32_t workers = self->world.workers;
+    dcps_status status = dcps_job_groups(self->config->options, self->config->spec, 1, &self->groups);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    self->slowdowns = dcps_alloc(workers, sizeof(*self->slowdowns));
+    if (self->slowdowns == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for %" PRIu32 " workers", workers);
+    }
+    for (uint32_t i = 0; i < workers; i++) {
+        const dcps_group *group = dcps_groups_find(&self->groups, i, workers);
+        self->slowdowns[i] = group == NULL ? 1.0 : group->factor;
+    }
+    self->world.slowdowns = self->slowdowns;
+    return DCPS_OK;
+}
+
 /* The cluster: machines and network. */
 static dcps_status read_cluster(virtual_run *self)
 {
@@ -87,7 +110,10 @@ static dcps_status read_cluster(virtual_run *self)
     world->params_per_second = dcps_options_real(options, "update-rate");
     dcps_status status =
         dcps_step_times_parse("--step-time", dcps_options_text(options, "step-time"), &world->step_times);
-    return status == DCPS_OK && stops != NULL ? read_stops(stops, world) : status;
+    if (status == DCPS_OK && stops != NULL) {
+        status = read_stops(stops, world);
+    }
+    return status == DCPS_OK ? read_groups(self) : status;
 }
 
 static void take_server_settings(virtual_run *self)
@@ -204,6 +230,25 @@ static bool tell(void *context, uint64_t samples, uint64_t now_ns)
                                                         (double)now_ns / (double)DCPS_NS_PER_S);
 }
 
+/* Of a worker that several processes were in turn, the last one's waiting. */
+static dcps_status note_details(const virtual_run *self, const dcps_world_outcome *outcome)
+{
+    dcps_result_run *run = self->result;
+    dcps_status status = dcps_result_details_keep(&run->details, outcome->statistics, outcome->staleness, &self->groups,
+                                                  self->world.workers);
+    run->details_known = status == DCPS_OK;
+    for (uint32_t i = 0; status == DCPS_OK && i < outcome->processes; i++) {
+        const dcps_world_wait *wait = &outcome->waits[i];
+        dcps_summary summary;
+        dcps_histogram_summarise(&wait->wait_ns, &summary);
+        if (summary.count > 0 && wait->trained_ns > 0) {
+            dcps_result_details_set_wait(&run->details, wait->worker, &summary,
+                                         (double)wait->wait_ns.sum / (double)wait->trained_ns);
+        }
+    }
+    return status;
+}
+
 static void note_outcome(const virtual_run *self, const dcps_world_outcome *outcome)
 {
     dcps_result_run *run = self->result;
@@ -240,6 +285,9 @@ static dcps_status simulate(virtual_run *self)
     }
     if (status == DCPS_OK) {
         note_outcome(self, &outcome);
+        status = note_details(self, &outcome);
+    }
+    if (status == DCPS_OK) {
         status = note_divergence(self, &outcome);
     }
     if (status == DCPS_OK && outcome.stopped) {
@@ -271,5 +319,6 @@ dcps_status dcps_virtual_run(const dcps_virtual_run_config *config, dcps_result_
     dcps_layout_destroy(&self.layout);
     dcps_assignments_fini(&self.assignments);
     dcps_options_destroy(&self.server_options);
+    dcps_free(self.slowdowns);
     return status;
 }

@@ -107,10 +107,22 @@ void dcps_sim_client_start(dcps_sim_client *client)
     }
 }
 
+void dcps_sim_client_report(const dcps_sim_client *client)
+{
+    dcps_world *world = client->world;
+    bool running = client->phase != DCPS_CLIENT_ABSENT && client->phase != DCPS_CLIENT_ENDED;
+    if (running && client->began) {
+        world->waits[client->process].trained_ns = world->now_ns - client->began_ns;
+    }
+}
+
 static void end(dcps_sim_client *client)
 {
     if (client->world->cores != NULL) {
         dcps_cores_end(client->world->cores, client->process, client->world->now_ns);
+    }
+    if (client != dcps_world_observer(client->world)) {
+        dcps_sim_client_report(client);
     }
     client->phase = DCPS_CLIENT_ENDED;
     dcps_client_core_destroy(&client->core);
@@ -139,6 +151,8 @@ static void push_all(dcps_sim_client *client, uint32_t samples, float loss)
         dcps_client_core_push(client->core, block, samples, loss, client->world->now_ns);
     }
     client->phase = DCPS_CLIENT_WAITING;
+    client->waits = true;
+    client->waits_since_ns = client->world->now_ns;
 }
 
 static bool all_finite(const float *values, uint64_t count)
@@ -255,10 +269,25 @@ static void count_acknowledged(dcps_sim_client *client)
     client->pushed = false;
 }
 
+/* As the trainer counts: the wait for the first weights is none. */
+static void count_wait(dcps_sim_client *client)
+{
+    uint64_t now_ns = client->world->now_ns;
+    dcps_world_wait *wait = &client->world->waits[client->process];
+    if (client->waits) {
+        dcps_histogram_add(&wait->wait_ns, now_ns - client->waits_since_ns);
+    }
+    client->waits = false;
+    client->began_ns = client->began ? client->began_ns : now_ns;
+    client->began = true;
+    wait->worker = dcps_client_core_welcome(client->core)->session.worker;
+}
+
 static void follow(dcps_sim_client *client, dcps_ticket ticket)
 {
     dcps_world *world = client->world;
     count_acknowledged(client);
+    count_wait(client);
     if (ticket.kind == DCPS_TICKET_BATCH) {
         begin_step(client, ticket.number);
     } else if (ticket.kind == DCPS_TICKET_ABSTAIN) {

@@ -150,12 +150,45 @@ void dcps_sim_server_start(dcps_sim_server *server)
     server->up = true;
 }
 
+/* What a shard counted of workers in a life that ends is kept. */
+static void add_workers(dcps_world *world, const dcps_shard *shard)
+{
+    dcps_status status = DCPS_OK;
+    for (uint32_t i = 0; status == DCPS_OK && i < dcps_shard_worker_capacity(shard); i++) {
+        const dcps_worker_statistics *worker = dcps_shard_worker(shard, i);
+        if (worker->held_ns.count + worker->pushes.applied + worker->pushes.duplicates > 0) {
+            status = dcps_worker_table_add(&world->statistics.workers, worker);
+        }
+    }
+    if (status != DCPS_OK) {
+        dcps_world_fail(world, status);
+    }
+}
+
+/* Shards as they are when the run ends. */
+static void report_shards(dcps_sim_server *server)
+{
+    dcps_world *world = server->world;
+    uint32_t shards = world->config.shards_per_server;
+    for (uint32_t i = 0; i < shards && server->shards[i] != NULL; i++) {
+        dcps_shard_stats stats;
+        dcps_shard_statistics statistics;
+        dcps_shard_stats_get(server->shards[i], &stats);
+        dcps_shard_stats_describe(&stats, server->index * shards + i, &statistics);
+        dcps_status status = dcps_run_statistics_add_shard(&world->statistics, &statistics);
+        if (status != DCPS_OK) {
+            dcps_world_fail(world, status);
+        }
+    }
+}
+
 /* Counters of a life that ends are kept. */
 static void add_stats(dcps_sim_server *server)
 {
     for (uint32_t i = 0; i < server->world->config.shards_per_server && server->shards[i] != NULL; i++) {
         dcps_shard_stats stats;
         dcps_shard_stats_get(server->shards[i], &stats);
+        add_workers(server->world, server->shards[i]);
         server->past.pushes_applied += stats.pushes_applied;
         server->past.pushes_dropped += stats.pushes_dropped;
         server->past.duplicates_ignored += stats.duplicates_ignored;
@@ -242,6 +275,7 @@ void dcps_sim_server_report(dcps_sim_server *server)
 {
     dcps_world *world = server->world;
     add_stats(server);
+    report_shards(server);
     world->outcome.pushes_applied += server->past.pushes_applied;
     world->outcome.pushes_dropped += server->past.pushes_dropped;
     world->outcome.duplicates_ignored += server->past.duplicates_ignored;

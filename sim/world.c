@@ -170,8 +170,9 @@ static dcps_status make_vectors(dcps_world *world)
     world->versions = dcps_alloc(blocks, sizeof(*world->versions));
     world->samples = dcps_alloc(blocks, sizeof(*world->samples));
     world->pushes = dcps_alloc((size_t)world->process_capacity * blocks, sizeof(*world->pushes));
-    bool complete =
-        world->weights != NULL && world->versions != NULL && world->samples != NULL && world->pushes != NULL;
+    world->waits = dcps_alloc(world->process_capacity, sizeof(*world->waits));
+    bool complete = world->weights != NULL && world->versions != NULL && world->samples != NULL &&
+                    world->pushes != NULL && world->waits != NULL;
     return complete ? DCPS_OK : dcps_fail(DCPS_NO_MEMORY, "no memory for a simulated world");
 }
 
@@ -286,6 +287,11 @@ static void report(dcps_world *world)
     outcome->versions = world->versions;
     outcome->samples = world->samples;
     outcome->pushes = world->pushes;
+    for (uint32_t i = 0; i < world->processes; i++) {
+        dcps_sim_client_report(&world->clients[i]);
+    }
+    outcome->waits = world->waits;
+    outcome->statistics = &world->statistics;
 }
 
 dcps_status dcps_world_run(dcps_world *world, dcps_world_outcome *outcome)
@@ -328,6 +334,8 @@ void dcps_world_destroy(dcps_world **world)
     dcps_free(old->versions);
     dcps_free(old->samples);
     dcps_free(old->pushes);
+    dcps_free(old->waits);
+    dcps_run_statistics_fini(&old->statistics);
     dcps_free(old);
     *world = NULL;
 }

@@ -8,6 +8,7 @@
 
 #include "proto/limits.h"
 #include "proto/message.h"
+#include "proto/run_statistics.h"
 #include "server/engine/shard.h"
 #include "sim/step_times.h"
 
@@ -81,6 +82,13 @@ typedef struct dcps_push_count {
     uint64_t acknowledged;
 } dcps_push_count;
 
+/* How long one client process waited for answers, as a worker reports it. */
+typedef struct dcps_world_wait {
+    uint32_t worker;        /* its id */
+    uint64_t trained_ns;    /* from the first weights to its end, or that of the run; 0: it never had any */
+    dcps_histogram wait_ns; /* of each step, from the end of its computation to the last answer */
+} dcps_world_wait;
+
 /* What is left when all clients have finished. Owned by the world. */
 typedef struct dcps_world_outcome {
     bool finished; /* every client process ended by DONE, crash or takeover before the deadline */
@@ -102,6 +110,8 @@ typedef struct dcps_world_outcome {
     uint64_t stale_ignored;
     uint64_t rejected;
     uint64_t staleness[DCPS_STALENESS_BUCKETS]; /* over all blocks */
+    const dcps_run_statistics *statistics;      /* shards in the last lives of their servers, workers over all lives */
+    const dcps_world_wait *waits;               /* [processes] */
     uint64_t messages;
     uint64_t gradients_lost;
     uint64_t rejoins;

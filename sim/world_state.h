@@ -55,9 +55,13 @@ typedef struct dcps_sim_client {
     dcps_client_phase phase;
     dcps_client_core *core;
     dcps_sim_link link;
-    float *weights;       /* [total params] */
-    float *gradient;      /* [total params]; NULL: an observer */
-    bool pushed;          /* the answers awaited are those to pushes */
+    float *weights;  /* [total params] */
+    float *gradient; /* [total params]; NULL: an observer */
+    bool pushed;     /* the answers awaited are those to pushes */
+    bool waits;      /* for answers of a step, since: */
+    uint64_t waits_since_ns;
+    bool began; /* has had weights, first at: */
+    uint64_t began_ns;
     uint64_t steps;       /* begun */
     uint64_t computed_ns; /* when the step begun is done */
     uint64_t stalled_until_ns;
@@ -89,6 +93,8 @@ struct dcps_world {
     uint64_t *versions;
     uint64_t *samples;
     dcps_push_count *pushes;
+    dcps_world_wait *waits; /* [process_capacity] */
+    dcps_run_statistics statistics;
     dcps_world_outcome outcome;
     dcps_status failure;
 };
@@ -134,6 +140,8 @@ void dcps_sim_client_start(dcps_sim_client *client);
 void dcps_sim_client_crash(dcps_sim_client *client);
 /* Nothing of it runs until then; what it computes is done so much later. */
 void dcps_sim_client_stall(dcps_sim_client *client, uint64_t until_ns);
+/* The run is over: how long it trained, if it still does. */
+void dcps_sim_client_report(const dcps_sim_client *client);
 void dcps_sim_client_receive(dcps_sim_client *client, dcps_route route, const dcps_message *message,
                              const void *payload, size_t payload_bytes);
 void dcps_sim_client_fini(dcps_sim_client *client);

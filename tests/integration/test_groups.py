@@ -80,6 +80,26 @@ class GroupsTest(cluster.ClusterTest):
         self.assertEqual(run["pushes"]["dropped_round"], 0)
         self.assertLess(run["staleness"]["max"], 8)
 
+    def test_simulated_runs_tell_the_same(self):
+        """Steps of 100 ms and 600 ms on a network without delay: what each worker goes through is known."""
+        arguments = ["sim", "--no-gradients", "--params", 1000, "--samples", 6400, "--epochs", 1, "--batch-size", 64, "--workers", 4, "--step-time",
+                     "constant:100ms", "--groups", "slow:1:%d" % FACTOR]
+        done = self.dcps(*arguments, "--algorithm", "ssgd", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        run = json.loads(done.stdout.splitlines()[-1])["run"]
+        self.check_sums(run)
+        pause = 0.1 * (FACTOR - 1)
+        for worker in run["per_worker"]:
+            expected = 0 if worker["group"] == "slow" else pause
+            self.assertEqual(worker["steps"], 25)
+            self.assertAlmostEqual(worker["wait_seconds"]["max"], expected)
+            self.assertAlmostEqual(worker["held_seconds"]["max"], expected)
+            self.assertAlmostEqual(worker["wait_share"], expected / (0.1 * FACTOR))
+        done = self.dcps(*arguments, "--algorithm", "asgd")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("slow", done.stdout)
+        self.assertNotIn("backlog", done.stdout)  # there is no socket
+
     def test_status_shows_workers_and_shards(self):
         self.train_slowly(STEP_MS, 64 * BATCHES)
         server = self.start_server("--workers", 2, "--shards", 2, "--algorithm", "ssgd", "--epochs", 1, "--batch-size", 64, "--block-params", 1024,
@@ -108,6 +128,7 @@ class GroupsTest(cluster.ClusterTest):
     def test_wrong_groups_are_refused(self):
         for arguments, text in [(["run", "--workers", 2, "--groups", "slow:3:4"], "3 workers are in groups, but asgd@2 has 2"),
                                 (["compare", "--runs", "asgd@4,sgd@1", "--groups", "slow:2:4"], "2 workers are in groups, but sgd@1 has 1"),
+                                (["sim", "--workers", 2, "--groups", "slow:3:4"], "3 workers are in groups, but asgd@2 has 2"),
                                 (["run", "--groups", "slow:1:0.5"], "factor"), (["compare", "--groups", "slow"], "NAME:WORKERS:FACTOR")]:
             done = self.dcps(*arguments)
             self.assertEqual(done.returncode, 2, done.stderr)

@@ -184,6 +184,38 @@ static void check_totals(const dcps_world_config *config, const dcps_world_outco
     }
 }
 
+/* What is counted of workers, of shards and in all is the same, whoever crashed meanwhile; shards tell of the last life of their server alone. */
+static void check_statistics(const dcps_world_outcome *outcome, uint64_t seed)
+{
+    const dcps_run_statistics *statistics = outcome->statistics;
+    dcps_push_counts workers = {.applied = 0};
+    uint64_t staleness[DCPS_STALENESS_BUCKETS] = {0};
+    uint64_t pushes = 0;
+    uint64_t answers = 0;
+    for (uint32_t i = 0; i < statistics->workers.count; i++) {
+        const dcps_worker_statistics *worker = &statistics->workers.items[i];
+        dcps_push_counts_merge(&workers, &worker->pushes);
+        pushes += worker->staleness.count;
+        answers += worker->held_ns.count;
+        for (uint32_t value = 0; value < 16; value++) { /* those have buckets of their own */
+            staleness[value] += worker->staleness.buckets[value];
+        }
+    }
+    bool same = workers.applied == outcome->pushes_applied && pushes == outcome->pushes_applied &&
+                workers.dropped_stale + workers.dropped_round == outcome->pushes_dropped &&
+                workers.duplicates == outcome->duplicates_ignored &&
+                memcmp(staleness, outcome->staleness, 16 * sizeof(*staleness)) == 0;
+    ck_assert_msg(same, "seed %" PRIu64 ": workers and shards count differently", seed);
+    ck_assert_msg(answers >= pushes / 2, "seed %" PRIu64 ": %" PRIu64 " pushes, but %" PRIu64 " answers", seed, pushes,
+                  answers);
+    bool told = statistics->pushes.applied == outcome->pushes_applied;
+    ck_assert_msg(told || outcome->server_crashes > 0, "seed %" PRIu64 ": shards forgot pushes", seed);
+    for (uint32_t process = 0; process < outcome->processes; process++) {
+        ck_assert_uint_le(outcome->waits[process].wait_ns.sum, outcome->waits[process].trained_ns);
+        ck_assert_uint_le(outcome->waits[process].trained_ns, outcome->ended_ns);
+    }
+}
+
 static void count_seen(const dcps_world_outcome *outcome, const dcps_world_config *config)
 {
     seen.duplicates += outcome->duplicates_ignored;
@@ -217,6 +249,7 @@ static uint64_t run_world(const dcps_world_config *config, uint64_t seed)
             check_totals(config, &outcome, seed);
         }
     }
+    check_statistics(&outcome, seed);
     count_seen(&outcome, config);
     uint64_t hash = hash_weights(&outcome);
     dcps_world_destroy(&world);
@@ -293,6 +326,7 @@ START_TEST(test_worlds_that_drop)
             ck_assert_uint_eq(outcome.samples[0], (uint64_t)TICKETS_PER_EPOCH * config.epochs * BATCH_SIZE);
         }
         dropped += outcome.pushes_dropped;
+        check_statistics(&outcome, seed);
         dcps_world_destroy(&world);
     }
     printf("pushes dropped: %" PRIu64 "\n", dropped);
