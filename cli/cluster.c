@@ -274,6 +274,8 @@ static void keep_results(dcps_cluster *cluster)
     run->seconds = progress->seconds;
     run->samples_per_second = progress->seconds > 0.0 ? (double)progress->samples / progress->seconds : (double)NAN;
     dcps_counts_summarise(progress->staleness, DCPS_STALENESS_BUCKETS, &run->staleness);
+    run->weights_final = progress->weights_final;
+    run->weights_digest = progress->weights_digest;
     keep_details(cluster);
 }
 

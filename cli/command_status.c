@@ -58,6 +58,9 @@ static json_t *server_json(const char *address, const dcps_server_view *view)
         (json_int_t)reply->payload_bytes_in, "payload_bytes_out", (json_int_t)reply->payload_bytes_out);
     json_t *loss = isfinite(reply->train_loss) ? json_real(reply->train_loss) : json_null();
     json_t *mean = isfinite(staleness.mean) ? json_real(staleness.mean) : json_null();
+    if (object != NULL && reply->weights_final) {
+        (void)json_object_set_new(object, "weights_digest", json_sprintf("%016" PRIx64, reply->weights_digest));
+    }
     if (object != NULL) {
         (void)json_object_set_new(object, "train_loss", loss);
         (void)json_object_set_new(object, "dropped_round", json_integer((json_int_t)reply->dropped_round));

@@ -265,13 +265,16 @@ void dcps_monitor_progress(const dcps_monitor *monitor, dcps_run_progress *progr
                                     .epochs = first->epochs,
                                     .train_loss = first->train_loss,
                                     .seconds = (double)first->training_ns / (double)DCPS_NS_PER_S,
-                                    .workers_live = first->workers_live};
+                                    .workers_live = first->workers_live,
+                                    .weights_final = true};
     for (uint32_t i = 0; i < monitor->count; i++) {
         const dcps_server_view *view = &monitor->servers[i].view;
         progress->known = progress->known && view->known;
         for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
             progress->staleness[bucket] += view->staleness[bucket];
         }
+        progress->weights_final = progress->weights_final && view->status.weights_final;
+        progress->weights_digest += view->status.weights_digest;
     }
 }
 

@@ -60,6 +60,8 @@ typedef struct dcps_run_progress {
     double train_loss;
     uint32_t workers_live;
     uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    bool weights_final;      /* on every server: nobody trains any more */
+    uint64_t weights_digest; /* then: of the model */
 } dcps_run_progress;
 
 void dcps_monitor_progress(const dcps_monitor *monitor, dcps_run_progress *progress);

@@ -42,7 +42,9 @@ typedef struct dcps_result_run {
     dcps_summary staleness;
     bool details_known;
     dcps_result_details details;
-    uint32_t restarts; /* of workers and servers */
+    bool weights_final;      /* the next is known */
+    uint64_t weights_digest; /* of the weights at the end of the training */
+    uint32_t restarts;       /* of workers and servers */
     bool failed;
     char failure[512]; /* why */
     uint32_t point_count;
@@ -76,7 +78,7 @@ const char *dcps_results_main_metric(const dcps_results *results);
 /* Sets `speedup` of every run to the ratio of its samples/s to the mean of those with one worker ("sgd" ones if there are any); NaN without such a run. */
 void dcps_results_fill_speedups(dcps_results *results);
 
-/* The document of schema dcps-results/1. What is unknown or not finite is null; a failed run has "failure", the reason, and whatever it came to. Borrow or decref as jansson has it: the caller owns
+/* The document of schema dcps-results/1. What is unknown or not finite is null; a run whose workers have all said goodbye has "weights_digest"; a failed run has "failure", the reason, and whatever it came to. Borrow or decref as jansson has it: the caller owns
  * one reference. NULL when out of memory. */
 json_t *dcps_results_json(const dcps_results *results);
 /* Writes it to `path` (by way of a temporary name). Errors: DCPS_IO with path and reason, DCPS_NO_MEMORY. */

@@ -1,5 +1,6 @@
 /* results.json: schema dcps-results/1. */
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,12 @@ static json_t *count_or_null(bool known, uint64_t value)
 static json_t *text_or_null(const char *text)
 {
     return text[0] == '\0' ? json_null() : json_string(text);
+}
+
+/* 16 hexadecimal digits: readers of JSON may not hold 64 bits in a number. NULL: not known. */
+static json_t *digest_json(const dcps_result_run *run)
+{
+    return run->weights_final ? json_sprintf("%016" PRIx64, run->weights_digest) : NULL;
 }
 
 static json_t *metrics_json(const dcps_curve_point *point)
@@ -92,13 +99,13 @@ static json_t *run_json(const dcps_result_run *run)
     const dcps_curve_point *last = run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
     bool known = run->measured;
     json_t *object = json_pack(
-        "{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}", "algorithm", run->algorithm,
+        "{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*}", "algorithm", run->algorithm,
         "workers", (json_int_t)run->workers, "seed", (json_int_t)run->seed, "epochs", count_or_null(known, run->epochs),
         "updates", count_or_null(known, run->updates), "samples", count_or_null(known, run->samples), "seconds",
         real_or_null(run->seconds), "samples_per_second", real_or_null(run->samples_per_second), "speedup",
         real_or_null(run->speedup), "train_loss", real_or_null(dcps_result_train_loss(run)), "metrics",
-        metrics_json(last), "staleness", staleness_json(run), "curve", curve_json(run), "failure",
-        run->failed ? json_string(run->failure) : NULL);
+        metrics_json(last), "staleness", staleness_json(run), "curve", curve_json(run), "weights_digest",
+        digest_json(run), "failure", run->failed ? json_string(run->failure) : NULL);
     return with_details(run, object);
 }
 

@@ -235,7 +235,7 @@ static void name_run(const dcps_results *results, const dcps_result_run *run, ch
     }
 }
 
-/* What the table cannot say: which runs failed or diverged, and what to make of it. */
+/* What the table cannot say: which runs failed or diverged, what to make of it, and which weights a single one ended with. */
 static dcps_status print_remarks(const dcps_results *results, FILE *out)
 {
     char name[DCPS_RESULT_NAME_BYTES + 64];
@@ -244,6 +244,9 @@ static dcps_status print_remarks(const dcps_results *results, FILE *out)
         name_run(results, run, name, sizeof(name));
         if (run->failed) {
             (void)fprintf(out, "%s failed: %s\n", name, run->failure);
+        }
+        if (run->weights_final && results->run_count == 1) {
+            (void)fprintf(out, "digest of the final weights: %016" PRIx64 "\n", run->weights_digest);
         }
         if (dcps_result_diverged(run)) {
             (void)fprintf(out, "%s diverged: its training loss is not a number; try a smaller --learning-rate\n", name);

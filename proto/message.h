@@ -187,6 +187,9 @@ typedef struct dcps_status_reply {
     uint64_t payload_bytes_out;
     uint32_t staleness_count; /* entries of the histogram below: index τ, last one "or more"; trailing zeros left out */
     const uint64_t *staleness; /* over all blocks of the server */
+    bool weights_final;        /* every worker has left, the last with a goodbye */
+    uint64_t
+        weights_digest; /* then: of this server's parameters; those of all servers sum up, modulo 2^64, to that of the model. Else 0 */
     const char *algorithm;
     uint64_t dropped_round;        /* of the pushes dropped, those after their round had closed */
     const dcps_histogram *held_ns; /* over all shards of the server; NULL: nothing was counted */

@@ -143,6 +143,8 @@ static void put_counters(Dcps__StatusReply *reply, const dcps_status_reply *from
     reply->payload_bytes_out = from->payload_bytes_out;
     reply->n_staleness = from->staleness_count;
     reply->staleness = (uint64_t *)from->staleness; /* packing only reads */
+    reply->weights_final = from->weights_final;
+    reply->weights_digest = from->weights_digest;
 }
 
 /* Most bytes of a number below 2^64 with its tag, and of a bucket with its count. */
@@ -410,6 +412,8 @@ static void take_counters(const Dcps__StatusReply *from, dcps_status_reply *repl
                                  .payload_bytes_out = from->payload_bytes_out,
                                  .staleness_count = (uint32_t)from->n_staleness,
                                  .staleness = from->staleness,
+                                 .weights_final = from->weights_final != 0,
+                                 .weights_digest = from->weights_digest,
                                  .algorithm = from->algorithm};
 }
 

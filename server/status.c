@@ -34,6 +34,7 @@ static void add_shards(const dcps_status_sources *sources, dcps_status_storage *
 {
     const dcps_server_config *config = sources->config;
     bool any = false;
+    reply->weights_final = true;
     for (uint32_t i = 0; i < config->shards; i++) {
         const dcps_shard_published *shard = &sources->shards[i];
         reply->pushes_applied += shard->stats.pushes_applied;
@@ -44,6 +45,8 @@ static void add_shards(const dcps_status_sources *sources, dcps_status_storage *
         reply->rejected_messages += shard->stats.rejected + shard->malformed;
         reply->payload_bytes_in += shard->stats.payload_bytes_in;
         reply->payload_bytes_out += shard->stats.payload_bytes_out;
+        reply->weights_final = reply->weights_final && shard->stats.weights_final;
+        reply->weights_digest += shard->stats.weights_digest;
         for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
             storage->staleness[bucket] += shard->stats.staleness[bucket];
         }
@@ -55,6 +58,7 @@ static void add_shards(const dcps_status_sources *sources, dcps_status_storage *
             any = true;
         }
     }
+    reply->weights_digest = reply->weights_final ? reply->weights_digest : 0;
 }
 
 /* The mini-batches are counted on server 0. On another the run is over when its samples are there, but for what dead workers left out, and whoever finished it has left. */

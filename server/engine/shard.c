@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "server/engine/digest.h"
 #include "server/engine/shard_state.h"
 
 dcps_status dcps_shard_create(const dcps_shard_config *config, dcps_shard **shard)
@@ -177,6 +178,7 @@ dcps_status dcps_shard_worker_join(dcps_shard *shard, const dcps_session *sessio
     *member = (dcps_member){.live = true, .session = *session};
     shard->live_count++;
     shard->any_finished = false; /* the run goes on */
+    shard->stats.weights_final = false;
     return DCPS_OK;
 }
 
@@ -191,6 +193,19 @@ static void choose_initialiser(dcps_shard *shard, dcps_block *block)
             block->initialiser = worker;
             dcps_answer_notice(shard, &slot->peer, DCPS_MESSAGE_NEED_INIT, &request);
         }
+    }
+}
+
+/* The last worker has said goodbye: nothing changes the weights any more. */
+static void seal_weights(dcps_shard *shard)
+{
+    shard->stats.weights_final = shard->has_partition;
+    shard->stats.weights_digest = 0;
+    for (uint32_t i = 0; i < shard->block_count; i++) {
+        const dcps_block *block = &shard->blocks[i];
+        shard->stats.weights_final = shard->stats.weights_final && block->initialised;
+        shard->stats.weights_digest += dcps_digest(dcps_partition_block_offset(&shard->partition, block->index),
+                                                   block->arrays.weights, block->length);
     }
 }
 
@@ -218,6 +233,9 @@ void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, bool finished, 
         }
         dcps_consistency_settle(shard, block, now_ns);
         dcps_snapshots_settle(shard, block);
+    }
+    if (shard->live_count == 0 && shard->any_finished) {
+        seal_weights(shard);
     }
 }
 

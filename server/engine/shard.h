@@ -78,8 +78,10 @@ typedef struct dcps_shard_stats {
     uint64_t rejected;
     uint64_t payload_bytes_in;
     uint64_t payload_bytes_out;
-    uint64_t blocks_moved; /* times that a block set back by a checkpoint followed the run to where it is */
-    bool complete;         /* the model is known and every block has values */
+    uint64_t blocks_moved;   /* times that a block set back by a checkpoint followed the run to where it is */
+    bool complete;           /* the model is known and every block has values */
+    bool weights_final;      /* every worker has left, the last with a goodbye */
+    uint64_t weights_digest; /* then: of the parameters of this shard (digest.h) */
     uint64_t staleness[DCPS_STALENESS_BUCKETS];
     dcps_histogram held_ns; /* of pushes, abstaining ones too: from their arrival to the departure of the answer */
     uint64_t queue_now;     /* requests that wait for others */

@@ -165,6 +165,8 @@ static void same_status_reply(const dcps_status_reply *a, const dcps_status_repl
     SAME(payload_bytes_out);
     SAME(staleness_count);
     ck_assert_mem_eq(a->staleness, b->staleness, a->staleness_count * sizeof(uint64_t));
+    SAME(weights_final);
+    SAME(weights_digest);
     SAME_TEXT(algorithm);
     SAME(dropped_round);
     ck_assert_int_eq(a->held_ns == NULL, b->held_ns == NULL);

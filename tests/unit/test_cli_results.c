@@ -67,6 +67,25 @@ START_TEST(test_document)
 }
 END_TEST
 
+/* 64 bits are more than readers of JSON need to keep of a number. */
+START_TEST(test_digest_of_the_weights)
+{
+    dcps_results results = {.model = "m"};
+    dcps_result_run *run = add_run(&results, "asgd", 4, 7, 600.0);
+    run->weights_final = true;
+    run->weights_digest = UINT64_C(0x0123456789abcdef);
+    json_t *document = dcps_results_json(&results);
+    const json_t *shown = json_array_get(json_object_get(document, "runs"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(shown, "weights_digest")), "0123456789abcdef");
+    json_decref(document);
+    run->weights_final = false;
+    document = dcps_results_json(&results);
+    ck_assert_ptr_null(json_object_get(json_array_get(json_object_get(document, "runs"), 0), "weights_digest"));
+    json_decref(document);
+    dcps_results_fini(&results);
+}
+END_TEST
+
 START_TEST(test_what_is_not_finite_is_null)
 {
     dcps_results results = {.model = "m\"\\<"};
@@ -165,6 +184,22 @@ START_TEST(test_table)
 }
 END_TEST
 
+/* That of one run is shown; of many, they are in results.json. */
+START_TEST(test_table_with_digest)
+{
+    dcps_results results = {.model = "mlp"};
+    dcps_result_run *run = add_run(&results, "sgd", 1, 1, 1000.0);
+    run->weights_final = true;
+    run->weights_digest = 0xbeef;
+    add_point(run, 2.0, 0.5, 0.125);
+    check_table(&results, "algorithm  workers  test error  train loss  seconds  samples/s  speed-up  staleness  p99\n"
+                          "────────────────────────────────────────────────────────────────────────────────────────\n"
+                          "sgd              1     12.50 %      0.5000      1.2      1,000         –       1.50    3\n"
+                          "digest of the final weights: 000000000000beef\n");
+    dcps_results_fini(&results);
+}
+END_TEST
+
 START_TEST(test_table_with_failures)
 {
     dcps_results results = {.model = "mlp"};
@@ -254,9 +289,16 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        test_document, test_what_is_not_finite_is_null, test_failed_run_is_kept,    test_speedups,
-        test_table,    test_table_with_failures,        test_table_with_divergence, test_table_of_perplexities,
-        test_file};
+    const TTest *const tests[] = {test_document,
+                                  test_digest_of_the_weights,
+                                  test_what_is_not_finite_is_null,
+                                  test_failed_run_is_kept,
+                                  test_speedups,
+                                  test_table,
+                                  test_table_with_digest,
+                                  test_table_with_failures,
+                                  test_table_with_divergence,
+                                  test_table_of_perplexities,
+                                  test_file};
     return CHECK_MAIN("cli results", tests);
 }

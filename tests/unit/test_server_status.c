@@ -32,6 +32,8 @@ static dcps_status_sources sources_of(const dcps_partition *partition)
         stats->rejected = 10 + i;
         stats->payload_bytes_in = 1u << (20 + i);
         stats->payload_bytes_out = 5;
+        stats->weights_final = true;
+        stats->weights_digest = UINT64_C(0x8000000000000001) + i;
         stats->staleness[0] = 4;
         stats->staleness[i + 1] = 8;
         stats->dropped_round = 4 + i;
@@ -194,6 +196,21 @@ START_TEST(shards_without_blocks_do_not_hold_snapshots_back)
 }
 END_TEST
 
+START_TEST(the_digest_is_that_of_all_shards_once_all_are_at_the_end)
+{
+    dcps_partition partition = cut(8 * 16);
+    dcps_status_sources sources = sources_of(&partition);
+    dcps_status_reply reply;
+    dcps_status_build(&sources, &storage, &reply);
+    ck_assert(reply.weights_final);
+    ck_assert_uint_eq(reply.weights_digest, UINT64_C(0x8000000000000006)); /* modulo 2^64 */
+    shards[1].stats.weights_final = false;
+    dcps_status_build(&sources, &storage, &reply);
+    ck_assert(!reply.weights_final);
+    ck_assert_uint_eq(reply.weights_digest, 0);
+}
+END_TEST
+
 START_TEST(before_a_layout_the_server_waits)
 {
     dcps_status_sources sources = sources_of(NULL);
@@ -262,6 +279,7 @@ int main(void)
                                   all_workers_are_told_whatever_fits_into_an_answer,
                                   after_the_last_worker_there_is_no_more,
                                   shards_without_blocks_do_not_hold_snapshots_back,
+                                  the_digest_is_that_of_all_shards_once_all_are_at_the_end,
                                   before_a_layout_the_server_waits,
                                   a_stopping_server_drains_until_it_is_done,
                                   another_server_than_the_first_is_done_when_the_last_worker_has_left};
