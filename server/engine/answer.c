@@ -45,6 +45,7 @@ void dcps_answer_grant(dcps_shard *shard, dcps_block *block, uint32_t worker, ui
     slot->pulled_version = block->version;
     slot->ticket = ticket;
     dcps_slot_set_wait(shard, slot, DCPS_WAIT_NOTHING);
+    slot->answered_ns = now_ns;
     dcps_count_answer(shard, worker, slot, now_ns);
     emit_weights(shard, block, worker, slot);
 }

@@ -42,8 +42,9 @@ static void complete_ticket(dcps_shard *shard, const dcps_block *block, uint32_t
 
 /* A late gradient is not applied. Its worker is answered as if it had been, but its mini-batch goes back into the book: each is learnt from once an epoch.
  * `round`: it is late because its round had closed. */
-static void drop_push(dcps_shard *shard, const dcps_block *block, uint32_t worker, bool round)
+static void drop_push(dcps_shard *shard, const dcps_block *block, uint32_t worker, bool round, dcps_taken *taken)
 {
+    taken->fate = DCPS_FATE_DROPPED;
     dcps_count_dropped(shard, worker, round);
     if (block->index == 0) {
         dcps_tickets_return(shard->tickets, worker);
@@ -59,12 +60,13 @@ static bool is_too_late(const dcps_shard *shard, uint64_t staleness)
 
 /* asp and ssp: apply at once, or drop what is too late. */
 static dcps_status apply_push(dcps_shard *shard, dcps_block *block, uint32_t worker, const dcps_push_pull *push,
-                              const dcps_buffer *payload, uint64_t now_ns)
+                              const dcps_buffer *payload, dcps_taken *taken, uint64_t now_ns)
 {
     dcps_slot *slot = &block->slots[worker];
     uint64_t staleness = block->version - slot->pulled_version;
+    taken->staleness = payload != NULL ? staleness : 0;
     if (payload != NULL && is_too_late(shard, staleness)) {
-        drop_push(shard, block, worker, false);
+        drop_push(shard, block, worker, false, taken);
     } else if (payload != NULL) {
         dcps_block_push update = {.gradient = payload->data,
                                   .pulled = slot->pulled->data,
@@ -86,11 +88,12 @@ static dcps_status apply_push(dcps_shard *shard, dcps_block *block, uint32_t wor
 }
 
 /* bsp with backup workers: the round of this push has closed without it. Its worker goes on with the next one. */
-static void miss_round(dcps_shard *shard, dcps_block *block, uint32_t worker, const dcps_push_pull *push, bool gradient)
+static void miss_round(dcps_shard *shard, dcps_block *block, uint32_t worker, const dcps_push_pull *push, bool gradient,
+                       dcps_taken *taken)
 {
     dcps_slot *slot = &block->slots[worker];
     if (gradient) {
-        drop_push(shard, block, worker, true);
+        drop_push(shard, block, worker, true, taken);
     }
     slot->step = push->request.step;
     slot->clock = block->closed_step;
@@ -98,13 +101,14 @@ static void miss_round(dcps_shard *shard, dcps_block *block, uint32_t worker, co
 }
 
 dcps_status dcps_consistency_push(dcps_shard *shard, dcps_block *block, uint32_t worker, const dcps_push_pull *push,
-                                  dcps_buffer *payload, uint64_t now_ns)
+                                  dcps_buffer *payload, dcps_taken *taken, uint64_t now_ns)
 {
+    taken->fate = payload != NULL ? DCPS_FATE_APPLIED : DCPS_FATE_NONE;
     if (shard->config.algorithm.consistency != DCPS_CONSISTENCY_BSP) {
-        return apply_push(shard, block, worker, push, payload, now_ns);
+        return apply_push(shard, block, worker, push, payload, taken, now_ns);
     }
     if (shard->config.algorithm.backup_workers > 0 && push->request.step <= block->closed_step) {
-        miss_round(shard, block, worker, push, payload != NULL);
+        miss_round(shard, block, worker, push, payload != NULL, taken);
         return DCPS_OK;
     }
     dcps_slot *slot = &block->slots[worker];
@@ -234,6 +238,7 @@ static void open_start(dcps_shard *shard, dcps_block *block, uint64_t now_ns)
     bool late = waiting > 0 && shard->config.start_grace_ns > 0 &&
                 now_ns - block->waiting_since_ns >= shard->config.start_grace_ns;
     block->started = waiting >= shard->config.workers || late || shard->draining;
+    shard->stats.early_starts += block->started && waiting < shard->config.workers ? 1 : 0;
 }
 
 /* `slowest`: clock of the slowest member, ssp only. */

@@ -19,7 +19,7 @@ static dcps_block *find_block(dcps_shard *shard, const dcps_peer *peer, const dc
     return &shard->blocks[index - shard->first_block];
 }
 
-static bool session_is_live(const dcps_shard *shard, const dcps_session *session)
+bool dcps_session_is_live(const dcps_shard *shard, const dcps_session *session)
 {
     const dcps_member *member = &shard->members[session->worker];
     return member->live && member->session.incarnation == session->incarnation &&
@@ -30,7 +30,7 @@ static bool session_is_live(const dcps_shard *shard, const dcps_session *session
 static dcps_slot *find_slot(dcps_shard *shard, const dcps_peer *peer, const dcps_request *request, dcps_block **block)
 {
     const dcps_session *session = &request->session;
-    if (session->worker >= DCPS_MAX_WORKERS || !session_is_live(shard, session)) {
+    if (session->worker >= DCPS_MAX_WORKERS || !dcps_session_is_live(shard, session)) {
         dcps_answer_error(shard, peer, DCPS_SESSION, request,
                           "worker %u incarnation %u has no session here: say HELLO again", session->worker,
                           session->incarnation);
@@ -100,12 +100,28 @@ static bool is_new(dcps_shard *shard, const dcps_peer *peer, dcps_block *block, 
     return false;
 }
 
-static void take(dcps_shard *shard, dcps_slot *slot, const dcps_peer *peer, const dcps_request *request)
+/* Tells whoever follows the order of events. */
+static void tell_taken(const dcps_shard *shard, const dcps_request *request, dcps_taken *taken, uint64_t now_ns)
 {
+    taken->block = request->block;
+    taken->worker = request->session.worker;
+    taken->incarnation = request->session.incarnation;
+    taken->seq = request->seq;
+    taken->step = request->step;
+    if (shard->config.taken != NULL) {
+        shard->config.taken(shard->config.taken_context, taken, now_ns);
+    }
+}
+
+static void take(dcps_shard *shard, dcps_slot *slot, const dcps_peer *peer, const dcps_request *request,
+                 dcps_taken_kind kind, uint64_t now_ns)
+{
+    dcps_taken taken = {.kind = kind, .fate = DCPS_FATE_NONE};
     dcps_slot_drop_request(shard, slot);
     slot->last_seq = request->seq;
     slot->step = request->step;
     slot->peer = *peer;
+    tell_taken(shard, request, &taken, now_ns);
 }
 
 static void on_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_request *request, uint64_t now_ns)
@@ -113,7 +129,7 @@ static void on_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_request
     dcps_block *block;
     dcps_slot *slot = find_slot(shard, peer, request, &block);
     if (slot != NULL && is_new(shard, peer, block, slot, request, now_ns)) {
-        take(shard, slot, peer, request);
+        take(shard, slot, peer, request, DCPS_TAKEN_PULL, now_ns);
         serve_pull(shard, block, slot, request, now_ns);
     }
 }
@@ -157,7 +173,7 @@ static void on_init(dcps_shard *shard, const dcps_peer *peer, const dcps_request
         }
         release_waiting_pulls(shard, block);
     }
-    take(shard, slot, peer, request);
+    take(shard, slot, peer, request, DCPS_TAKEN_INIT, now_ns);
     serve_pull(shard, block, slot, request, now_ns);
 }
 
@@ -179,15 +195,20 @@ static void on_push_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_pu
     if (push->samples > 0 && !payload_fits(shard, peer, request, block, payload)) {
         return;
     }
+    bool abstains = push->samples == 0;
+    dcps_taken taken = {.kind = abstains ? DCPS_TAKEN_ABSTAIN : DCPS_TAKEN_PUSH,
+                        .samples = push->samples,
+                        .away_ns = now_ns - slot->answered_ns};
     dcps_block_follow(shard, block, request->run_samples);
     dcps_status status =
-        dcps_consistency_push(shard, block, request->session.worker, push, push->samples > 0 ? payload : NULL, now_ns);
+        dcps_consistency_push(shard, block, request->session.worker, push, abstains ? NULL : payload, &taken, now_ns);
     if (status != DCPS_OK) {
         dcps_answer_error(shard, peer, status, request, "block %u: %s", block->index, dcps_error_message());
         return;
     }
     slot->last_seq = request->seq;
     slot->peer = *peer;
+    tell_taken(shard, request, &taken, now_ns);
     dcps_count_arrival(shard, slot, now_ns);
     dcps_consistency_settle_push(shard, block, request->session.worker, now_ns);
 }

@@ -286,6 +286,7 @@ void dcps_shard_stats_get(const dcps_shard *shard, dcps_shard_stats *stats)
     *stats = shard->stats;
     stats->state = DCPS_RUN_WAITING;
     stats->complete = shard->has_partition;
+    stats->counts_batches = shard->tickets != NULL;
     for (uint32_t i = 0; i < shard->block_count; i++) {
         stats->complete = stats->complete && shard->blocks[i].initialised;
     }

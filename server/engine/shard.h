@@ -11,6 +11,7 @@
 #include "proto/message.h"
 #include "proto/transport.h"
 #include "server/engine/algorithm.h"
+#include "server/engine/taken.h"
 
 typedef struct dcps_shard dcps_shard;
 
@@ -29,6 +30,8 @@ typedef struct dcps_shard_config {
     uint64_t snapshot_every_samples; /* 0: keep none; DCPS_SNAPSHOT_EVERY_EPOCH */
     dcps_emit_fn emit;
     void *emit_context;
+    dcps_taken_fn taken; /* NULL: nobody wants to know */
+    void *taken_context;
 } dcps_shard_config;
 
 DCPS_MUST_CHECK dcps_status dcps_shard_create(const dcps_shard_config *config, dcps_shard **shard);
@@ -78,8 +81,10 @@ typedef struct dcps_shard_stats {
     uint64_t rejected;
     uint64_t payload_bytes_in;
     uint64_t payload_bytes_out;
+    uint64_t early_starts;   /* blocks that began before all expected workers had pulled (bsp, ssp) */
     uint64_t blocks_moved;   /* times that a block set back by a checkpoint followed the run to where it is */
     bool complete;           /* the model is known and every block has values */
+    bool counts_batches;     /* it holds block 0, and with it the book of mini-batches */
     bool weights_final;      /* every worker has left, the last with a goodbye */
     uint64_t weights_digest; /* then: of the parameters of this shard (digest.h) */
     uint64_t staleness[DCPS_STALENESS_BUCKETS];

@@ -25,6 +25,7 @@ typedef struct dcps_slot {
     uint64_t pulled_version;
     bool push_waits;       /* the latest request is a push without an answer yet */
     uint64_t pushed_ns;    /* when that came */
+    uint64_t answered_ns;  /* when the latest answer left */
     uint64_t step;         /* of the latest request */
     uint64_t clock;        /* latest step done: pushed and answered, or skipped by joining later */
     dcps_buffer *gradient; /* WAIT_ROUND: the push; NULL: abstained */
@@ -119,6 +120,10 @@ struct dcps_shard {
     dcps_worker_statistics *workers; /* [slot_capacity] */
 };
 
+/* ---- requests.c ---- */
+/* Whether requests that carry this session are served. session->worker < DCPS_MAX_WORKERS. */
+bool dcps_session_is_live(const dcps_shard *shard, const dcps_session *session);
+
 /* ---- shard.c ---- */
 /* Makes room for a worker id beyond those expected. */
 dcps_status dcps_shard_reserve_slot(dcps_shard *shard, uint32_t worker);
@@ -180,9 +185,10 @@ void dcps_answer_error(dcps_shard *shard, const dcps_peer *peer, dcps_status sta
                        const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* ---- consistency.c ---- */
-/* Takes a push that was found in order: applies it now or keeps it for the round. `payload` NULL: abstained. Nothing changed unless DCPS_OK. */
+/* Takes a push that was found in order: applies it now or keeps it for the round. `payload` NULL: abstained. Writes fate and staleness into *taken. Nothing changed unless
+ * DCPS_OK. */
 dcps_status dcps_consistency_push(dcps_shard *shard, dcps_block *block, uint32_t worker, const dcps_push_pull *push,
-                                  dcps_buffer *payload, uint64_t now_ns);
+                                  dcps_buffer *payload, dcps_taken *taken, uint64_t now_ns);
 /* Answers whatever may be answered now: after a push, a pull, a leave, a drain, or time. */
 void dcps_consistency_settle(dcps_shard *shard, dcps_block *block, uint64_t now_ns);
 /* The same after a push of one worker, which under asp concerns nobody else, except where mini-batches are handed out: a thousand workers cost no more than one. */

@@ -8,7 +8,7 @@
 
 #define SAMPLES_PER_EPOCH 48u
 
-static void on_emit(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload)
+void engine_on_emit(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload)
 {
     engine *self = context;
     ck_assert_uint_lt(self->answer_count, ENGINE_MAX_ANSWERS);
@@ -39,7 +39,7 @@ void engine_open_bare(engine *self, const dcps_shard_config *config)
     memset(self, 0, sizeof(*self));
     self->now_ns = 1000;
     self->config = *config;
-    self->config.emit = on_emit;
+    self->config.emit = engine_on_emit;
     self->config.emit_context = self;
     ck_assert_msg(dcps_shard_create(&self->config, &self->shard) == DCPS_OK, "%s", dcps_error_message());
 }
@@ -99,7 +99,11 @@ void engine_deliver(engine *self, uint32_t peer, const dcps_message *message, co
     if (payload != NULL) {
         ck_assert_int_eq(dcps_buffer_copy(payload, bytes, &buffer), DCPS_OK);
     }
-    dcps_shard_receive(self->shard, &from, message, buffer, self->now_ns);
+    if (self->gate != NULL) {
+        dcps_replay_gate_receive(self->gate, self->shard, &from, message, buffer, self->now_ns);
+    } else {
+        dcps_shard_receive(self->shard, &from, message, buffer, self->now_ns);
+    }
     dcps_buffer_unref(&buffer);
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "server/engine/replay_gate.h"
 #include "server/engine/shard.h"
 
 #define ENGINE_MAX_ANSWERS 128u
@@ -31,6 +32,7 @@ typedef struct engine_client {
 /* Zero-initialise; engine_open and engine_close. Large: keep it static. */
 typedef struct engine {
     dcps_shard *shard;
+    dcps_replay_gate *gate; /* of the test; NULL: none stands before the shard */
     dcps_shard_config config;
     dcps_partition partition;
     uint64_t now_ns;
@@ -43,6 +45,9 @@ typedef struct engine {
 
 /* Rate 0.5 and nothing else: plain updates under the preset's consistency; 2 workers, batch size 8, 3 epochs. */
 dcps_shard_config engine_config(const char *preset);
+
+/* What an engine sends when it is the context; the harness keeps it. */
+void engine_on_emit(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload);
 
 /* An engine whose model of `params` parameters is cut into blocks of `block_params` over `shards` shards; epochs of 48 samples. */
 void engine_open(engine *self, const dcps_shard_config *config, uint64_t params, uint32_t block_params,
