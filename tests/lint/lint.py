@@ -18,17 +18,18 @@ ROOMS = {
     "tensor": {"dcps", "base", "tensor"},
     "cuda": {"dcps", "base", "compensate", "tensor", "cuda"},
     "server/engine": {"dcps", "base", "proto", "compensate", "server/engine"},
-    "server": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "server", "server/engine"},
+    "server/trace": {"dcps", "base", "proto", "compensate", "server/engine", "server/trace"},
+    "server": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "server", "server/engine", "server/trace"},
     "worker": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "worker"},
-    "sim": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "server", "server/engine", "worker", "sim"},
-    "cli": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "server", "server/engine", "worker", "sim", "cli"},
+    "sim": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "server", "server/engine", "server/trace", "worker", "sim"},
+    "cli": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "server", "server/engine", "server/trace", "worker", "sim", "cli"},
 }
 
 # Outside headers that only some places may know: pattern, places, and places within them that may not.
 OUTSIDE = [
     (r"zmq.*\.h", ("proto",), ()),
     (r"protobuf-c/.*|.*\.pb-c\.h", ("proto", "tests"), ()),
-    (r"uv(/.*)?\.h", ("server", "worker"), ("server/engine",)),
+    (r"uv(/.*)?\.h", ("server", "worker"), ("server/engine", "server/trace")),
     (r"(oneapi/dnnl/)?dnnl.*\.h|omp\.h", ("tensor/cpu", "tests"), ()),
     (r"cuda[^/]*\.h|cublas[^/]*\.h|cudnn[^/]*\.h|nvml\.h|nvToolsExt\.h", ("cuda", "tests"), ()),
     (r"zlib\.h", ("server", "worker/data", "tests"), ("server/engine",)),

@@ -7,3 +7,8 @@ dcps_test(test_server_status LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_
 foreach(module checkpoint checkpoint_damage checkpoint_states)
   target_sources(test_${module} PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../support/checkpoint_fixture.c)
 endforeach()
+foreach(module trace_files trace_hostile)
+  dcps_test(test_${module} LABELS unit
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c ${CMAKE_CURRENT_LIST_DIR}/../support/temp_folder.c ${CMAKE_CURRENT_LIST_DIR}/../support/trace_fixture.c
+    LINKS dcps_server_trace dcps_dep_zlib)
+endforeach()

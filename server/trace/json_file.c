@@ -1,0 +1,73 @@
+#include "server/trace/json_file.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "server/trace/trace.h"
+
+#define MAX_FILE_BYTES (1L << 20)
+
+dcps_status dcps_trace_json_write(const json_t *root, const char *path)
+{
+    char temporary[PATH_MAX];
+    dcps_status status = dcps_format(temporary, sizeof(temporary), "%s.tmp", path);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    FILE *file = fopen(temporary, "we");
+    if (file == NULL) {
+        return dcps_fail(DCPS_IO, "cannot write %s: %s", temporary, strerror(errno));
+    }
+    bool good = json_dumpf(root, file, JSON_INDENT(2)) == 0 && fputc('\n', file) != EOF;
+    good = fclose(file) == 0 && good;
+    if (!good || rename(temporary, path) != 0) {
+        int error = errno;
+        (void)unlink(temporary);
+        return dcps_fail(DCPS_IO, "cannot write %s: %s", path, strerror(error));
+    }
+    return DCPS_OK;
+}
+
+static dcps_status check_schema(const json_t *root, const char *path)
+{
+    const json_t *schema = json_object_get(root, "schema");
+    if (!json_is_string(schema) || strcmp(json_string_value(schema), DCPS_TRACE_SCHEMA) != 0) {
+        return dcps_fail(DCPS_CORRUPT, "%s: its \"schema\" is not %s", path, DCPS_TRACE_SCHEMA);
+    }
+    return DCPS_OK;
+}
+
+dcps_status dcps_trace_json_read(const char *path, json_t **root)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return dcps_fail(errno == ENOENT ? DCPS_NOT_FOUND : DCPS_IO, "cannot read the trace %s: %s", path,
+                         strerror(errno));
+    }
+    json_error_t error;
+    dcps_status status = DCPS_OK;
+    json_t *found = NULL;
+    if (fseek(file, 0, SEEK_END) != 0 || ftell(file) < 0 || ftell(file) > MAX_FILE_BYTES) {
+        status = dcps_fail(DCPS_LIMIT, "%s is no file of at most %ld bytes", path, MAX_FILE_BYTES);
+    } else {
+        rewind(file);
+        found = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
+        if (found == NULL) {
+            status = dcps_fail(DCPS_CORRUPT, "%s:%d:%d: %s", path, error.line, error.column, error.text);
+        }
+    }
+    (void)fclose(file);
+    if (status == DCPS_OK) {
+        status = check_schema(found, path);
+    }
+    if (status != DCPS_OK) {
+        json_decref(found);
+        return status;
+    }
+    *root = found;
+    return DCPS_OK;
+}
