@@ -227,6 +227,20 @@ static dcps_status read_checkpoints(const dcps_options *options, dcps_server_con
     return DCPS_OK;
 }
 
+static dcps_status read_traces(const dcps_options *options, dcps_server_config *config)
+{
+    config->record_dir = dcps_options_text(options, "record-trace");
+    config->replay_dir = dcps_options_text(options, "replay-trace");
+    if (config->record_dir != NULL && config->record_dir[0] == '\0') {
+        return dcps_fail(DCPS_INVALID, "--record-trace is empty: name a folder or leave the flag out");
+    }
+    if (config->replay_dir != NULL && config->resume != DCPS_RESUME_NO) {
+        return dcps_fail(DCPS_INVALID, "--replay-trace does a run from its beginning: it cannot go on from a checkpoint"
+                                       " with --resume");
+    }
+    return DCPS_OK;
+}
+
 static dcps_log_level read_level(const char *text)
 {
     const char *const names[] = {"debug", "info", "warn"};
@@ -266,7 +280,7 @@ dcps_status dcps_server_config_read(const dcps_options *options, dcps_server_con
                          DCPS_LAYOUT_ALIGN_PARAMS);
     }
     dcps_status (*const readers[])(const dcps_options *, dcps_server_config *) = {
-        read_addresses, read_algorithm, read_schedule, read_snapshots, read_checkpoints};
+        read_addresses, read_algorithm, read_schedule, read_snapshots, read_checkpoints, read_traces};
     for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
         dcps_status status = readers[i](options, &made);
         if (status != DCPS_OK) {
@@ -277,7 +291,7 @@ dcps_status dcps_server_config_read(const dcps_options *options, dcps_server_con
     return DCPS_OK;
 }
 
-/* Appends to text[used…]; what does not fit is cut. */
+/* Appends to text[used…]; what does not fit is cut. Numbers have all digits that a person is likely to give, so that different settings have different texts. */
 static size_t append(char text[DCPS_MAX_TEXT_BYTES], size_t used, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -316,10 +330,10 @@ static size_t describe_rule(const dcps_algorithm *algorithm, char text[DCPS_MAX_
     used = append(text, used, ", optimizer %s", dcps_optimizer_name(rule->optimizer));
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (dcps_algorithm_uses(algorithm, numbers[i].parameter)) {
-            used = append(text, used, ", %s %g", numbers[i].parameter, numbers[i].value);
+            used = append(text, used, ", %s %.15g", numbers[i].parameter, numbers[i].value);
         }
     }
-    return append(text, used, ", weight decay %g", rule->weight_decay);
+    return append(text, used, ", weight decay %.15g", rule->weight_decay);
 }
 
 static size_t describe_consistency(const dcps_algorithm *algorithm, char text[DCPS_MAX_TEXT_BYTES], size_t used)
@@ -342,15 +356,15 @@ static size_t describe_consistency(const dcps_algorithm *algorithm, char text[DC
 void dcps_server_config_describe(const dcps_server_config *config, char text[DCPS_MAX_TEXT_BYTES])
 {
     const dcps_schedule *schedule = &config->schedule;
-    size_t used = append(text, 0, "algorithm %s, learning rate %g", config->algorithm.name, schedule->base);
+    size_t used = append(text, 0, "algorithm %s, learning rate %.15g", config->algorithm.name, schedule->base);
     if (schedule->warmup_epochs > 0) {
-        used = append(text, used, ", warm-up %g epochs", schedule->warmup_epochs);
+        used = append(text, used, ", warm-up %.15g epochs", schedule->warmup_epochs);
     }
     for (uint32_t i = 0; i < schedule->decay_count; i++) {
-        used = append(text, used, "%s%g", i == 0 ? ", decay after " : ",", schedule->decay_epochs[i]);
+        used = append(text, used, "%s%.15g", i == 0 ? ", decay after " : ",", schedule->decay_epochs[i]);
     }
     if (schedule->decay_count > 0) {
-        used = append(text, used, " by %g", schedule->decay_factor);
+        used = append(text, used, " by %.15g", schedule->decay_factor);
     }
     used = describe_consistency(&config->algorithm, text, used);
     (void)describe_rule(&config->algorithm, text, used);

@@ -33,6 +33,8 @@ typedef struct dcps_server_config {
     const char *checkpoint_dir; /* NULL: no checkpoints. Belongs to the options */
     double checkpoint_every_s;  /* 0: at the end and on request */
     dcps_resume resume;
+    const char *record_dir; /* of a trace of this run; NULL: none. Belongs to the options, like the next */
+    const char *replay_dir; /* of a trace to follow; NULL: none */
     bool log_json;
     dcps_log_level log_level;
     uint32_t io_threads;

@@ -222,13 +222,14 @@ dcps_status dcps_daemon_run(const dcps_server_config *config)
     if (status == DCPS_OK) {
         daemon->progress.started_ns = dcps_clock_ns();
         (void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
-        status = daemon->result;
     } else {
         dcps_error("%s", dcps_error_message());
+        daemon->result = status;
     }
     daemon->phase = DCPS_PHASE_STOPPED;
     close_loop(daemon);
     dcps_daemon_close(daemon);
+    status = daemon->result;
     dcps_free(daemon);
     return status;
 }

@@ -33,6 +33,7 @@ static uint32_t workers_live(const dcps_daemon *daemon)
 
 static void on_join(dcps_daemon *daemon, const dcps_control_event *event)
 {
+    daemon->traces.joins++;
     for (uint32_t i = 0; i < daemon->config->shards; i++) {
         dcps_shard_thread_join_worker(daemon->shards[i], &event->session);
     }
@@ -57,6 +58,12 @@ static void on_layout(dcps_daemon *daemon, const dcps_control_event *event)
 {
     const dcps_server_config *config = daemon->config;
     const dcps_partition *partition = &event->partition;
+    dcps_status status = dcps_daemon_trace_model(daemon, partition, event->samples_per_epoch);
+    if (status != DCPS_OK) {
+        dcps_error("cannot replay: %s", dcps_error_message());
+        dcps_daemon_stop(daemon, status);
+        return;
+    }
     for (uint32_t i = 0; i < config->shards && !daemon->restoring; i++) {
         dcps_shard_thread_set_partition(daemon->shards[i], partition, event->layout, event->samples_per_epoch);
     }

@@ -89,12 +89,21 @@ static dcps_status open_shard(dcps_daemon *daemon, uint32_t index)
     char endpoint[DCPS_MAX_ENDPOINT_BYTES];
     dcps_shard_config shard = shard_config(config, index);
     shorten_grace(config, &shard);
+    if (config->replay_dir != NULL) {
+        shard.start_grace_ns = 0; /* a trace is complete only where all workers were there */
+    }
     dcps_status status = config->shards_on_ipc
                              ? dcps_format(endpoint, sizeof(endpoint), "ipc://%s/shard-%u", daemon->ipc_dir, index)
                              : tcp_endpoint(config->bind.host, "0", endpoint);
     if (status == DCPS_OK) {
-        status = dcps_shard_thread_create(daemon->transport, endpoint, &shard, index, daemon->reports,
-                                          &daemon->shards[index]);
+        const dcps_shard_thread_config thread = {
+            .endpoint = endpoint,
+            .engine = shard,
+            .shard = index,
+            .reports = daemon->reports,
+            .writer = daemon->traces.record.writers[index],
+            .order = config->replay_dir == NULL ? NULL : &daemon->traces.replay.orders[index]};
+        status = dcps_shard_thread_create(daemon->transport, &thread, &daemon->shards[index]);
     }
     if (status != DCPS_OK) {
         return status;
@@ -221,6 +230,9 @@ dcps_status dcps_daemon_open(dcps_daemon *daemon)
         status = bind_control(daemon);
     }
     if (status == DCPS_OK) {
+        status = dcps_daemon_open_traces(daemon);
+    }
+    if (status == DCPS_OK) {
         status = open_shards(daemon);
     }
     if (status == DCPS_OK) {
@@ -252,8 +264,15 @@ void dcps_daemon_close(dcps_daemon *daemon)
         }
     }
     for (uint32_t i = 0; i < daemon->config->shards; i++) {
+        if (daemon->shards[i] != NULL) {
+            dcps_shard_thread_join(daemon->shards[i]);
+        }
+    }
+    dcps_daemon_close_traces(daemon);
+    for (uint32_t i = 0; i < daemon->config->shards; i++) {
         dcps_shard_thread_destroy(&daemon->shards[i]);
     }
+    dcps_trace_replay_fini(&daemon->traces.replay); /* shards borrow it */
     drop_reports(daemon);
     dcps_save_fini(&daemon->save);
     dcps_control_destroy(&daemon->control);

@@ -11,6 +11,7 @@
 #include "server/engine/control.h"
 #include "server/shard_thread.h"
 #include "server/status.h"
+#include "server/trace/trace.h"
 
 typedef enum dcps_phase {
     DCPS_PHASE_SERVING = 1,
@@ -42,6 +43,16 @@ typedef struct dcps_save {
     char text[DCPS_MAX_TEXT_BYTES]; /* path, or what went wrong */
     uint64_t generation;            /* of the latest one */
 } dcps_save;
+
+/* A trace of this run that is being recorded, and one that it follows. */
+typedef struct dcps_traces {
+    bool recording;
+    bool resumed;   /* the run is older than this server */
+    bool run_over;  /* every batch was done before anybody asked to stop */
+    uint32_t joins; /* sessions opened */
+    dcps_trace_record record;
+    dcps_trace_replay replay;
+} dcps_traces;
 
 /* For log lines that come now and then. */
 typedef struct dcps_progress {
@@ -84,6 +95,7 @@ typedef struct dcps_daemon {
     uint64_t answers_dropped;
     dcps_progress progress;
     dcps_save save;
+    dcps_traces traces;
     dcps_shard_published published[DCPS_MAX_SHARDS];
     dcps_status_storage status; /* of the latest answer to STATUS */
 } dcps_daemon;
@@ -126,6 +138,15 @@ void dcps_save_fini(dcps_save *save);
 void dcps_daemon_drain(dcps_daemon *daemon, const char *why);
 /* Called on every tick and when a checkpoint is finished: goes to the next phase when its time has come. */
 void dcps_daemon_advance(dcps_daemon *daemon, uint64_t now_ns);
+
+/* ---- daemon_trace.c ---- */
+/* Before the shards are made: reads the trace to follow, begins the one to record. */
+DCPS_MUST_CHECK dcps_status dcps_daemon_open_traces(dcps_daemon *daemon);
+/* The model is known. DCPS_MISMATCH: the trace to follow is of another. */
+DCPS_MUST_CHECK dcps_status dcps_daemon_trace_model(dcps_daemon *daemon, const dcps_partition *partition,
+                                                    uint64_t samples_per_epoch);
+/* When the threads of all shards have ended: says how it went, and closes the files. A replay that came to other weights is a failure of the run. */
+void dcps_daemon_close_traces(dcps_daemon *daemon);
 
 /* ---- daemon_progress.c ---- */
 /* Log lines on what is waited for and how far the run is. */

@@ -5,6 +5,13 @@
 
 #define LAST_ANSWERS_NS (150 * DCPS_NS_PER_MS) /* for answers to those who have just said goodbye */
 
+static bool run_is_over(dcps_daemon *daemon)
+{
+    dcps_status_reply status;
+    dcps_daemon_status(daemon, &status);
+    return status.state == DCPS_RUN_DONE;
+}
+
 void dcps_daemon_drain(dcps_daemon *daemon, const char *why)
 {
     dcps_control_stats stats;
@@ -16,6 +23,7 @@ void dcps_daemon_drain(dcps_daemon *daemon, const char *why)
     } else {
         dcps_info("%s: stopping", why);
     }
+    daemon->traces.run_over = run_is_over(daemon);
     daemon->phase = DCPS_PHASE_DRAINING;
     daemon->drain_deadline_ns = dcps_clock_ns() + wait_ms * DCPS_NS_PER_MS;
     for (uint32_t i = 0; i < daemon->config->shards; i++) {

@@ -44,6 +44,8 @@ struct dcps_shard_thread {
     uint32_t shard;
     dcps_socket *socket;
     dcps_shard *engine;
+    dcps_trace_writer *writer; /* the maker's; NULL: nothing is recorded */
+    dcps_replay_gate *gate;    /* NULL: nothing is replayed */
     dcps_queue *commands;
     dcps_queue *reports; /* the maker's */
     pthread_t thread;
@@ -71,25 +73,51 @@ static void emit(void *context, const dcps_peer *peer, const dcps_message *messa
     }
 }
 
-dcps_status dcps_shard_thread_create(dcps_transport *transport, const char *endpoint, const dcps_shard_config *config,
-                                     uint32_t shard, dcps_queue *reports, dcps_shard_thread **thread)
+/* A dcps_taken_fn. */
+static void on_taken(void *context, const dcps_taken *taken, uint64_t now_ns)
+{
+    dcps_shard_thread *thread = context;
+    if (thread->gate != NULL) {
+        dcps_replay_gate_taken(thread->gate, taken);
+    }
+    if (thread->writer != NULL) {
+        dcps_trace_writer_add(thread->writer, taken, now_ns);
+    }
+}
+
+static dcps_status make_engine(dcps_shard_thread *thread, const dcps_shard_thread_config *config)
+{
+    dcps_shard_config engine = config->engine;
+    engine.emit = emit;
+    engine.emit_context = thread;
+    engine.taken = config->writer != NULL || config->order != NULL ? on_taken : NULL;
+    engine.taken_context = thread;
+    if (config->order != NULL) {
+        dcps_status status = dcps_replay_gate_create(config->order, emit, thread, &thread->gate);
+        if (status != DCPS_OK) {
+            return status;
+        }
+    }
+    return dcps_shard_create(&engine, &thread->engine);
+}
+
+dcps_status dcps_shard_thread_create(dcps_transport *transport, const dcps_shard_thread_config *config,
+                                     dcps_shard_thread **thread)
 {
     dcps_shard_thread *made = dcps_alloc(1, sizeof(*made));
     if (made == NULL) {
-        return dcps_fail(DCPS_NO_MEMORY, "no memory for shard %u", shard);
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for shard %u", config->shard);
     }
-    made->shard = shard;
-    made->reports = reports;
+    made->shard = config->shard;
+    made->reports = config->reports;
+    made->writer = config->writer;
     pthread_mutex_init(&made->lock, NULL); /* cannot fail with default attributes */
-    dcps_shard_config own = *config;
-    own.emit = emit;
-    own.emit_context = made;
     dcps_status status = dcps_queue_create(sizeof(command), COMMAND_CAPACITY, &made->commands);
     if (status == DCPS_OK) {
-        status = dcps_shard_create(&own, &made->engine);
+        status = make_engine(made, config);
     }
     if (status == DCPS_OK) {
-        status = dcps_socket_bind(transport, endpoint, &made->socket);
+        status = dcps_socket_bind(transport, config->endpoint, &made->socket);
     }
     if (status != DCPS_OK) {
         dcps_shard_thread_destroy(&made);
@@ -137,6 +165,7 @@ static void publish(dcps_shard_thread *thread, uint64_t now_ns)
     dcps_shard_stats_get(thread->engine, &thread->published.stats);
     thread->published.malformed = dcps_socket_rejected(thread->socket);
     thread->published.answers_dropped = thread->answers_dropped;
+    thread->published.replay_left = thread->gate == NULL ? 0 : dcps_replay_gate_left(thread->gate);
     thread->published.wakes = thread->wakes;
     thread->published.messages = thread->messages;
     thread->published.backlog_max = thread->backlog_max;
@@ -188,6 +217,31 @@ static void export_image(dcps_shard_thread *thread)
     report(thread, &news);
 }
 
+/* A run that does not follow the order ends here. */
+static void check_replay(dcps_shard_thread *thread)
+{
+    const char *text;
+    if (thread->gate == NULL || thread->stopping) {
+        return;
+    }
+    dcps_status status = dcps_replay_gate_failure(thread->gate, &text);
+    if (status != DCPS_OK) {
+        fail(thread, dcps_fail(status, "the run does not follow the trace: %s", text));
+    }
+}
+
+static void leave(dcps_shard_thread *thread, uint32_t worker, bool finished, uint64_t now_ns)
+{
+    if (thread->writer != NULL) {
+        dcps_trace_record_leave(thread->writer, thread->engine, worker, finished);
+    }
+    dcps_shard_worker_leave(thread->engine, worker, finished, now_ns);
+    if (thread->gate != NULL) {
+        dcps_replay_gate_leave(thread->gate, worker);
+        check_replay(thread);
+    }
+}
+
 static void run_command(dcps_shard_thread *thread, const command *order, uint64_t now_ns)
 {
     dcps_status status = DCPS_OK;
@@ -200,7 +254,7 @@ static void run_command(dcps_shard_thread *thread, const command *order, uint64_
         status = dcps_shard_worker_join(thread->engine, &order->body.session, now_ns);
         break;
     case COMMAND_LEAVE:
-        dcps_shard_worker_leave(thread->engine, order->body.leave.worker, order->body.leave.finished, now_ns);
+        leave(thread, order->body.leave.worker, order->body.leave.finished, now_ns);
         break;
     case COMMAND_EXPORT:
         export_image(thread);
@@ -226,6 +280,18 @@ static void run_commands(dcps_shard_thread *thread)
     }
 }
 
+static void receive(dcps_shard_thread *thread, const dcps_delivery *delivery)
+{
+    uint64_t now_ns = dcps_clock_ns();
+    if (thread->gate == NULL) {
+        dcps_shard_receive(thread->engine, &delivery->peer, &delivery->message, delivery->payload, now_ns);
+        return;
+    }
+    dcps_replay_gate_receive(thread->gate, thread->engine, &delivery->peer, &delivery->message, delivery->payload,
+                             now_ns);
+    check_replay(thread);
+}
+
 /* Commands go first, even those that came while the message did: a worker whose WELCOME is out must be known here. Returns whether anything came. */
 static bool serve_messages(dcps_shard_thread *thread)
 {
@@ -246,7 +312,7 @@ static bool serve_messages(dcps_shard_thread *thread)
         }
         run_commands(thread);
         if (!thread->stopping) {
-            dcps_shard_receive(thread->engine, &delivery.peer, &delivery.message, delivery.payload, dcps_clock_ns());
+            receive(thread, &delivery);
         }
         dcps_buffer_unref(&delivery.payload);
         served++;
@@ -372,17 +438,24 @@ void dcps_shard_thread_stop(dcps_shard_thread *thread)
     }
 }
 
+void dcps_shard_thread_join(dcps_shard_thread *thread)
+{
+    dcps_shard_thread_stop(thread);
+    if (thread->started) {
+        pthread_join(thread->thread, NULL);
+        thread->started = false;
+    }
+}
+
 void dcps_shard_thread_destroy(dcps_shard_thread **thread)
 {
     dcps_shard_thread *old = *thread;
     if (old == NULL) {
         return;
     }
-    dcps_shard_thread_stop(old);
-    if (old->started) {
-        pthread_join(old->thread, NULL);
-    }
+    dcps_shard_thread_join(old);
     dcps_socket_close(&old->socket);
+    dcps_replay_gate_destroy(&old->gate);
     dcps_shard_destroy(&old->engine);
     dcps_queue_destroy(&old->commands);
     dcps_free(old->workers);

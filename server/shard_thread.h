@@ -7,7 +7,9 @@
 
 #include "base/queue.h"
 #include "proto/transport.h"
+#include "server/engine/replay_gate.h"
 #include "server/engine/shard.h"
+#include "server/trace/trace.h"
 
 typedef struct dcps_shard_thread dcps_shard_thread;
 
@@ -34,6 +36,7 @@ typedef struct dcps_shard_published {
     dcps_shard_stats stats;
     uint64_t malformed;       /* messages that the socket refused */
     uint64_t answers_dropped; /* peers gone or not reading: they will ask again */
+    uint64_t replay_left;     /* requests of the order that are still to come */
     /* How many messages the thread took, once it had woken, before its socket ran dry; DCPS_SHARD_BATCH_MESSAGES: perhaps it had not. One means that the shard
      * keeps up with those who ask. Messages that came while it served others count, those still in ZeroMQ's own queues or the kernel's do not. */
     uint64_t wakes; /* with a message at least */
@@ -41,11 +44,19 @@ typedef struct dcps_shard_published {
     uint64_t backlog_max;
 } dcps_shard_published;
 
-/* Binds the socket and makes the engine; nothing runs yet. config->emit is set by the callee. `shard` counts within this server, config->shard over all.
- * `reports` holds dcps_shard_report and outlives the thread. Errors: those of dcps_socket_bind and dcps_shard_create. */
-DCPS_MUST_CHECK dcps_status dcps_shard_thread_create(dcps_transport *transport, const char *endpoint,
-                                                     const dcps_shard_config *config, uint32_t shard,
-                                                     dcps_queue *reports, dcps_shard_thread **thread);
+typedef struct dcps_shard_thread_config {
+    const char *endpoint;
+    dcps_shard_config engine;       /* the callbacks are set by the callee */
+    uint32_t shard;                 /* within this server; engine.shard counts over all */
+    dcps_queue *reports;            /* holds dcps_shard_report */
+    dcps_trace_writer *writer;      /* told what the shard does; NULL: nobody is */
+    const dcps_replay_order *order; /* to be followed; NULL: requests are taken as they come */
+} dcps_shard_thread_config;
+
+/* Binds the socket and makes the engine; nothing runs yet. What the configuration points to outlives the thread. Errors: those of dcps_socket_bind, dcps_shard_create and
+ * dcps_replay_gate_create. */
+DCPS_MUST_CHECK dcps_status dcps_shard_thread_create(dcps_transport *transport, const dcps_shard_thread_config *config,
+                                                     dcps_shard_thread **thread);
 /* The endpoint really bound. */
 const char *dcps_shard_thread_endpoint(const dcps_shard_thread *thread);
 
@@ -73,7 +84,9 @@ void dcps_shard_thread_add_worker(dcps_shard_thread *thread, dcps_worker_statist
 
 /* Asks the thread to end; does not wait. */
 void dcps_shard_thread_stop(dcps_shard_thread *thread);
-/* Stops, waits for the end and frees everything. Accepts NULL inside. */
+/* Stops and waits for the end: what was published then is final, and the writer of the trace is not used any more. */
+void dcps_shard_thread_join(dcps_shard_thread *thread);
+/* The same, and frees everything. Accepts NULL inside. */
 void dcps_shard_thread_destroy(dcps_shard_thread **thread);
 
 #endif

@@ -148,6 +148,8 @@ START_TEST(flags_without_effect_are_refused_by_name)
     refuse((flags){{"algorithm=addgrad", NULL}}, "addgrad", "dc-asgd-a");
     refuse((flags){{"resume=yes", NULL}}, "--resume", "--checkpoint-dir");
     refuse((flags){{"checkpoint-every=5", NULL}}, "--checkpoint-every", "--checkpoint-dir");
+    refuse((flags){{"replay-trace=/t", "checkpoint-dir=/c", "resume=auto", NULL}}, "--replay-trace", "--resume");
+    refuse((flags){{"record-trace=", NULL}}, "--record-trace", "empty");
 }
 END_TEST
 
