@@ -37,6 +37,7 @@ typedef struct dcps_cluster_config {
     const dcps_args *evaluate_args; /* for the evaluating worker, beside --servers; NULL: no evaluation */
     bool evaluate_beside;           /* during the training, not after it */
     bool can_resume;                /* servers keep checkpoints: a dead one is started again with --resume auto */
+    bool replays;                   /* a recorded run: whoever dies ends it */
     uint32_t max_restarts;          /* of each process */
     dcps_cluster_limits limits;
     dcps_supervisor *supervisor;

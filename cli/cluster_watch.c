@@ -92,6 +92,8 @@ static void server_ended(dcps_cluster *cluster, dcps_member *member, const char 
     } else if (!started) {
         (void)dcps_cluster_fail(cluster, DCPS_SYSTEM, "%s %s before it listened at 127.0.0.1:%u", member->name, ending,
                                 cluster->addresses[member->index].port);
+    } else if (cluster->config->replays) {
+        (void)dcps_cluster_fail(cluster, DCPS_SYSTEM, "%s %s in the replay: see its message", member->name, ending);
     } else if (!cluster->config->can_resume) {
         (void)dcps_cluster_fail(
             cluster, DCPS_SYSTEM,
@@ -120,6 +122,10 @@ static void worker_ended(dcps_cluster *cluster, dcps_member *member, const char 
     if (refused_flags(member) || at_start) {
         (void)dcps_cluster_fail(cluster, refused_flags(member) ? DCPS_INVALID : DCPS_SYSTEM,
                                 "%s %s before any training: see its message", member->name, ending);
+        return;
+    }
+    if (cluster->config->replays) {
+        (void)dcps_cluster_fail(cluster, DCPS_SYSTEM, "%s %s: a replay needs every worker", member->name, ending);
         return;
     }
     if (plan_restart(cluster, member, ending)) {

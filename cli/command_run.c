@@ -4,6 +4,14 @@
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/run_options.h"
+#include "cli/trace_options.h"
+
+/* A replay takes its settings from the trace, any other run those that suit the model. */
+static dcps_status recommend(dcps_options *options)
+{
+    const char *replayed = dcps_options_given(options, "replay-trace");
+    return replayed == NULL ? dcps_run_recommend(options) : dcps_trace_options_follow(options, replayed);
+}
 
 static const dcps_program program = {
     .name = "dcps run",
@@ -11,7 +19,7 @@ static const dcps_program program = {
                "Training settings that are not given are those that suit the model (dcps-worker --model NAME "
                "--help-model), else the servers' defaults.",
     .options = dcps_run_options,
-    .recommend = dcps_run_recommend};
+    .recommend = recommend};
 
 /* Returns the exit code. What a failed run came to is shown like the result of a good one. */
 static int run(dcps_job *job, const dcps_run_spec *spec)

@@ -16,6 +16,7 @@
 #include "cli/report.h"
 #include "cli/run_options.h"
 #include "cli/table.h"
+#include "cli/trace_options.h"
 
 dcps_status dcps_job_groups(const dcps_options *options, const dcps_run_spec *specs, size_t count, dcps_groups *groups)
 {
@@ -28,11 +29,11 @@ dcps_status dcps_job_groups(const dcps_options *options, const dcps_run_spec *sp
     return status;
 }
 
-dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evaluate, bool checkpoints, int argc,
+dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evaluate, bool single_run, int argc,
                           char **argv)
 {
     *job = (dcps_job){
-        .options = options, .out = dcps_options_text(options, "out"), .evaluate = evaluate, .checkpoints = checkpoints};
+        .options = options, .out = dcps_options_text(options, "out"), .evaluate = evaluate, .single_run = single_run};
     dcps_screen_init(&job->screen, stderr, isatty(STDERR_FILENO) == 1);
     (void)snprintf(job->results.model, sizeof(job->results.model), "%s", dcps_options_text(options, "model"));
     /* Before anything is trained for it. */
@@ -67,15 +68,21 @@ typedef struct dcps_run_args {
     dcps_args evaluate;
 } dcps_run_args;
 
-static dcps_status run_args_init(dcps_run_args *args, const dcps_job *job, const dcps_run_spec *spec, uint64_t seed,
-                                 uint32_t eval_threads)
+/* Of each worker. */
+static uint32_t threads_of(const dcps_job *job, const dcps_run_spec *spec)
 {
     int64_t asked = dcps_options_integer(job->options, "threads");
     uint32_t workers = job->most_workers > spec->workers ? job->most_workers : spec->workers;
     uint32_t share = dcps_cores_online() / workers;
-    uint32_t threads = asked > 0 ? (uint32_t)asked : (share < 1 ? 1 : share);
+    return asked > 0 ? (uint32_t)asked : (share < 1 ? 1 : share);
+}
+
+static dcps_status run_args_init(dcps_run_args *args, const dcps_job *job, const dcps_run_spec *spec, uint64_t seed,
+                                 uint32_t eval_threads)
+{
+    uint32_t threads = threads_of(job, spec);
     *args = (dcps_run_args){.server = {0}};
-    dcps_server_args_add(&args->server, job->options, spec, seed, job->checkpoints);
+    dcps_server_args_add(&args->server, job->options, spec, seed, job->single_run);
     dcps_worker_args_add(&args->worker, job->options, threads);
     dcps_args_add(&args->evaluate, "--evaluate");
     dcps_worker_args_add(&args->evaluate, job->options, eval_threads);
@@ -98,6 +105,22 @@ static dcps_cluster_limits limits_of(const dcps_options *options)
     return limits;
 }
 
+/* A text option of a single run; NULL where it is not given or there are many runs. */
+static const char *single_text(const dcps_job *job, const char *name)
+{
+    return job->single_run ? dcps_options_text(job->options, name) : NULL;
+}
+
+/* The argument lists, and what goes beside a trace. */
+static dcps_status prepare(dcps_run_args *args, const dcps_job *job, const dcps_run_spec *spec, uint64_t seed,
+                           uint32_t eval_threads)
+{
+    const char *trace = single_text(job, "record-trace");
+    dcps_status status = run_args_init(args, job, spec, seed, eval_threads);
+    return status == DCPS_OK && trace != NULL ? dcps_trace_options_write(job->options, threads_of(job, spec), trace)
+                                              : status;
+}
+
 dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed, const char *title)
 {
     dcps_result_run *run = NULL;
@@ -113,25 +136,26 @@ dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed
     uint32_t busy = spec->workers + servers * (uint32_t)dcps_options_integer(job->options, "shards");
     bool beside = cores > busy;
     dcps_run_args args;
-    status = run_args_init(&args, job, spec, seed, beside ? cores - busy : cores);
+    status = prepare(&args, job, spec, seed, beside ? cores - busy : cores);
     if (status == DCPS_OK) {
-        const dcps_cluster_config config = {
-            .title = title,
-            .program_dir = job->program_dir,
-            .servers = servers,
-            .workers = spec->workers,
-            .groups = &job->groups,
-            .server_args = &args.server,
-            .worker_args = &args.worker,
-            .evaluate_args = job->evaluate ? &args.evaluate : NULL,
-            .evaluate_beside = beside,
-            .can_resume = job->checkpoints && dcps_options_is_set(job->options, "checkpoint-dir"),
-            .max_restarts = (uint32_t)dcps_options_integer(job->options, "max-restarts"),
-            .limits = limits_of(job->options),
-            .supervisor = job->supervisor,
-            .screen = &job->screen,
-            .overall = job->overall,
-            .overall_context = job->overall_context};
+        const dcps_cluster_config config = {.title = title,
+                                            .program_dir = job->program_dir,
+                                            .servers = servers,
+                                            .workers = spec->workers,
+                                            .groups = &job->groups,
+                                            .server_args = &args.server,
+                                            .worker_args = &args.worker,
+                                            .evaluate_args = job->evaluate ? &args.evaluate : NULL,
+                                            .evaluate_beside = beside,
+                                            .can_resume = single_text(job, "checkpoint-dir") != NULL,
+                                            .replays = single_text(job, "replay-trace") != NULL,
+                                            .max_restarts =
+                                                (uint32_t)dcps_options_integer(job->options, "max-restarts"),
+                                            .limits = limits_of(job->options),
+                                            .supervisor = job->supervisor,
+                                            .screen = &job->screen,
+                                            .overall = job->overall,
+                                            .overall_context = job->overall_context};
         status = dcps_cluster_run(&config, run, job->results.dataset);
     } else {
         dcps_error("%s failed: %s", title, dcps_error_message());

@@ -17,7 +17,7 @@ typedef struct dcps_job {
     uint32_t most_workers;       /* of any run: every worker gets the threads that it would have in the largest */
     dcps_groups groups;          /* of slower workers */
     bool evaluate;
-    bool checkpoints;  /* `options` has those of checkpoints */
+    bool single_run;   /* `options` has those of checkpoints and traces */
     bool show_details; /* tables of the workers and shards of the last run, beside that of the runs */
     char *command;     /* as typed */
     char program_dir[PATH_MAX];
@@ -33,7 +33,7 @@ DCPS_MUST_CHECK dcps_status dcps_job_groups(const dcps_options *options, const d
                                             dcps_groups *groups);
 
 /* Makes everything ready, the folder of --out too; argv is quoted for the report. */
-DCPS_MUST_CHECK dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evaluate, bool checkpoints,
+DCPS_MUST_CHECK dcps_status dcps_job_init(dcps_job *job, const dcps_options *options, bool evaluate, bool single_run,
                                           int argc, char **argv);
 void dcps_job_fini(dcps_job *job);
 

@@ -41,6 +41,9 @@ const dcps_option dcps_run_options[] = {
     DCPS_SERVER_OPTION("checkpoint-every", "SECONDS", "Time between checkpoints"),
     DCPS_SERVER_OPTION("resume", "no|yes|auto",
                        "Go on from the newest checkpoint; auto: begin anew where there is none"),
+    DCPS_SERVER_OPTION("record-trace", "DIR", "Record there what every shard does"),
+    DCPS_SERVER_OPTION("replay-trace", "DIR",
+                       "Do the run that was recorded there once more, to the last bit; settings are taken from there"),
     {.name = "evaluate",
      .type = DCPS_OPTION_FLAG,
      .default_text = "true",
@@ -136,7 +139,8 @@ const char *const dcps_server_pass_through[] = {"epochs",
 const char *const dcps_worker_pass_through[] = {"model", "data", "device", "log-level", NULL};
 
 /* Options of `dcps run` alone that servers take. */
-static const char *const checkpoint_names[] = {"checkpoint-dir", "checkpoint-every", "resume", NULL};
+static const char *const single_run_names[] = {"checkpoint-dir", "checkpoint-every", "resume",
+                                               "record-trace",   "replay-trace",     NULL};
 
 dcps_status dcps_run_recommend(dcps_options *options)
 {
@@ -168,7 +172,7 @@ static void add_if_set(dcps_args *args, const dcps_options *options, const char 
 }
 
 void dcps_server_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint64_t seed,
-                          bool checkpoints)
+                          bool single_run)
 {
     dcps_args_add_flag(args, "algorithm", spec->algorithm);
     dcps_args_add(args, "--workers");
@@ -181,8 +185,8 @@ void dcps_server_args_add(dcps_args *args, const dcps_options *options, const dc
     for (size_t i = 0; dcps_server_pass_through[i] != NULL; i++) {
         add_if_set(args, options, dcps_server_pass_through[i]);
     }
-    for (size_t i = 0; checkpoints && checkpoint_names[i] != NULL; i++) {
-        add_if_set(args, options, checkpoint_names[i]);
+    for (size_t i = 0; single_run && single_run_names[i] != NULL; i++) {
+        add_if_set(args, options, single_run_names[i]);
     }
 }
 

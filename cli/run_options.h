@@ -26,9 +26,10 @@ extern const char *const dcps_worker_pass_through[];
 /* For dcps_program.recommend: the settings that suit the model. Errors: those of dcps_plugin_open and dcps_options_recommend. */
 DCPS_MUST_CHECK dcps_status dcps_run_recommend(dcps_options *options);
 
-/* Appends the flags of every server of one run, without those of addresses. `options` is of either table; `checkpoints` needs that of dcps run. */
+/* Appends the flags of every server of one run, without those of addresses. `options` is of either table; `single_run`: of that of dcps run, which has
+ * checkpoints and traces. */
 void dcps_server_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint64_t seed,
-                          bool checkpoints);
+                          bool single_run);
 /* Appends the flags of a worker with `threads` threads, without --servers. */
 void dcps_worker_args_add(dcps_args *args, const dcps_options *options, uint32_t threads);
 

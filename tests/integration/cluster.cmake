@@ -1,6 +1,6 @@
 # Real processes over real sockets.
 find_program(DCPS_PYTHON3 python3 REQUIRED)
-foreach(name test_kill test_hostile test_end_to_end test_groups test_model_runs)
+foreach(name test_kill test_hostile test_end_to_end test_groups test_model_runs test_trace)
   dcps_script_test(${name} LABELS integration TIMEOUT 900 COMMAND ${DCPS_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/${name}.py)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin")
 endforeach()
