@@ -1,4 +1,4 @@
-/* One line of a trace. Only files of server/trace include this. */
+/* One line of a trace. For server/trace and its tests. */
 #ifndef DCPS_SERVER_TRACE_ROW_H
 #define DCPS_SERVER_TRACE_ROW_H
 
