@@ -8,6 +8,7 @@
 #include "proto/wire.h"
 #include "sim/world_state.h"
 
+#define FIRST_NS 1u /* before it nobody asks for anything: engines take 0 for a time that has not come */
 #define EVENTS_BETWEEN_TELLING 4096u /* where nothing is learnt, so that a person can end the run */
 
 void dcps_world_fail(dcps_world *world, dcps_status status)
@@ -198,7 +199,7 @@ static void plan(dcps_world *world)
         dcps_world_at(world, 0, dcps_sim_server_tick, &world->servers[i]);
     }
     for (uint32_t i = 0; i < config->workers; i++) {
-        plan_start(world, dcps_world_between(&world->trouble_rng, 0, config->start_spread_ns));
+        plan_start(world, FIRST_NS + dcps_world_between(&world->trouble_rng, 0, config->start_spread_ns));
     }
     if (config->model.evaluate != NULL) {
         dcps_world_at(world, 0, start_observer, dcps_world_observer(world));
