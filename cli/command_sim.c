@@ -8,10 +8,18 @@
 #include "cli/job.h"
 #include "cli/run_options.h"
 #include "cli/table.h"
+#include "cli/trace_options.h"
 #include "cli/virtual_run.h"
 #include "worker/device.h"
 
 #define TELL_NS (DCPS_NS_PER_S / 2)
+
+/* A replay takes its settings from the trace, any other run those that suit the model. */
+static dcps_status recommend(dcps_options *options)
+{
+    const char *replayed = dcps_options_given(options, "replay-trace");
+    return replayed == NULL ? dcps_run_recommend(options) : dcps_trace_options_follow_virtually(options, replayed);
+}
 
 static const dcps_program program = {
     .name = "dcps sim",
@@ -22,7 +30,7 @@ static const dcps_program program = {
                "Training settings that are not given are those that suit the model (dcps-worker --model NAME "
                "--help-model), else the servers' defaults.",
     .options = dcps_sim_options,
-    .recommend = dcps_run_recommend};
+    .recommend = recommend};
 
 /* Who is told of progress. */
 typedef struct dcps_simulation {

@@ -27,6 +27,12 @@
         .help = "Worker processes", .minimum = 1, .maximum = DCPS_MAX_WORKERS                                          \
     }
 
+#define DCPS_TRACE_OPTIONS                                                                                             \
+    DCPS_SERVER_OPTION("record-trace", "DIR", "Record there what every shard does"),                                   \
+        DCPS_SERVER_OPTION(                                                                                            \
+            "replay-trace", "DIR",                                                                                     \
+            "Do the run that was recorded there once more, to the last bit; settings are taken from there")
+
 #define DCPS_SEED_OPTION                                                                                               \
     {                                                                                                                  \
         .name = "seed", .type = DCPS_OPTION_INTEGER, .default_text = "1", .value_name = "N",                           \
@@ -41,9 +47,7 @@ const dcps_option dcps_run_options[] = {
     DCPS_SERVER_OPTION("checkpoint-every", "SECONDS", "Time between checkpoints"),
     DCPS_SERVER_OPTION("resume", "no|yes|auto",
                        "Go on from the newest checkpoint; auto: begin anew where there is none"),
-    DCPS_SERVER_OPTION("record-trace", "DIR", "Record there what every shard does"),
-    DCPS_SERVER_OPTION("replay-trace", "DIR",
-                       "Do the run that was recorded there once more, to the last bit; settings are taken from there"),
+    DCPS_TRACE_OPTIONS,
     {.name = "evaluate",
      .type = DCPS_OPTION_FLAG,
      .default_text = "true",
@@ -86,6 +90,7 @@ const dcps_option dcps_sim_options[] = {
 #include "cli/run_options_shared.inc"
 #include "cli/sim_options_shared.inc"
     DCPS_SEED_OPTION,
+    DCPS_TRACE_OPTIONS,
     {.name = "samples",
      .type = DCPS_OPTION_INTEGER,
      .value_name = "N",

@@ -9,6 +9,8 @@
 #include "cli/run_options.h"
 #include "server/trace/trace.h"
 
+#define MAX_THREADS 1024 /* as dcps-worker has it */
+
 /* Those of servers that say nothing of what becomes of the weights. */
 static const char *const untraced[] = {"lease-ms", "start-grace-ms", "transport", "log-level", NULL};
 /* The others, besides those of servers and besides the number of threads. */
@@ -96,7 +98,7 @@ static bool is_traced(const char *name)
            (is_among(dcps_server_pass_through, name) && !is_among(untraced, name));
 }
 
-static dcps_status follow(dcps_options *options, const char *dir, const dcps_trace_settings *settings)
+static dcps_status follow_settings(dcps_options *options, const char *dir, const dcps_trace_settings *settings)
 {
     for (size_t i = 0; i < settings->count; i++) {
         if (!is_traced(settings->items[i].name)) {
@@ -104,7 +106,7 @@ static dcps_status follow(dcps_options *options, const char *dir, const dcps_tra
                              settings->items[i].name);
         }
     }
-    dcps_status status = follow_option(options, dir, "threads", dcps_trace_settings_find(settings, "threads"));
+    dcps_status status = DCPS_OK;
     for (size_t i = 0; status == DCPS_OK && also_traced[i] != NULL; i++) {
         status = follow_option(options, dir, also_traced[i], dcps_trace_settings_find(settings, also_traced[i]));
     }
@@ -117,12 +119,43 @@ static dcps_status follow(dcps_options *options, const char *dir, const dcps_tra
     return status;
 }
 
-dcps_status dcps_trace_options_follow(dcps_options *options, const char *dir)
+static dcps_status follow(dcps_options *options, const char *dir, bool threads)
 {
     dcps_trace_settings settings = {0};
     dcps_status status = dcps_trace_settings_read(dir, &settings);
     if (status == DCPS_OK) {
-        status = follow(options, dir, &settings);
+        status = follow_settings(options, dir, &settings);
+    }
+    if (status == DCPS_OK && threads) {
+        status = follow_option(options, dir, "threads", dcps_trace_settings_find(&settings, "threads"));
+    }
+    dcps_trace_settings_fini(&settings);
+    return status;
+}
+
+dcps_status dcps_trace_options_follow(dcps_options *options, const char *dir)
+{
+    return follow(options, dir, true);
+}
+
+dcps_status dcps_trace_options_follow_virtually(dcps_options *options, const char *dir)
+{
+    return follow(options, dir, false);
+}
+
+dcps_status dcps_trace_options_threads(const char *dir, uint32_t *threads)
+{
+    dcps_trace_settings settings = {0};
+    int64_t found = 0;
+    dcps_status status = dcps_trace_settings_read(dir, &settings);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    const char *text = dcps_trace_settings_find(&settings, "threads");
+    if (text == NULL || dcps_parse_integer("threads", text, &found) != DCPS_OK || found < 1 || found > MAX_THREADS) {
+        status = dcps_fail(DCPS_CORRUPT, "%s/run.json: threads must be a number from 1 to %d", dir, MAX_THREADS);
+    } else {
+        *threads = (uint32_t)found;
     }
     dcps_trace_settings_fini(&settings);
     return status;

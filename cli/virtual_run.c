@@ -12,7 +12,9 @@
 #include "cli/job.h"
 #include "cli/programs.h"
 #include "cli/run_options.h"
+#include "cli/trace_options.h"
 #include "server/config.h"
+#include "server/trace/trace.h"
 #include "sim/gradients.h"
 #include "sim/world.h"
 #include "worker/assignments.h"
@@ -32,6 +34,10 @@ typedef struct virtual_run {
     dcps_world_config world;
     dcps_groups groups;
     double *slowdowns; /* of the workers */
+    char settings[DCPS_MAX_TEXT_BYTES];
+    uint32_t gradient_threads; /* of each gradient */
+    dcps_trace_times times;    /* recorded */
+    dcps_recorded_steps recorded[DCPS_MAX_WORKERS];
     uint64_t total_samples;
     uint64_t told_ns;
     dcps_result_run *result;
@@ -98,6 +104,51 @@ static dcps_status read_groups(virtual_run *self)
     return DCPS_OK;
 }
 
+#define TRACE_TIMES "trace:"
+
+/* A distribution, or "trace:DIR". */
+static dcps_status read_step_times(virtual_run *self)
+{
+    const char *text = dcps_options_text(self->config->options, "step-time");
+    dcps_step_times *times = &self->world.step_times;
+    if (strncmp(text, TRACE_TIMES, strlen(TRACE_TIMES)) != 0) {
+        return dcps_step_times_parse("--step-time", text, times);
+    }
+    dcps_status status = dcps_trace_read_times(text + strlen(TRACE_TIMES), &self->times);
+    for (uint32_t i = 0; status == DCPS_OK && i < self->times.workers; i++) {
+        self->recorded[i] =
+            (dcps_recorded_steps){.times_ns = self->times.steps[i].step_ns, .count = self->times.steps[i].count};
+    }
+    *times = (dcps_step_times){
+        .distribution = DCPS_STEP_RECORDED, .recorded = self->recorded, .recorded_count = self->times.workers};
+    return status;
+}
+
+/* What is recorded and what is followed. */
+static dcps_status read_traces(virtual_run *self)
+{
+    const dcps_options *options = self->config->options;
+    dcps_world_config *world = &self->world;
+    dcps_status status = DCPS_OK;
+    dcps_server_config_describe(&self->server, self->settings);
+    world->settings = self->settings;
+    world->record_dir = dcps_options_text(options, "record-trace");
+    world->replay_dir = dcps_options_text(options, "replay-trace");
+    bool traces = world->record_dir != NULL || world->replay_dir != NULL;
+    if (traces && dcps_options_flag(options, "no-gradients")) {
+        return dcps_fail(DCPS_INVALID,
+                         "--record-trace and --replay-trace are for runs that train, not for --no-gradients");
+    }
+    self->gradient_threads = 1;
+    if (world->replay_dir != NULL) {
+        status = dcps_trace_options_threads(world->replay_dir, &self->gradient_threads);
+    }
+    if (status == DCPS_OK && world->record_dir != NULL) {
+        status = dcps_trace_options_write(options, self->gradient_threads, world->record_dir);
+    }
+    return status;
+}
+
 /* The cluster: machines and network. */
 static dcps_status read_cluster(virtual_run *self)
 {
@@ -108,8 +159,7 @@ static dcps_status read_cluster(virtual_run *self)
     world->network.bytes_per_second = dcps_options_real(options, "bandwidth") * 1e6 / 8.0;
     world->cores = (uint32_t)dcps_options_integer(options, "cores");
     world->params_per_second = dcps_options_real(options, "update-rate");
-    dcps_status status =
-        dcps_step_times_parse("--step-time", dcps_options_text(options, "step-time"), &world->step_times);
+    dcps_status status = read_step_times(self);
     if (status == DCPS_OK && stops != NULL) {
         status = read_stops(stops, world);
     }
@@ -173,6 +223,7 @@ static dcps_status open_model(virtual_run *self, char *dataset)
                                     .data_dir = dcps_options_text(options, "data"),
                                     .device = dcps_options_text(options, "device"),
                                     .threads = threads > 0 ? threads : dcps_cores_online(),
+                                    .each_threads = self->gradient_threads,
                                     .workers = self->world.workers,
                                     .processes = self->world.workers,
                                     .seed = self->world.seed,
@@ -261,6 +312,8 @@ static void note_outcome(const virtual_run *self, const dcps_world_outcome *outc
     run->loss_known = self->gradients != NULL;
     run->train_loss = outcome->diverged ? (double)NAN : outcome->train_loss;
     dcps_counts_summarise(outcome->staleness, DCPS_STALENESS_BUCKETS, &run->staleness);
+    run->weights_final = outcome->weights_final && self->gradients != NULL;
+    run->weights_digest = outcome->weights_digest;
 }
 
 /* A run that ended early because it diverged says so at the end of its curve, too. */
@@ -309,6 +362,9 @@ dcps_status dcps_virtual_run(const dcps_virtual_run_config *config, dcps_result_
         status = read_cluster(&self);
     }
     if (status == DCPS_OK) {
+        status = read_traces(&self);
+    }
+    if (status == DCPS_OK) {
         bool computes = !dcps_options_flag(config->options, "no-gradients");
         status = computes ? open_model(&self, dataset) : make_stand_in(&self);
     }
@@ -317,6 +373,7 @@ dcps_status dcps_virtual_run(const dcps_virtual_run_config *config, dcps_result_
     }
     dcps_gradients_destroy(&self.gradients);
     dcps_layout_destroy(&self.layout);
+    dcps_trace_times_fini(&self.times);
     dcps_assignments_fini(&self.assignments);
     dcps_options_destroy(&self.server_options);
     dcps_free(self.slowdowns);

@@ -12,7 +12,7 @@ static dcps_peer peer_of(uint32_t process)
     return peer;
 }
 
-static void emit(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload)
+void dcps_sim_server_emit(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload)
 {
     dcps_sim_server *server = context;
     uint32_t process;
@@ -32,6 +32,7 @@ static void tell_shard(dcps_sim_server *server, uint32_t shard, const dcps_contr
     dcps_world *world = server->world;
     dcps_status status = DCPS_OK;
     select_socket(server, shard);
+    dcps_sim_trace_event(server, shard, event);
     if (event->kind == DCPS_CONTROL_JOIN) {
         status = dcps_shard_worker_join(server->shards[shard], &event->session, world->now_ns);
     } else if (event->kind == DCPS_CONTROL_LEAVE) {
@@ -81,7 +82,8 @@ static dcps_status create_control(dcps_sim_server *server)
         .snapshot_every_samples = config->snapshot_every_samples,
         .block_params = config->block_params,
         .algorithm = config->algorithm.name,
-        .emit = emit,
+        .settings = config->settings,
+        .emit = dcps_sim_server_emit,
         .event = on_control_event,
         .token = draw_token,
         .context = server,
@@ -99,13 +101,14 @@ static dcps_status create_shards(dcps_sim_server *server)
             .algorithm = config->algorithm,
             .schedule = config->schedule,
             .workers = config->workers,
-            .start_grace_ns = config->start_grace_ns,
+            .start_grace_ns = config->replay_dir == NULL ? config->start_grace_ns : 0,
             .epochs = config->epochs,
             .batch_size = config->batch_size,
             .snapshot_every_samples = config->snapshot_every_samples,
-            .emit = emit,
+            .emit = dcps_sim_server_emit,
             .emit_context = server,
         };
+        dcps_sim_trace_listen(server, &shard);
         status = dcps_shard_create(&shard, &server->shards[i]);
     }
     return status;
@@ -194,6 +197,9 @@ static void add_stats(dcps_sim_server *server)
         server->past.duplicates_ignored += stats.duplicates_ignored;
         server->past.stale_ignored += stats.stale_ignored;
         server->past.rejected += stats.rejected;
+        server->past.early_starts += stats.early_starts;
+        server->past.weights_digest += stats.weights_digest;
+        server->past.weights_final = stats.weights_final && (i == 0 || server->past.weights_final);
         for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
             server->past.staleness[bucket] += stats.staleness[bucket];
         }
@@ -215,6 +221,7 @@ static void destroy_engines(dcps_sim_server *server)
 void dcps_sim_server_crash(dcps_sim_server *server)
 {
     add_stats(server);
+    dcps_sim_trace_crash(server);
     destroy_engines(server);
     server->up = false;
 }
@@ -259,7 +266,7 @@ void dcps_sim_server_receive(dcps_sim_server *server, uint32_t shard, uint32_t p
             dcps_sim_server_checkpoint(server); /* the first: as soon as there is a model */
         }
     } else {
-        dcps_shard_receive(server->shards[shard], &peer, message, payload, server->world->now_ns);
+        dcps_sim_trace_receive(server, shard, &peer, message, payload);
     }
 }
 
@@ -275,6 +282,7 @@ void dcps_sim_server_report(dcps_sim_server *server)
 {
     dcps_world *world = server->world;
     add_stats(server);
+    dcps_sim_trace_close(server);
     report_shards(server);
     world->outcome.pushes_applied += server->past.pushes_applied;
     world->outcome.pushes_dropped += server->past.pushes_dropped;
@@ -289,6 +297,8 @@ void dcps_sim_server_report(dcps_sim_server *server)
         world->outcome.train_loss = server->past.train_loss;
     }
     world->outcome.leases_expired += server->leases_expired;
+    world->outcome.weights_final = world->outcome.weights_final && server->past.weights_final;
+    world->outcome.weights_digest += server->past.weights_digest;
     dcps_sim_server_checkpoint(server);
     for (uint32_t i = 0; server->has_image && i < world->config.shards_per_server; i++) {
         for (uint32_t k = 0; k < server->images[i].block_count; k++) {
@@ -300,5 +310,6 @@ void dcps_sim_server_report(dcps_sim_server *server)
 void dcps_sim_server_fini(dcps_sim_server *server)
 {
     drop_images(server);
+    dcps_sim_trace_fini(server);
     destroy_engines(server);
 }

@@ -103,11 +103,10 @@ dcps_status dcps_step_times_parse(const char *what, const char *text, dcps_step_
         }
         return status;
     }
-    return dcps_fail(
-        DCPS_INVALID,
-        "%s is '%.80s', expected constant:TIME, uniform:TIME:TIME, gamma:TIME[:SHAPE] or exponential:TIME, "
-        "as gamma:100ms",
-        what, text);
+    return dcps_fail(DCPS_INVALID,
+                     "%s is '%.80s', expected constant:TIME, uniform:TIME:TIME, gamma:TIME[:SHAPE], "
+                     "exponential:TIME or trace:DIR, as gamma:100ms",
+                     what, text);
 }
 
 /* In (0, 1]. */

@@ -195,6 +195,7 @@ static void plan(dcps_world *world)
 {
     const dcps_world_config *config = &world->config;
     for (uint32_t i = 0; i < config->servers; i++) {
+        dcps_sim_trace_open(&world->servers[i]);
         dcps_sim_server_start(&world->servers[i]);
         dcps_world_at(world, 0, dcps_sim_server_tick, &world->servers[i]);
     }
@@ -278,6 +279,8 @@ static void report(dcps_world *world)
     dcps_world_outcome *outcome = &world->outcome;
     outcome->finished = all_ended(world);
     outcome->ended_ns = world->now_ns;
+    outcome->weights_final = true;
+    outcome->recorded = world->config.record_dir != NULL;
     for (uint32_t i = 0; i < world->config.servers; i++) {
         dcps_sim_server_report(&world->servers[i]);
     }

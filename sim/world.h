@@ -69,6 +69,9 @@ typedef struct dcps_world_config {
     uint64_t checkpoint_every_ns; /* 0: none */
     uint64_t trouble_ns;          /* crashes and stalls fall into [0, trouble_ns) */
     uint64_t deadline_ns;         /* a run that lasts longer hangs */
+    const char *settings;         /* all that updates depend on, in words, as dcps-server says it; NULL: not known */
+    const char *record_dir;       /* where the run is recorded as a trace; NULL: nowhere. The caller's, like the next */
+    const char *replay_dir;       /* a trace to be followed; NULL: none */
     dcps_world_model model;
     bool stop_diverged; /* end when weights are no numbers any more */
     /* Told of the samples that workers know to have been learnt from, whenever there are more, and now and then. NULL: nobody is told. Returns false to end the run. */
@@ -117,12 +120,15 @@ typedef struct dcps_world_outcome {
     uint64_t rejoins;
     uint64_t leases_expired;
     uint64_t server_crashes;
+    bool weights_final;      /* every worker has said goodbye */
+    uint64_t weights_digest; /* then: of the model, as in dcps_shard_stats */
+    bool recorded;           /* a trace, completely */
 } dcps_world_outcome;
 
 typedef struct dcps_world dcps_world;
 
 DCPS_MUST_CHECK dcps_status dcps_world_create(const dcps_world_config *config, dcps_world **world);
-/* Runs until all clients have finished or the deadline. */
+/* Runs until all clients have finished or the deadline. DCPS_MISMATCH: it does not follow the trace, or came to other weights; DCPS_IO: the trace cannot be written. */
 DCPS_MUST_CHECK dcps_status dcps_world_run(dcps_world *world, dcps_world_outcome *outcome);
 void dcps_world_destroy(dcps_world **world);
 

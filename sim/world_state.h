@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "server/engine/control.h"
+#include "server/trace/trace.h"
 #include "sim/cores.h"
 #include "sim/events.h"
 #include "sim/world.h"
@@ -23,6 +24,16 @@ typedef struct dcps_sim_link {
     uint64_t out_free_ns;
 } dcps_sim_link;
 
+/* What a server records, and what it follows. */
+typedef struct dcps_sim_traces {
+    bool recording;
+    uint32_t joins;
+    uint32_t finished;
+    dcps_trace_record record;
+    dcps_trace_replay replay;
+    dcps_replay_gate *gates[DCPS_MAX_SHARDS]; /* of a replay */
+} dcps_sim_traces;
+
 typedef struct dcps_sim_server {
     dcps_world *world;
     uint32_t index;
@@ -36,6 +47,7 @@ typedef struct dcps_sim_server {
     dcps_control_image control_image;
     dcps_shard_image images[DCPS_MAX_SHARDS];
     dcps_shard_stats past; /* counters of lives that ended */
+    dcps_sim_traces traces;
     uint64_t leases_expired;
 } dcps_sim_server;
 
@@ -134,6 +146,24 @@ void dcps_sim_server_receive(dcps_sim_server *server, uint32_t shard, uint32_t p
 /* Adds its counters and blocks to the outcome. */
 void dcps_sim_server_report(dcps_sim_server *server);
 void dcps_sim_server_fini(dcps_sim_server *server);
+
+/* What the engines send while the selected socket is theirs: a dcps_emit_fn; context is the server. */
+void dcps_sim_server_emit(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload);
+
+/* ---- sim_trace.c ---- */
+/* Before the server starts: reads the trace to follow, begins the one to record. */
+void dcps_sim_trace_open(dcps_sim_server *server);
+/* Has a shard tell what it takes, if anybody wants to know. */
+void dcps_sim_trace_listen(dcps_sim_server *server, dcps_shard_config *shard);
+void dcps_sim_trace_event(dcps_sim_server *server, uint32_t shard, const dcps_control_event *event);
+/* In the place of dcps_shard_receive. */
+void dcps_sim_trace_receive(dcps_sim_server *server, uint32_t shard, const dcps_peer *peer, const dcps_message *message,
+                            dcps_buffer *payload);
+/* The server is gone, and what it records or follows is spoilt. */
+void dcps_sim_trace_crash(dcps_sim_server *server);
+/* At the end of the run, while its engines are still there. */
+void dcps_sim_trace_close(dcps_sim_server *server);
+void dcps_sim_trace_fini(dcps_sim_server *server);
 
 /* ---- sim_client.c ---- */
 void dcps_sim_client_start(dcps_sim_client *client);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Runs of real processes are recorded and done once more, to the last bit."""
+import csv
 import json
 import os
 import signal
@@ -146,11 +147,14 @@ class TraceTest(cluster.ClusterTest):
 
 
 class RunTest(cluster.ClusterTest):
-    """The same by dcps run, which needs no settings for a replay."""
+    """The same by dcps run and dcps sim, which need no settings for a replay."""
 
-    def run_dcps(self, *flags, code=0):
+    training = [*cluster.paced(1, 8000), "--workers", 3, "--servers", 2, "--block-params", 1024, "--epochs", 1, "--batch-size", 16,
+                "--learning-rate", 0.05, "--seed", 5]
+
+    def run_dcps(self, *flags, command="run", code=0):
         out = os.path.join(self.folder, "out")
-        done = subprocess.run([os.path.join(cluster.BIN, "dcps"), "run", *map(str, flags), "--out", out], capture_output=True, text=True,
+        done = subprocess.run([os.path.join(cluster.BIN, "dcps"), command, *map(str, flags), "--out", out], capture_output=True, text=True,
                               timeout=120 * cluster.PATIENCE)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         if code != 0:
@@ -162,8 +166,7 @@ class RunTest(cluster.ClusterTest):
 
     def test_two_servers(self):
         folder = os.path.join(self.folder, "trace")
-        recorded = self.run_dcps(*cluster.paced(1, 8000), "--algorithm", "dc-asgd-a", "--workers", 3, "--servers", 2, "--block-params", 1024,
-                                 "--epochs", 1, "--batch-size", 16, "--learning-rate", 0.05, "--seed", 5, "--threads", 1, "--record-trace", folder)
+        recorded = self.run_dcps(*self.training, "--algorithm", "dc-asgd-a", "--threads", 1, "--record-trace", folder)
         replayed = self.run_dcps("--replay-trace", folder)
         self.assertEqual(replayed["weights_digest"], recorded["weights_digest"])
         for figure in ("algorithm", "workers", "seed", "samples", "updates", "train_loss", "metrics", "staleness"):
@@ -175,6 +178,47 @@ class RunTest(cluster.ClusterTest):
         with open(os.path.join(folder, "server-1.json"), "w") as file:
             json.dump(described, file)
         self.assertIn("ended with other weights than the run", self.run_dcps("--replay-trace", folder, code=1))
+
+    def same_training(self, a, b):
+        for figure in ("weights_digest", "algorithm", "workers", "seed", "samples", "updates", "train_loss", "metrics", "staleness"):
+            self.assertEqual(a[figure], b[figure])
+
+    def test_a_real_run_in_virtual_time(self):
+        folder = os.path.join(self.folder, "trace")
+        again = os.path.join(self.folder, "again")
+        recorded = self.run_dcps(*self.training, "--algorithm", "dc-asgd-a", "--threads", 1, "--record-trace", folder)
+        self.same_training(self.run_dcps("--replay-trace", folder, "--record-trace", again, "--step-time", "exponential:30ms", "--threads", 2,
+                                         command="sim"), recorded)
+        for name in ("run.json", "server-0.json", "server-1.json"):
+            with open(os.path.join(folder, name)) as first, open(os.path.join(again, name)) as second:
+                self.assertEqual(first.read(), second.read())
+        free = self.run_dcps(*self.training, "--algorithm", "dc-asgd-a", "--step-time", "exponential:30ms", command="sim")
+        self.assertNotEqual(free["weights_digest"], recorded["weights_digest"])
+
+    def test_a_simulated_run_with_real_processes(self):
+        folder = os.path.join(self.folder, "trace")
+        recorded = self.run_dcps(*self.training, "--algorithm", "dana-dc", "--step-time", "exponential:30ms", "--latency", 500,
+                                 "--record-trace", folder, command="sim")
+        self.same_training(self.run_dcps("--replay-trace", folder), recorded)
+
+    def test_recorded_times_of_steps(self):
+        """A simulated worker takes for its steps what a real one took: all of them together, to the nanosecond, where messages take no time."""
+        folder = os.path.join(self.folder, "trace")
+        training = ["--workers", 1, "--epochs", 1, "--batch-size", 16, "--algorithm", "asgd"]
+        self.run_dcps(*cluster.paced(5, 1600), *training, "--threads", 1, "--record-trace", folder)
+        with open(os.path.join(folder, "shard-0.csv")) as file:
+            rows = [row for row in csv.DictReader(file) if row["block"] == "0" and row["kind"] == "push"]
+        steps_ns = [int(row["away_ns"]) for row in rows]
+        self.assertEqual(len(steps_ns), 100)
+        self.assertGreater(min(steps_ns), 5e6)
+        simulated = self.run_dcps(*cluster.paced(0, 1600), *training, "--step-time", "trace:" + folder, command="sim")
+        self.assertAlmostEqual(simulated["seconds"], sum(steps_ns) / 1e9, places=9)
+        for refused in ("trace:" + self.folder, "trace:"):
+            self.assertIn("cannot read the trace", self.run_dcps(*self.training, "--step-time", refused, command="sim", code=1))
+
+    def test_traces_need_gradients(self):
+        self.assertIn("--no-gradients", self.run_dcps("--no-gradients", "--params", 1000, "--record-trace", os.path.join(self.folder, "t"),
+                                                      command="sim", code=2))
 
 
 if __name__ == "__main__":

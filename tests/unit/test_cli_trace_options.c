@@ -26,6 +26,11 @@ static dcps_status follow(dcps_options *options)
     return dcps_trace_options_follow(options, folder.path);
 }
 
+static dcps_status follow_virtually(dcps_options *options)
+{
+    return dcps_trace_options_follow_virtually(options, folder.path);
+}
+
 #define MAX_FLAGS 12
 
 /* Flags of dcps run, ended by NULL. */
@@ -105,6 +110,42 @@ START_TEST(a_replay_takes_them_up)
 }
 END_TEST
 
+/* Its --threads compute gradients side by side, each with as many threads as the trace says. */
+START_TEST(a_simulation_takes_them_up_but_for_its_threads)
+{
+    const dcps_program program = {
+        .name = "test", .summary = "s", .options = dcps_sim_options, .recommend = follow_virtually};
+    char *argv[] = {"sim", "--threads=9"};
+    dcps_options *options = NULL;
+    int positional = 0;
+    dcps_parse_outcome outcome;
+    uint32_t threads = 0;
+    record(5);
+    ck_assert_msg(dcps_options_parse(&program, 2, argv, &options, &positional, &outcome) == DCPS_OK, "%s",
+                  dcps_error_message());
+    ck_assert_str_eq(dcps_options_text(options, "algorithm"), "dc-asgd-a");
+    ck_assert_int_eq(dcps_options_integer(options, "threads"), 9);
+    ck_assert_int_eq(dcps_trace_options_threads(folder.path, &threads), DCPS_OK);
+    ck_assert_uint_eq(threads, 5);
+    dcps_options_destroy(&options);
+}
+END_TEST
+
+START_TEST(odd_numbers_of_threads_are_refused)
+{
+    static const char *const values[] = {"\"threads\": \"0\"", "\"threads\": \"1025\"", "\"threads\": \"x\"",
+                                         "\"seed\": \"1\""};
+    uint32_t threads = 7;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        char text[128];
+        int length = snprintf(text, sizeof(text), "{\"schema\": \"dcps-trace/1\", \"options\": {%s}}", values[i]);
+        temp_write(&folder, "run.json", text, (size_t)length, false);
+        ck_assert_int_eq(dcps_trace_options_threads(folder.path, &threads), DCPS_CORRUPT);
+        ck_assert_uint_eq(threads, 7);
+    }
+}
+END_TEST
+
 START_TEST(the_same_may_be_said_again)
 {
     dcps_options *options = NULL;
@@ -162,8 +203,13 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {what_matters_is_written, a_replay_takes_them_up, the_same_may_be_said_again,
-                                  a_trace_cannot_set_other_options, no_trace_is_written_over};
+    const TTest *const tests[] = {what_matters_is_written,
+                                  a_replay_takes_them_up,
+                                  a_simulation_takes_them_up_but_for_its_threads,
+                                  odd_numbers_of_threads_are_refused,
+                                  the_same_may_be_said_again,
+                                  a_trace_cannot_set_other_options,
+                                  no_trace_is_written_over};
     Suite *suite = suite_create("options of traces");
     TCase *group = tcase_create("options");
     tcase_add_checked_fixture(group, setup, teardown);
