@@ -11,11 +11,12 @@
 #include "base/folder.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/new_file.h"
+#include "cli/overview.h"
 #include "cli/programs.h"
 #include "cli/quote.h"
 #include "cli/report.h"
 #include "cli/run_options.h"
-#include "cli/table.h"
 #include "cli/trace_options.h"
 
 dcps_status dcps_job_groups(const dcps_options *options, const dcps_run_spec *specs, size_t count, dcps_groups *groups)
@@ -83,9 +84,10 @@ static dcps_status run_args_init(dcps_run_args *args, const dcps_job *job, const
     uint32_t threads = threads_of(job, spec);
     *args = (dcps_run_args){.server = {0}};
     dcps_server_args_add(&args->server, job->options, spec, seed, job->single_run);
-    dcps_worker_args_add(&args->worker, job->options, threads);
+    dcps_worker_args_add(&args->worker, job->options, spec, threads);
     dcps_args_add(&args->evaluate, "--evaluate");
-    dcps_worker_args_add(&args->evaluate, job->options, eval_threads);
+    dcps_args_add_flag(&args->evaluate, "split", spec->validation ? "validation" : "test");
+    dcps_worker_args_add(&args->evaluate, job->options, spec, eval_threads);
     dcps_status status = dcps_args_check(&args->server);
     status = status == DCPS_OK ? dcps_args_check(&args->worker) : status;
     return status == DCPS_OK ? dcps_args_check(&args->evaluate) : status;
@@ -168,6 +170,39 @@ dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed
     return status;
 }
 
+dcps_status dcps_job_arguments(const dcps_job *job, const dcps_run_spec *spec, uint64_t seed, dcps_args *args)
+{
+    dcps_run_args parts;
+    dcps_status status = run_args_init(&parts, job, spec, seed, 1);
+    *args = (dcps_args){0};
+    if (status == DCPS_OK) {
+        dcps_args_add(args, "%" PRId64, dcps_options_integer(job->options, "servers"));
+        dcps_args_add(args, "dcps-server");
+        dcps_args_append(args, &parts.server);
+        dcps_args_add(args, "dcps-worker");
+        dcps_args_append(args, &parts.worker);
+        dcps_args_add(args, "dcps-worker");
+        dcps_args_append(args, &parts.evaluate);
+        if (spec->workers > 1 && dcps_options_is_set(job->options, "groups")) {
+            dcps_args_add_flag(args, "groups", dcps_options_text(job->options, "groups"));
+        }
+        status = dcps_args_check(args);
+    }
+    run_args_fini(&parts);
+    return status;
+}
+
+json_t *dcps_job_take_result(dcps_job *job)
+{
+    if (job->results.run_count == 0) {
+        return NULL;
+    }
+    dcps_result_run *run = &job->results.runs[--job->results.run_count];
+    json_t *result = dcps_result_json(run);
+    dcps_result_fini(run);
+    return result;
+}
+
 bool dcps_job_has_results(const dcps_job *job)
 {
     for (uint32_t i = 0; i < job->results.run_count; i++) {
@@ -179,7 +214,7 @@ bool dcps_job_has_results(const dcps_job *job)
     return false;
 }
 
-static dcps_status write_report(const dcps_job *job, const char *path)
+static dcps_status write_report(const dcps_job *job, json_t *document, json_t *settings, const char *path)
 {
     char created[32] = "";
     time_t now = time(NULL);
@@ -187,26 +222,26 @@ static dcps_status write_report(const dcps_job *job, const char *path)
     if (localtime_r(&now, &local) != NULL) {
         (void)strftime(created, sizeof(created), "%Y-%m-%d %H:%M", &local);
     }
-    json_t *settings = dcps_run_settings_json(job->options);
     const dcps_report_page page = {.command = job->command, .created = created, .settings = settings};
-    dcps_status status = dcps_report_write(&job->results, &page, path);
-    json_decref(settings);
-    return status;
+    return dcps_report_write(document, &page, path);
 }
 
-static dcps_status write_files(dcps_job *job)
+dcps_status dcps_job_write(const dcps_job *job, json_t *document, json_t *settings)
 {
     char json_path[PATH_MAX];
     char html_path[PATH_MAX];
+    if (document == NULL || settings == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for results.json and report.html");
+    }
     dcps_status status = dcps_format(json_path, sizeof(json_path), "%s/results.json", job->out);
     if (status == DCPS_OK) {
         status = dcps_format(html_path, sizeof(html_path), "%s/report.html", job->out);
     }
     if (status == DCPS_OK) {
-        status = dcps_results_write(&job->results, json_path);
+        status = dcps_document_write(document, json_path);
     }
     if (status == DCPS_OK) {
-        status = write_report(job, html_path);
+        status = write_report(job, document, settings, html_path);
     }
     if (status == DCPS_OK) {
         (void)printf("\n%s\n%s\n", html_path, json_path);
@@ -214,15 +249,30 @@ static dcps_status write_files(dcps_job *job)
     return status;
 }
 
+static dcps_status print_overview(const dcps_results *results)
+{
+    dcps_overview *overview = NULL;
+    dcps_status status = dcps_overview_create(results, NULL, &overview);
+    if (status == DCPS_OK) {
+        status = dcps_overview_print(overview, stdout);
+        dcps_overview_destroy(&overview);
+    }
+    return status;
+}
+
 dcps_status dcps_job_conclude(dcps_job *job)
 {
     dcps_results_fill_speedups(&job->results);
-    dcps_status status = dcps_results_print(&job->results, stdout);
+    dcps_status status = print_overview(&job->results);
     if (status == DCPS_OK && job->show_details) {
         status = dcps_results_print_details(&job->results, stdout);
     }
     if (status == DCPS_OK && job->out != NULL) {
-        status = write_files(job);
+        json_t *document = dcps_results_json(&job->results);
+        json_t *settings = dcps_run_settings_json(job->options);
+        status = dcps_job_write(job, document, settings);
+        json_decref(document);
+        json_decref(settings);
     }
     if (status == DCPS_OK && fflush(stdout) != 0) {
         status = dcps_fail(DCPS_IO, "cannot write the table: %s", strerror(errno));

@@ -40,10 +40,19 @@ void dcps_job_fini(dcps_job *job);
 /* Runs one cluster to its end and appends its result, failed or not. Errors as of dcps_cluster_run; once there is a result, the reason is printed. */
 DCPS_MUST_CHECK dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed, const char *title);
 
+/* What such a run is started with, to tell it from others: of two runs with the same arguments only one is needed. The caller frees *args. Errors: DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_job_arguments(const dcps_job *job, const dcps_run_spec *spec, uint64_t seed,
+                                               dcps_args *args);
+/* Takes the latest run away from the results, as an element of "runs": the caller owns one reference. NULL: there is none, or no memory. */
+json_t *dcps_job_take_result(dcps_job *job);
+
 /* Whether a run succeeded or came far enough to have something to show. */
 bool dcps_job_has_results(const dcps_job *job);
 
 /* Prints the table on stdout; then, where there is --out, writes results.json and report.html into it and prints their paths. */
 DCPS_MUST_CHECK dcps_status dcps_job_conclude(dcps_job *job);
+
+/* Writes a document as results.json, and report.html with `settings`, into the folder of --out, and prints their paths. NULL for either: DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_job_write(const dcps_job *job, json_t *document, json_t *settings);
 
 #endif

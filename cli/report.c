@@ -1,11 +1,8 @@
 #include "cli/report.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/text.h"
+#include "cli/new_file.h"
 #include "cli/report/embedded.h"
 
 #define DCPS_REPORT_DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(12))
@@ -68,36 +65,19 @@ static bool put_page(json_t *data, FILE *out)
     return fputs(rest, out) != EOF && good;
 }
 
-static dcps_status write_file(json_t *data, const char *path, const char *temporary)
+dcps_status dcps_report_write(json_t *results, const dcps_report_page *page, const char *path)
 {
-    FILE *file = fopen(temporary, "we");
-    if (file == NULL) {
-        return dcps_fail(DCPS_IO, "cannot write %s: %s", temporary, strerror(errno));
-    }
-    bool good = put_page(data, file);
-    int error = errno;
-    good = fclose(file) == 0 && good;
-    if (!good || rename(temporary, path) != 0) {
-        error = good ? errno : error;
-        (void)unlink(temporary);
-        return dcps_fail(DCPS_IO, "cannot write %s: %s", path, strerror(error));
-    }
-    return DCPS_OK;
-}
-
-dcps_status dcps_report_write(const dcps_results *results, const dcps_report_page *page, const char *path)
-{
-    char temporary[4096];
-    dcps_status status = dcps_format(temporary, sizeof(temporary), "%s.tmp", path);
-    if (status != DCPS_OK) {
-        return status;
-    }
-    json_t *data = json_pack("{s:o, s:s, s:s, s:O}", "results", dcps_results_json(results), "command", page->command,
-                             "created", page->created, "settings", page->settings);
+    dcps_new_file made;
+    json_t *data = json_pack("{s:O, s:s, s:s, s:O}", "results", results, "command", page->command, "created",
+                             page->created, "settings", page->settings);
     if (data == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for %s", path);
     }
-    status = write_file(data, path, temporary);
+    dcps_status status = dcps_new_file_open(&made, path);
+    if (status == DCPS_OK) {
+        bool good = put_page(data, made.file);
+        status = dcps_new_file_close(&made, good);
+    }
     json_decref(data);
     return status;
 }

@@ -6,7 +6,6 @@
 
 #include <jansson.h>
 
-#include "cli/results.h"
 #include "dcps/status.h"
 
 /* What the page tells beside the results. Borrowed. */
@@ -16,9 +15,8 @@ typedef struct dcps_report_page {
     json_t *settings;    /* array of [name, value] texts */
 } dcps_report_page;
 
-/* Writes the page to `path` (by way of a temporary name). Errors: DCPS_IO with path and reason, DCPS_NO_MEMORY. */
-DCPS_MUST_CHECK dcps_status dcps_report_write(const dcps_results *results, const dcps_report_page *page,
-                                              const char *path);
+/* Writes the page for a document of dcps-results/1 to `path` (by way of a temporary name). Errors: DCPS_IO with path and reason, DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_report_write(json_t *results, const dcps_report_page *page, const char *path);
 
 /* Writes JSON text so that it may stand inside a script element of HTML: no '<' is left. */
 void dcps_report_put_json(const char *json, FILE *out);

@@ -5,11 +5,17 @@
 
 #include "base/alloc.h"
 
+void dcps_result_fini(dcps_result_run *run)
+{
+    dcps_free(run->points);
+    dcps_result_details_fini(&run->details);
+    *run = (dcps_result_run){.point_count = 0};
+}
+
 void dcps_results_fini(dcps_results *results)
 {
     for (uint32_t i = 0; i < results->run_count; i++) {
-        dcps_free(results->runs[i].points);
-        dcps_result_details_fini(&results->runs[i].details);
+        dcps_result_fini(&results->runs[i]);
     }
     dcps_free(results->runs);
     *results = (dcps_results){.run_count = 0};
@@ -61,15 +67,20 @@ static const dcps_curve_point *last_point(const dcps_result_run *run)
     return run == NULL || run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
 }
 
-double dcps_result_metric(const dcps_result_run *run, const char *name)
+static double point_metric(const dcps_curve_point *point, const char *name)
 {
-    const dcps_curve_point *point = last_point(run);
-    for (uint32_t i = 0; point != NULL && i < point->metric_count; i++) {
+    for (uint32_t i = 0; i < point->metric_count; i++) {
         if (strcmp(point->metrics[i].name, name) == 0) {
             return point->metrics[i].value;
         }
     }
     return (double)NAN;
+}
+
+double dcps_result_metric(const dcps_result_run *run, const char *name)
+{
+    const dcps_curve_point *point = last_point(run);
+    return point == NULL ? (double)NAN : point_metric(point, name);
 }
 
 double dcps_result_train_loss(const dcps_result_run *run)
@@ -84,19 +95,51 @@ bool dcps_result_diverged(const dcps_result_run *run)
     return trained && !isfinite(dcps_result_train_loss(run));
 }
 
+double dcps_result_seconds_to(const dcps_result_run *run, const char *metric, double target)
+{
+    for (uint32_t i = 0; i < run->point_count; i++) {
+        const dcps_curve_point *here = &run->points[i];
+        double value = point_metric(here, metric);
+        if (!(value <= target)) {
+            continue;
+        }
+        double before = i > 0 ? point_metric(here - 1, metric) : (double)NAN;
+        if (!isfinite(before) || !(before > value)) {
+            return here->seconds;
+        }
+        double share = (before - target) / (before - value);
+        return here[-1].seconds + share * (here->seconds - here[-1].seconds);
+    }
+    return (double)NAN;
+}
+
+const char *dcps_result_name(const dcps_result_run *run)
+{
+    return run->name[0] != '\0' ? run->name : run->algorithm;
+}
+
+/* How well a metric stands for quality; smaller is better. */
+static int metric_rank(const char *name)
+{
+    static const char error[] = "_error";
+    size_t length = strlen(name);
+    if (strcmp(name, "test_error") == 0) {
+        return 0;
+    }
+    return length >= sizeof(error) && strcmp(name + length - (sizeof(error) - 1), error) == 0 ? 1 : 2;
+}
+
 const char *dcps_results_main_metric(const dcps_results *results)
 {
-    const char *first = NULL;
+    const char *best = NULL;
     for (uint32_t i = 0; i < results->run_count; i++) {
         const dcps_curve_point *point = last_point(&results->runs[i]);
         for (uint32_t m = 0; point != NULL && m < point->metric_count; m++) {
-            if (strcmp(point->metrics[m].name, "test_error") == 0) {
-                return point->metrics[m].name;
-            }
-            first = first == NULL ? point->metrics[m].name : first;
+            const char *name = point->metrics[m].name;
+            best = best == NULL || metric_rank(name) < metric_rank(best) ? name : best;
         }
     }
-    return first;
+    return best;
 }
 
 /* Mean samples/s of the runs with one worker, of algorithm "sgd" only if asked; NaN if there are none. */

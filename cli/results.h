@@ -10,11 +10,13 @@
 
 #include "base/histogram.h"
 #include "cli/results_details.h"
+#include "cli/run_spec.h"
 #include "dcps/status.h"
 #include "worker/metrics.h"
 
 #define DCPS_RESULT_MAX_METRICS DCPS_MAX_METRICS
 #define DCPS_RESULT_NAME_BYTES 64u
+#define DCPS_RESULT_FAILURE_BYTES 512u
 
 /* The servers' weights at one moment, evaluated. */
 typedef struct dcps_curve_point {
@@ -27,6 +29,7 @@ typedef struct dcps_curve_point {
 
 /* One run. Values that are not known are NaN. */
 typedef struct dcps_result_run {
+    char name[DCPS_RUN_LABEL_BYTES]; /* as --runs has it; "" where that is the algorithm's */
     char algorithm[DCPS_RESULT_NAME_BYTES];
     uint32_t workers;
     uint64_t seed;
@@ -46,7 +49,7 @@ typedef struct dcps_result_run {
     uint64_t weights_digest; /* of the weights at the end of the training */
     uint32_t restarts;       /* of workers and servers */
     bool failed;
-    char failure[512]; /* why */
+    char failure[DCPS_RESULT_FAILURE_BYTES]; /* why */
     uint32_t point_count;
     uint32_t point_capacity;
     dcps_curve_point *points;
@@ -72,21 +75,26 @@ double dcps_result_metric(const dcps_result_run *run, const char *name);
 double dcps_result_train_loss(const dcps_result_run *run);
 /* Whether it was trained until its weights were no numbers any more. */
 bool dcps_result_diverged(const dcps_result_run *run);
-/* The metric that stands for quality in tables: "test_error" where there is one, else the first that any run has; NULL when none has any. */
+/* Seconds until a metric was first at `target` or below, linear between evaluations; those of the first evaluation if it was so then. NaN: never, or no such metric. */
+double dcps_result_seconds_to(const dcps_result_run *run, const char *metric, double target);
+/* The name under which it appears. */
+const char *dcps_result_name(const dcps_result_run *run);
+
+/* The metric that stands for quality in tables, smaller being better: "test_error" where there is one, else an error, else the first that any run has; NULL when none has any. */
 const char *dcps_results_main_metric(const dcps_results *results);
 
 /* Sets `speedup` of every run to the ratio of its samples/s to the mean of those with one worker ("sgd" ones if there are any); NaN without such a run. */
 void dcps_results_fill_speedups(dcps_results *results);
 
-/* The document of schema dcps-results/1. What is unknown or not finite is null; a run whose workers have all said goodbye has "weights_digest"; a failed run has "failure", the reason, and whatever it came to. Borrow or decref as jansson has it: the caller owns
- * one reference. NULL when out of memory. */
-json_t *dcps_results_json(const dcps_results *results);
-/* Writes it to `path` (by way of a temporary name). Errors: DCPS_IO with path and reason, DCPS_NO_MEMORY. */
-DCPS_MUST_CHECK dcps_status dcps_results_write(const dcps_results *results, const char *path);
+/* One run, as an element of "runs" of dcps-results/1. What is unknown or not finite is null; a run whose workers have all said goodbye has "weights_digest"; a failed run has "failure", the reason, and whatever it came to. The caller owns one reference; NULL when out of memory. */
+json_t *dcps_result_json(const dcps_result_run *run);
+/* Reads such an element, from wherever it came, into *run, whose points the caller frees with dcps_result_fini. DCPS_CORRUPT names what is wrong, DCPS_NO_MEMORY; nothing is kept then. */
+DCPS_MUST_CHECK dcps_status dcps_result_parse(json_t *object, dcps_result_run *run);
+void dcps_result_fini(dcps_result_run *run);
 
-/* Prints one row for each algorithm and number of workers, over those of its seeds that succeeded, or over all where none did; below the table, a line for
- * each run that failed or diverged. */
-DCPS_MUST_CHECK dcps_status dcps_results_print(const dcps_results *results, FILE *out);
+/* The document of schema dcps-results/1. Borrow or decref as jansson has it: the caller owns one reference. NULL when out of memory. */
+json_t *dcps_results_json(const dcps_results *results);
+
 /* Prints the workers and the shards of the latest run, where they are known. DCPS_IO, DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_results_print_details(const dcps_results *results, FILE *out);
 

@@ -1,15 +1,8 @@
 /* results.json: schema dcps-results/1. */
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "base/text.h"
 #include "cli/results.h"
-
-/* 12 digits: what a figure is worth, without the noise of binary fractions ("0.0865", not "0.086499999999999994"). */
-#define DCPS_RESULTS_DUMP_FLAGS (JSON_INDENT(2) | JSON_REAL_PRECISION(12))
 
 /* JSON has no numbers for these: null. */
 static json_t *real_or_null(double value)
@@ -94,7 +87,7 @@ static json_t *with_details(const dcps_result_run *run, json_t *object)
     return object;
 }
 
-static json_t *run_json(const dcps_result_run *run)
+json_t *dcps_result_json(const dcps_result_run *run)
 {
     const dcps_curve_point *last = run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
     bool known = run->measured;
@@ -113,7 +106,7 @@ static json_t *runs_json(const dcps_results *results)
 {
     json_t *array = json_array();
     for (uint32_t i = 0; array != NULL && i < results->run_count; i++) {
-        if (json_array_append_new(array, run_json(&results->runs[i])) != 0) {
+        if (json_array_append_new(array, dcps_result_json(&results->runs[i])) != 0) {
             json_decref(array);
             array = NULL;
         }
@@ -125,37 +118,4 @@ json_t *dcps_results_json(const dcps_results *results)
 {
     return json_pack("{s:s, s:s, s:o, s:b, s:o}", "schema", "dcps-results/1", "model", results->model, "dataset",
                      text_or_null(results->dataset), "virtual", (int)results->virtual_time, "runs", runs_json(results));
-}
-
-static dcps_status write_file(json_t *document, const char *path, const char *temporary)
-{
-    FILE *file = fopen(temporary, "we");
-    if (file == NULL) {
-        return dcps_fail(DCPS_IO, "cannot write %s: %s", temporary, strerror(errno));
-    }
-    bool good = json_dumpf(document, file, DCPS_RESULTS_DUMP_FLAGS) == 0 && fputc('\n', file) != EOF;
-    int error = errno;
-    good = fclose(file) == 0 && good;
-    if (!good || rename(temporary, path) != 0) {
-        error = good ? errno : error;
-        (void)unlink(temporary);
-        return dcps_fail(DCPS_IO, "cannot write %s: %s", path, strerror(error));
-    }
-    return DCPS_OK;
-}
-
-dcps_status dcps_results_write(const dcps_results *results, const char *path)
-{
-    char temporary[4096];
-    dcps_status status = dcps_format(temporary, sizeof(temporary), "%s.tmp", path);
-    if (status != DCPS_OK) {
-        return status;
-    }
-    json_t *document = dcps_results_json(results);
-    if (document == NULL) {
-        return dcps_fail(DCPS_NO_MEMORY, "no memory for %s", path);
-    }
-    status = write_file(document, path, temporary);
-    json_decref(document);
-    return status;
 }

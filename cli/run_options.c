@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/text.h"
+#include "cli/plan.h"
 #include "proto/limits.h"
+#include "server/engine/algorithm.h"
 #include "worker/device.h"
 #include "worker/plugin.h"
 
@@ -60,15 +63,59 @@ const dcps_option dcps_compare_options[] = {
     {.name = "runs",
      .type = DCPS_OPTION_TEXT,
      .default_text = "sgd@1,ssgd@4,asgd@4,dc-asgd-c@4,dc-asgd-a@4",
-     .value_name = "ALGORITHM@WORKERS,…",
-     .help = "What to compare"},
+     .value_name = "NAME@WORKERS,…",
+     .help = "What to compare: algorithms, or ALGORITHM+OPTION=VALUE… with a training setting of its own"},
     {.name = "seeds",
      .type = DCPS_OPTION_INTEGER,
      .default_text = "1",
      .value_name = "K",
-     .help = "Repeat each run with seeds SEED … SEED+K-1",
+     .help = "Repeat each run with seeds SEED … SEED+K-1, the same for all",
      .minimum = 1,
-     .maximum = 1000},
+     .maximum = DCPS_PLAN_MAX_SEEDS},
+    {.name = "target",
+     .type = DCPS_OPTION_TEXT,
+     .value_name = "[METRIC=]X",
+     .help = "Also tell how long it took until this value was reached: test_error=0.12"},
+    {.name = "sweep",
+     .type = DCPS_OPTION_TEXT,
+     .value_name = "[RUN:]OPTION=X:X…,OPTION=…",
+     .help = "First choose these training options for each run, or for RUN, on the validation split",
+     .repeatable = true},
+    {.name = "tune-seeds",
+     .type = DCPS_OPTION_INTEGER,
+     .default_text = "1",
+     .value_name = "K",
+     .help = "Seeds of each combination of a sweep, others than those of the comparison",
+     .minimum = 1,
+     .maximum = DCPS_PLAN_MAX_SEEDS},
+    {.name = "tune-epochs",
+     .type = DCPS_OPTION_INTEGER,
+     .value_name = "N",
+     .help = "Epochs of each combination of a sweep, instead of --epochs",
+     .minimum = 1,
+     .maximum = 1000000},
+    {.name = "validation",
+     .type = DCPS_OPTION_INTEGER,
+     .value_name = "N",
+     .help = "Training samples held out while a sweep chooses; unless given a tenth, at most 5000",
+     .minimum = 1,
+     .maximum = 4294967295.0},
+    {.name = "virtual",
+     .type = DCPS_OPTION_FLAG,
+     .default_text = "false",
+     .help = "Simulate the cluster in virtual time (dcps sim) instead of running it"},
+    {.name = "jobs",
+     .type = DCPS_OPTION_INTEGER,
+     .default_text = "0",
+     .value_name = "N",
+     .help = "Simulations at the same time; 0: as many as there are processors",
+     .minimum = 0,
+     .maximum = 1024},
+    {.name = "fresh",
+     .type = DCPS_OPTION_FLAG,
+     .default_text = "false",
+     .help = "Run everything again, also what --out holds already"},
+#include "cli/sim_options_shared.inc"
 #include "cli/run_options_shared.inc"
     {.name = "seed",
      .type = DCPS_OPTION_INTEGER,
@@ -81,7 +128,8 @@ const dcps_option dcps_compare_options[] = {
      .type = DCPS_OPTION_TEXT,
      .default_text = "runs/compare",
      .value_name = "DIR",
-     .help = "Write results.json and report.html here"},
+     .help =
+         "Keep every run, results.json, tables and report.html here; the same command goes on where it was stopped"},
     {.name = NULL},
 };
 
@@ -107,11 +155,11 @@ const dcps_option dcps_sim_options[] = {
 
 dcps_status dcps_run_spec_read(const dcps_options *options, dcps_run_spec *spec)
 {
-    char text[2 * DCPS_RUN_NAME_BYTES];
-    size_t count = 0;
-    (void)snprintf(text, sizeof(text), "%.80s@%lld", dcps_options_text(options, "algorithm"),
-                   (long long)dcps_options_integer(options, "workers"));
-    dcps_status status = dcps_run_specs_parse(text, spec, 1, &count);
+    const char *name = dcps_options_text(options, "algorithm");
+    dcps_algorithm algorithm;
+    *spec = (dcps_run_spec){.workers = (uint32_t)dcps_options_integer(options, "workers")};
+    dcps_status status = dcps_algorithm_preset(name, &algorithm);
+    status = status == DCPS_OK ? dcps_format(spec->algorithm, sizeof(spec->algorithm), "%s", name) : status;
     return status == DCPS_OK ? dcps_device_check(dcps_options_text(options, "device")) : status;
 }
 
@@ -168,9 +216,17 @@ dcps_status dcps_run_recommend(dcps_options *options)
     return status;
 }
 
-static void add_if_set(dcps_args *args, const dcps_options *options, const char *name)
+const char *dcps_run_setting(const dcps_options *options, const dcps_overrides *overrides, const char *name)
 {
-    const char *value = dcps_options_text(options, name);
+    const dcps_override *own = dcps_overrides_find(overrides, name);
+    if (own != NULL) {
+        return own->left_out ? NULL : own->value;
+    }
+    return dcps_options_text(options, name);
+}
+
+static void add_if_set(dcps_args *args, const char *name, const char *value)
+{
     if (value != NULL) {
         dcps_args_add_flag(args, name, value);
     }
@@ -188,10 +244,11 @@ void dcps_server_args_add(dcps_args *args, const dcps_options *options, const dc
     dcps_args_add(args, "%" PRIu64, seed);
     dcps_args_add_flag(args, "snapshot-every-samples", "epoch");
     for (size_t i = 0; dcps_server_pass_through[i] != NULL; i++) {
-        add_if_set(args, options, dcps_server_pass_through[i]);
+        const char *name = dcps_server_pass_through[i];
+        add_if_set(args, name, dcps_run_setting(options, &spec->overrides, name));
     }
     for (size_t i = 0; single_run && single_run_names[i] != NULL; i++) {
-        add_if_set(args, options, single_run_names[i]);
+        add_if_set(args, single_run_names[i], dcps_options_text(options, single_run_names[i]));
     }
 }
 
@@ -206,12 +263,21 @@ static void add_each_line(dcps_args *args, const char *name, const char *lines)
     }
 }
 
-void dcps_worker_args_add(dcps_args *args, const dcps_options *options, uint32_t threads)
+void dcps_model_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec)
+{
+    add_each_line(args, "model-opt", dcps_options_text(options, "model-opt"));
+    if (spec->hold_out > 0) {
+        dcps_args_add(args, "--model-opt");
+        dcps_args_add(args, DCPS_HOLD_OUT_OPTION "=%" PRIu32, spec->hold_out);
+    }
+}
+
+void dcps_worker_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint32_t threads)
 {
     for (size_t i = 0; dcps_worker_pass_through[i] != NULL; i++) {
-        add_if_set(args, options, dcps_worker_pass_through[i]);
+        add_if_set(args, dcps_worker_pass_through[i], dcps_options_text(options, dcps_worker_pass_through[i]));
     }
-    add_each_line(args, "model-opt", dcps_options_text(options, "model-opt"));
+    dcps_model_args_add(args, options, spec);
     dcps_args_add(args, "--threads");
     dcps_args_add(args, "%" PRIu32, threads);
 }

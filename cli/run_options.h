@@ -16,7 +16,8 @@ extern const dcps_option dcps_run_options[];     /* of dcps run */
 extern const dcps_option dcps_compare_options[]; /* of dcps compare */
 extern const dcps_option dcps_sim_options[];     /* of dcps sim */
 
-/* The algorithm and the number of workers of dcps run and dcps sim, checked as a run of a comparison is; and the device, which workers would refuse. Errors as of dcps_run_specs_parse and dcps_device_check. */
+/* The algorithm and the number of workers of dcps run and dcps sim, without settings of its own; and the device, which workers would refuse. Errors: DCPS_NOT_FOUND (unknown
+ * algorithm, known ones listed), those of dcps_device_check. */
 DCPS_MUST_CHECK dcps_status dcps_run_spec_read(const dcps_options *options, dcps_run_spec *spec);
 
 /* Names of options that are handed to dcps-server or dcps-worker as they are, where set; ended by NULL. */
@@ -31,7 +32,15 @@ DCPS_MUST_CHECK dcps_status dcps_run_recommend(dcps_options *options);
 void dcps_server_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint64_t seed,
                           bool single_run);
 /* Appends the flags of a worker with `threads` threads, without --servers. */
-void dcps_worker_args_add(dcps_args *args, const dcps_options *options, uint32_t threads);
+void dcps_worker_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint32_t threads);
+/* Appends the options of the model, with what is held out. */
+void dcps_model_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec);
+
+/* The option by which models hold out training samples for validation. */
+#define DCPS_HOLD_OUT_OPTION "validation"
+
+/* A text option of a run: its own, or that of the command line; NULL: unset, or left out. Borrowed from either. */
+const char *dcps_run_setting(const dcps_options *options, const dcps_overrides *overrides, const char *name);
 
 /* Array of [name, value] texts for the report. NULL when out of memory. */
 json_t *dcps_run_settings_json(const dcps_options *options);

@@ -1,11 +1,14 @@
 #include "cli/run_spec.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "proto/limits.h"
 #include "server/engine/algorithm.h"
+
+#define DCPS_ENTRY_BYTES 256u
 
 static dcps_status parse_workers(const char *entry, const char *text, uint32_t *workers)
 {
@@ -18,6 +21,45 @@ static dcps_status parse_workers(const char *entry, const char *text, uint32_t *
     return DCPS_OK;
 }
 
+static dcps_status parse_algorithm(const char *entry, const char *name, size_t length, dcps_run_spec *spec)
+{
+    dcps_algorithm algorithm;
+    if (length >= sizeof(spec->algorithm)) {
+        return dcps_fail(DCPS_NOT_FOUND, "run '%s': unknown algorithm; known are %s", entry, dcps_algorithm_names());
+    }
+    memcpy(spec->algorithm, name, length);
+    if (dcps_algorithm_preset(spec->algorithm, &algorithm) != DCPS_OK) {
+        return dcps_fail(DCPS_NOT_FOUND, "run '%s': unknown algorithm '%s'; known are %s", entry, spec->algorithm,
+                         dcps_algorithm_names());
+    }
+    return DCPS_OK;
+}
+
+/* Length of the part before the next '+' that begins a setting. */
+static size_t part_length(const char *text)
+{
+    size_t length = 0;
+    while (text[length] != '\0' && !(text[length] == '+' && text[length + 1] >= 'a' && text[length + 1] <= 'z')) {
+        length++;
+    }
+    return length;
+}
+
+static dcps_status parse_name(const char *entry, dcps_run_spec *spec)
+{
+    char where[DCPS_ENTRY_BYTES + 8];
+    (void)snprintf(where, sizeof(where), "run '%s'", entry);
+    size_t length = part_length(spec->name);
+    dcps_status status = parse_algorithm(entry, spec->name, length, spec);
+    const char *rest = spec->name + length;
+    while (status == DCPS_OK && *rest != '\0') {
+        length = part_length(rest + 1);
+        status = dcps_overrides_parse(&spec->overrides, where, rest + 1, length);
+        rest += 1 + length;
+    }
+    return status;
+}
+
 /* `entry` is one element of the list, ended by a zero byte. */
 static dcps_status parse_entry(const char *entry, dcps_run_spec *spec)
 {
@@ -27,16 +69,12 @@ static dcps_status parse_entry(const char *entry, dcps_run_spec *spec)
     }
     dcps_run_spec parsed = {.workers = 0};
     size_t length = (size_t)(at - entry);
-    if (length >= sizeof(parsed.algorithm)) {
-        return dcps_fail(DCPS_NOT_FOUND, "run '%s': unknown algorithm; known are %s", entry, dcps_algorithm_names());
+    if (length >= sizeof(parsed.name)) {
+        return dcps_fail(DCPS_LIMIT, "run '%.40s…': a name of more than %zu bytes", entry, sizeof(parsed.name) - 1);
     }
-    memcpy(parsed.algorithm, entry, length);
-    dcps_algorithm algorithm;
-    if (dcps_algorithm_preset(parsed.algorithm, &algorithm) != DCPS_OK) {
-        return dcps_fail(DCPS_NOT_FOUND, "run '%s': unknown algorithm '%s'; known are %s", entry, parsed.algorithm,
-                         dcps_algorithm_names());
-    }
-    dcps_status status = parse_workers(entry, at + 1, &parsed.workers);
+    memcpy(parsed.name, entry, length);
+    dcps_status status = parse_name(entry, &parsed);
+    status = status == DCPS_OK ? parse_workers(entry, at + 1, &parsed.workers) : status;
     if (status == DCPS_OK) {
         *spec = parsed;
     }
@@ -46,12 +84,23 @@ static dcps_status parse_entry(const char *entry, dcps_run_spec *spec)
 static dcps_status check_new(const dcps_run_spec *specs, size_t count, const dcps_run_spec *spec)
 {
     for (size_t i = 0; i < count; i++) {
-        if (specs[i].workers == spec->workers && strcmp(specs[i].algorithm, spec->algorithm) == 0) {
+        if (specs[i].workers == spec->workers && strcmp(specs[i].name, spec->name) == 0) {
             return dcps_fail(DCPS_INVALID, "run '%s@%" PRIu32 "' is named twice: use --seeds to repeat runs",
-                             spec->algorithm, spec->workers);
+                             spec->name, spec->workers);
         }
     }
     return DCPS_OK;
+}
+
+/* Up to the comma after the workers, so that values before the '@' may hold commas; without settings, up to the first comma. */
+static size_t entry_length(const char *text)
+{
+    size_t first = strcspn(text, ",");
+    size_t at = strcspn(text, "@");
+    if (at <= first || part_length(text) >= first) {
+        return first;
+    }
+    return at + strcspn(text + at, ",");
 }
 
 dcps_status dcps_run_specs_parse(const char *text, dcps_run_spec *specs, size_t capacity, size_t *count)
@@ -59,8 +108,8 @@ dcps_status dcps_run_specs_parse(const char *text, dcps_run_spec *specs, size_t 
     size_t found = 0;
     const char *rest = text;
     for (;;) {
-        char entry[128];
-        size_t length = strcspn(rest, ",");
+        char entry[DCPS_ENTRY_BYTES];
+        size_t length = entry_length(rest);
         if (length == 0 || length >= sizeof(entry)) {
             return dcps_fail(DCPS_INVALID, "list of runs '%.200s': expected ALGORITHM@WORKERS[,…], saw %s at '%.40s'",
                              text, length == 0 ? "an empty entry" : "an overlong entry", rest);

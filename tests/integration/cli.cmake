@@ -3,7 +3,9 @@ set(fake_dir ${CMAKE_BINARY_DIR}/tests/fake)
 add_executable(fake_server ${CMAKE_CURRENT_LIST_DIR}/fake/fake_server.c)
 target_link_libraries(fake_server PRIVATE dcps_warnings dcps_proto)
 set_target_properties(fake_server PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${fake_dir} OUTPUT_NAME dcps-server)
-configure_file(${CMAKE_CURRENT_LIST_DIR}/fake/dcps-worker ${fake_dir}/dcps-worker COPYONLY)
+foreach(program dcps dcps-worker)
+  configure_file(${CMAKE_CURRENT_LIST_DIR}/fake/${program} ${fake_dir}/${program} COPYONLY)
+endforeach()
 
 dcps_test(test_cluster LABELS integration SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cluster.c LINKS dcps_cli m TIMEOUT 300)
 add_dependencies(test_cluster fake_server)
@@ -14,3 +16,6 @@ set_property(TEST test_cli APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_
 
 dcps_script_test(test_sim LABELS integration COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/test_sim.py TIMEOUT 600)
 set_property(TEST test_sim APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin")
+
+dcps_script_test(test_compare LABELS integration COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/test_compare.py TIMEOUT 300)
+set_property(TEST test_compare APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin" "DCPS_FAKE_DIR=${fake_dir}")

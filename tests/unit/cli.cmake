@@ -1,4 +1,4 @@
-foreach(module args details evaluation groups process quote report results run_options run_spec screen stats supervisor table trace_options worker_report)
+foreach(module args details evaluation groups overview process quote report results run_options run_spec screen stats supervisor table trace_options worker_report)
   dcps_test(test_cli_${module} LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_${module}.c LINKS dcps_cli m)
 endforeach()
 target_sources(test_cli_trace_options PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../support/temp_folder.c)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/report.h"
+#include "cli/results.h"
 #include "support/check_main.h"
 
 START_TEST(test_json_cannot_end_its_element)
@@ -52,7 +53,9 @@ START_TEST(test_page)
     ck_assert_int_eq(dcps_results_add(&results, &run), DCPS_OK);
     json_t *settings = json_pack("[[ss]]", "epochs", "10");
     const dcps_report_page page = {.command = "dcps compare --out '</script>'", .created = "now", .settings = settings};
-    ck_assert_int_eq(dcps_report_write(&results, &page, path), DCPS_OK);
+    json_t *document = dcps_results_json(&results);
+    ck_assert_int_eq(dcps_report_write(document, &page, path), DCPS_OK);
+    json_decref(document);
     static char text[1 << 20];
     read_page(path, text, sizeof(text));
     char *data = between(text, "<script type=\"application/json\" id=\"data\">", "</script>");
@@ -86,10 +89,11 @@ END_TEST
 
 START_TEST(test_unwritable)
 {
-    dcps_results results = {.model = "m"};
+    json_t *document = json_object();
     json_t *settings = json_array();
     const dcps_report_page page = {.command = "c", .created = "now", .settings = settings};
-    ck_assert_int_eq(dcps_report_write(&results, &page, "/nonexistent/report.html"), DCPS_IO);
+    ck_assert_int_eq(dcps_report_write(document, &page, "/nonexistent/report.html"), DCPS_IO);
+    json_decref(document);
     json_decref(settings);
 }
 END_TEST

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "cli/new_file.h"
 #include "cli/results.h"
+#include "cli/overview.h"
 #include "support/check_main.h"
 
 static dcps_result_run *add_run(dcps_results *results, const char *algorithm, uint32_t workers, uint64_t seed,
@@ -162,10 +164,13 @@ static void check_table(const dcps_results *results, const char *expected)
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
-    ck_assert_int_eq(dcps_results_print(results, out), DCPS_OK);
+    dcps_overview *summary = NULL;
+    ck_assert_int_eq(dcps_overview_create(results, NULL, &summary), DCPS_OK);
+    ck_assert_int_eq(dcps_overview_print(summary, out), DCPS_OK);
     (void)fclose(out);
     ck_assert_str_eq(text, expected);
     free(text);
+    dcps_overview_destroy(&summary);
 }
 
 START_TEST(test_table)
@@ -178,8 +183,9 @@ START_TEST(test_table)
     check_table(&results,
                 "algorithm  workers      test error  train loss  seconds  samples/s  speed-up  staleness  p99\n"
                 "────────────────────────────────────────────────────────────────────────────────────────────\n"
-                "sgd              1  13.50 ± 1.41 %      0.3750      0.8      2,000     1.00x       1.50    3\n"
-                "asgd             4         11.00 %      0.7500      0.2      5,000     2.50x       1.50    3\n");
+                "sgd              1  13.50 ± 1.00 %      0.3750      0.8      2,000     1.00x       1.50    3\n"
+                "asgd             4         11.00 %      0.7500      0.2      5,000     2.50x       1.50    3\n"
+                "Means over 2 seeds, ± standard error.\n");
     dcps_results_fini(&results);
 }
 END_TEST
@@ -237,6 +243,7 @@ START_TEST(test_table_with_divergence)
                           "────────────────────────────────────────────────────────────────────────────────────────\n"
                           "sgd              1     12.50 %    3.04e+20      1.2      1,000     1.00x       1.50    3\n"
                           "asgd             4           –    diverged      0.2      5,000     5.00x       1.50    3\n"
+                          "Means over 2 seeds, ± standard error.\n"
                           "asgd@4 seed 1 diverged: its training loss is not a number; try a smaller --learning-rate\n"
                           "asgd@4 seed 2 diverged: its training loss is not a number; try a smaller --learning-rate\n");
     dcps_results_fini(&results);
@@ -275,14 +282,103 @@ START_TEST(test_file)
     (void)close(fd);
     dcps_results results = {.model = "mlp"};
     add_point(add_run(&results, "sgd", 1, 1, 1000.0), 2.0, 0.5, 0.0865);
-    ck_assert_int_eq(dcps_results_write(&results, path), DCPS_OK);
+    json_t *document = dcps_results_json(&results);
+    ck_assert_int_eq(dcps_document_write(document, path), DCPS_OK);
     json_t *read = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
     json_t *run = json_array_get(json_object_get(read, "runs"), 0);
     ck_assert_double_eq(json_real_value(json_object_get(json_object_get(run, "metrics"), "test_error")), 0.0865);
     json_decref(read);
     (void)unlink(path);
-    ck_assert_int_eq(dcps_results_write(&results, "/nonexistent/dir/results.json"), DCPS_IO);
+    ck_assert_int_eq(dcps_document_write(document, "/nonexistent/dir/results.json"), DCPS_IO);
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), "/nonexistent/dir/results.json"));
+    json_decref(document);
+    dcps_results_fini(&results);
+}
+END_TEST
+
+/* What was written comes back, whatever else is in the object. */
+START_TEST(test_parse)
+{
+    dcps_results results = {.model = "m"};
+    dcps_result_run *run = add_run(&results, "asgd", 4, 7, 600.0);
+    add_point(run, 1.0, 0.5, (double)NAN);
+    add_point(run, 2.0, (double)INFINITY, 0.0865);
+    run->failed = true;
+    (void)snprintf(run->failure, sizeof(run->failure), "late");
+    json_t *object = dcps_result_json(run);
+    (void)json_object_set_new(object, "name", json_string("asgd+momentum=0.9"));
+    (void)json_object_set_new(object, "per_worker", json_pack("[{s:i}]", "pushes", 3));
+    dcps_result_run read;
+    ck_assert_int_eq(dcps_result_parse(object, &read), DCPS_OK);
+    ck_assert_str_eq(dcps_result_name(&read), "asgd+momentum=0.9");
+    ck_assert_str_eq(read.failure, "late");
+    ck_assert(dcps_result_diverged(&read));
+    ck_assert_uint_eq(read.seed, 7);
+    ck_assert_uint_eq(read.updates, 10);
+    ck_assert_double_eq(read.seconds, 2.0);
+    ck_assert_uint_eq(read.staleness.p99, 3);
+    ck_assert_uint_eq(read.point_count, 2);
+    ck_assert(isnan(read.points[0].metrics[1].value));
+    ck_assert_double_eq(dcps_result_metric(&read, "test_error"), 0.0865);
+    dcps_result_fini(&read);
+    json_decref(object);
+    dcps_results_fini(&results);
+}
+END_TEST
+
+START_TEST(test_parse_hostile)
+{
+    static const char *const heads[] = {"[]", "{}", "null", "{\"algorithm\":\"asgd\",\"workers\":1}"};
+    static const char *const changes[] = {"{\"workers\":-1}",
+                                          "{\"workers\":4294967296}",
+                                          "{\"workers\":1.5}",
+                                          "{\"algorithm\":null}",
+                                          "{\"seed\":\"1\"}",
+                                          "{\"failure\":3}",
+                                          "{\"seconds\":\"fast\"}",
+                                          "{\"samples\":-3}",
+                                          "{\"curve\":{}}",
+                                          "{\"curve\":[3]}",
+                                          "{\"curve\":[{\"epoch\":1,\"metrics\":[]}]}",
+                                          "{\"curve\":[{\"epoch\":\"x\",\"metrics\":{}}]}",
+                                          "{\"curve\":[{\"epoch\":1,\"metrics\":{\"e\":true}}]}",
+                                          "{\"staleness\":[]}",
+                                          "{\"staleness\":{\"p99\":-1}}"};
+    dcps_result_run read;
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        json_t *object = json_loads(heads[i], JSON_DECODE_ANY, NULL);
+        ck_assert_msg(dcps_result_parse(object, &read) == DCPS_CORRUPT, "%s", heads[i]);
+        json_decref(object);
+    }
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        dcps_results results = {.model = "m"};
+        json_t *object = dcps_result_json(add_run(&results, "asgd", 4, 7, 600.0));
+        json_t *change = json_loads(changes[i], 0, NULL);
+        ck_assert_int_eq(dcps_result_parse(object, &read), DCPS_OK);
+        dcps_result_fini(&read);
+        ck_assert_int_eq(json_object_update(object, change), 0);
+        ck_assert_msg(dcps_result_parse(object, &read) == DCPS_CORRUPT, "%s", changes[i]);
+        json_decref(change);
+        json_decref(object);
+        dcps_results_fini(&results);
+    }
+}
+END_TEST
+
+START_TEST(test_seconds_to_a_target)
+{
+    dcps_results results = {.model = "m"};
+    dcps_result_run *run = add_run(&results, "asgd", 4, 1, 600.0); /* evaluated at 2, 4, 6 and 8 seconds */
+    add_point(run, 1.0, 1.0, 0.5);
+    add_point(run, 2.0, 1.0, 0.3);
+    add_point(run, 3.0, 1.0, 0.4);
+    add_point(run, 4.0, 1.0, 0.2);
+    ck_assert_double_eq_tol(dcps_result_seconds_to(run, "test_error", 0.35), 3.5, 1e-12);
+    ck_assert_double_eq_tol(dcps_result_seconds_to(run, "test_error", 0.3), 4.0, 1e-12);
+    ck_assert_double_eq_tol(dcps_result_seconds_to(run, "test_error", 0.25), 7.5, 1e-12);
+    ck_assert_double_eq_tol(dcps_result_seconds_to(run, "test_error", 0.6), 2.0, 1e-12); /* not known when before */
+    ck_assert(isnan(dcps_result_seconds_to(run, "test_error", 0.1)));
+    ck_assert(isnan(dcps_result_seconds_to(run, "test_accuracy", 0.3)));
     dcps_results_fini(&results);
 }
 END_TEST
@@ -299,6 +395,9 @@ int main(void)
                                   test_table_with_failures,
                                   test_table_with_divergence,
                                   test_table_of_perplexities,
-                                  test_file};
+                                  test_file,
+                                  test_parse,
+                                  test_parse_hostile,
+                                  test_seconds_to_a_target};
     return CHECK_MAIN("cli results", tests);
 }

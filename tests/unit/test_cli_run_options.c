@@ -4,6 +4,7 @@
 
 #include "base/options.h"
 #include "cli/run_options.h"
+#include "cli/sim_args.h"
 #include "support/check_main.h"
 
 static dcps_options *parse(const dcps_option *table, bool recommend, int argc, char **argv)
@@ -34,14 +35,14 @@ START_TEST(test_defaults_suit_the_model)
 {
     char *argv[] = {"compare"};
     dcps_options *options = parse(dcps_compare_options, true, 1, argv);
-    const dcps_run_spec spec = {.algorithm = "dc-asgd-a", .workers = 4};
+    const dcps_run_spec spec = {.algorithm = "dc-asgd-a", .workers = 4, .hold_out = 5000};
     dcps_args args = {0};
     dcps_server_args_add(&args, options, &spec, 9, false);
     check_args(&args, "--algorithm dc-asgd-a --workers 4 --shards 2 --seed 9 --snapshot-every-samples epoch --epochs "
                       "10 --batch-size 128 --learning-rate 0.15 --warmup-epochs 1 --decay-epochs 7,9 "
                       "--decay-factor 0.3 --log-level warn");
-    dcps_worker_args_add(&args, options, 2);
-    check_args(&args, "--model mlp --device cpu --log-level warn --threads 2");
+    dcps_worker_args_add(&args, options, &spec, 2);
+    check_args(&args, "--model mlp --device cpu --log-level warn --model-opt validation=5000 --threads 2");
     dcps_options_destroy(&options);
 }
 END_TEST
@@ -52,19 +53,69 @@ START_TEST(test_what_is_set_is_passed_on)
                     "2.5", "--epochs", "3",       "--checkpoint-dir", "/ck", "--resume",    "auto",  "--decay-epochs",
                     "1,2", "--data",   "/d",      "--shards=3"};
     dcps_options *options = parse(dcps_run_options, false, (int)(sizeof(argv) / sizeof(argv[0])), argv);
-    const dcps_run_spec spec = {.algorithm = "asgd", .workers = 1};
+    dcps_run_spec spec = {.algorithm = "asgd", .workers = 1};
     dcps_args args = {0};
     dcps_server_args_add(&args, options, &spec, 1, true);
     check_args(
         &args,
         "--algorithm asgd --workers 1 --shards 3 --seed 1 --snapshot-every-samples epoch --epochs 3 --decay-epochs 1,2 "
         "--lambda 2.5 --log-level warn --checkpoint-dir /ck --resume auto");
-    dcps_worker_args_add(&args, options, 1);
+    /* A setting of the run's own goes before that of the command line, or leaves it out. */
+    ck_assert_int_eq(dcps_overrides_set(&spec.overrides, "epochs", "5"), DCPS_OK);
+    ck_assert_int_eq(dcps_overrides_set(&spec.overrides, "momentum", "0.9"), DCPS_OK);
+    ck_assert_int_eq(dcps_overrides_leave_out(&spec.overrides, "lambda"), DCPS_OK);
+    dcps_server_args_add(&args, options, &spec, 1, false);
+    check_args(&args, "--algorithm asgd --workers 1 --shards 3 --seed 1 --snapshot-every-samples epoch --epochs 5 "
+                      "--decay-epochs 1,2 --momentum 0.9 --log-level warn");
+    dcps_worker_args_add(&args, options, &spec, 1);
     check_args(&args,
                "--model ./my.so --data /d --device cpu --log-level warn --model-opt a=1 --model-opt b=x y --threads 1");
     json_t *settings = dcps_run_settings_json(options);
     ck_assert_str_eq(json_string_value(json_array_get(json_array_get(settings, 0), 1)), "./my.so");
     json_decref(settings);
+    dcps_options_destroy(&options);
+}
+END_TEST
+
+START_TEST(test_arguments_of_a_simulation)
+{
+    char *argv[] = {"compare", "--virtual",      "--step-time", "constant:5ms", "--groups", "slow:4:3", "--latency",
+                    "50",      "--no-gradients", "--params",    "1000",         "--data",   "/d",       "--threads",
+                    "2",       "--lambda",       "1",           "--epochs",     "3"};
+    dcps_options *options = parse(dcps_compare_options, false, (int)(sizeof(argv) / sizeof(argv[0])), argv);
+    dcps_run_spec spec = {.algorithm = "dc-asgd-a", .workers = 16, .validation = true};
+    dcps_args args = {0};
+    ck_assert_int_eq(dcps_sim_options_check(options), DCPS_OK);
+    dcps_sim_args_add(&args, options, &spec, 7);
+    check_args(&args, "sim --algorithm dc-asgd-a --workers 16 --seed 7 --servers 1 --shards 2 --epochs 3 --lambda 1 "
+                      "--groups slow:4:3 "
+                      "--step-time constant:5ms --latency 50 --no-gradients --params 1000 "
+                      "--threads 2 --json");
+    dcps_options_destroy(&options);
+
+    char *plain[] = {"compare", "--virtual", "--model-opt", "a=1"};
+    options = parse(dcps_compare_options, false, 4, plain);
+    spec.hold_out = 10;
+    ck_assert_int_eq(dcps_overrides_set(&spec.overrides, "learning-rate", "0.5"), DCPS_OK);
+    dcps_sim_args_add(&args, options, &spec, 7);
+    check_args(&args, "sim --algorithm dc-asgd-a --workers 16 --seed 7 --servers 1 --shards 2 --learning-rate 0.5 "
+                      "--model mlp --device cpu --model-opt a=1 --model-opt validation=10 --split validation "
+                      "--threads 1 --json");
+    dcps_options_destroy(&options);
+}
+END_TEST
+
+START_TEST(test_options_of_the_other_kind)
+{
+    char *needs_virtual[] = {"compare", "--stops", "60s:5s"};
+    char *real_only[] = {"compare", "--virtual", "--transport", "ipc"};
+    dcps_options *options = parse(dcps_compare_options, false, 3, needs_virtual);
+    ck_assert_int_eq(dcps_sim_options_check(options), DCPS_INVALID);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "--stops"));
+    dcps_options_destroy(&options);
+    options = parse(dcps_compare_options, false, 4, real_only);
+    ck_assert_int_eq(dcps_sim_options_check(options), DCPS_INVALID);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "--transport"));
     dcps_options_destroy(&options);
 }
 END_TEST
@@ -80,6 +131,8 @@ START_TEST(test_every_name_is_in_both_tables)
             (void)dcps_options_text(options, dcps_server_pass_through[i]);
         for (size_t i = 0; dcps_worker_pass_through[i] != NULL; i++)
             (void)dcps_options_text(options, dcps_worker_pass_through[i]);
+        for (size_t i = 0; dcps_training_options[i] != NULL; i++)
+            (void)dcps_options_text(options, dcps_training_options[i]);
         dcps_options_destroy(&options);
     }
 }
@@ -88,6 +141,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {test_defaults_suit_the_model, test_what_is_set_is_passed_on,
+                                  test_arguments_of_a_simulation, test_options_of_the_other_kind,
                                   test_every_name_is_in_both_tables};
     return CHECK_MAIN("cli run options", tests);
 }

@@ -21,6 +21,30 @@ START_TEST(test_list_of_runs)
 }
 END_TEST
 
+START_TEST(test_settings_of_their_own)
+{
+    dcps_run_spec specs[DCPS_MAX_RUN_SPECS];
+    size_t count = 0;
+    ck_assert_int_eq(
+        dcps_run_specs_parse(
+            "sgd@1,asgd+optimizer=momentum+momentum=0.9@8,asgd+decay-epochs=7,9+learning-rate=1e+3@2,asgd@8", specs,
+            DCPS_MAX_RUN_SPECS, &count),
+        DCPS_OK);
+    ck_assert_uint_eq(count, 4);
+    ck_assert_uint_eq(specs[0].overrides.count, 0);
+    ck_assert_str_eq(specs[1].name, "asgd+optimizer=momentum+momentum=0.9");
+    ck_assert_str_eq(specs[1].algorithm, "asgd");
+    ck_assert_uint_eq(specs[1].workers, 8);
+    ck_assert_uint_eq(specs[1].overrides.count, 2);
+    ck_assert_str_eq(dcps_overrides_find(&specs[1].overrides, "optimizer")->value, "momentum");
+    ck_assert_str_eq(dcps_overrides_find(&specs[1].overrides, "momentum")->value, "0.9");
+    ck_assert_str_eq(dcps_overrides_find(&specs[2].overrides, "decay-epochs")->value, "7,9");
+    ck_assert_str_eq(dcps_overrides_find(&specs[2].overrides, "learning-rate")->value, "1e+3");
+    ck_assert_str_eq(specs[3].name, "asgd");
+    ck_assert_ptr_null(dcps_overrides_find(&specs[3].overrides, "momentum"));
+}
+END_TEST
+
 START_TEST(test_hostile_lists)
 {
     static const struct {
@@ -46,7 +70,16 @@ START_TEST(test_hostile_lists)
                  {",asgd@4", DCPS_INVALID, "empty"},
                  {"asgd@4,,sgd@1", DCPS_INVALID, "empty"},
                  {"asgd@4,sgd@1,asgd@4", DCPS_INVALID, "twice"},
-                 {"asgd@4,asgd@04", DCPS_INVALID, "twice"}};
+                 {"asgd@4,asgd@04", DCPS_INVALID, "twice"},
+                 {"asgd+momentum@4", DCPS_INVALID, "OPTION=VALUE"},
+                 {"asgd+servers=2@4", DCPS_INVALID, "'servers' is no training option"},
+                 {"asgd+log-level=debug@4", DCPS_INVALID, "'log-level' is no training option"},
+                 {"asgd+momentum=1+momentum=2@4", DCPS_INVALID, "momentum is set twice"},
+                 {"asgd+momentum=1@4,asgd+momentum=1@4", DCPS_INVALID, "named twice"},
+                 {"asgd+=1@4", DCPS_NOT_FOUND, "'asgd+=1'"},
+                 {"+momentum=1@4", DCPS_NOT_FOUND, "unknown algorithm"},
+                 {"asgd+momentum=1", DCPS_INVALID, "ALGORITHM@WORKERS"},
+                 {"asgd,sgd+momentum=1@4", DCPS_INVALID, "run 'asgd'"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         dcps_run_spec specs[DCPS_MAX_RUN_SPECS];
         size_t count = 77;
@@ -71,11 +104,16 @@ START_TEST(test_long_and_many)
     memcpy(text + 100, "@4", 3);
     ck_assert_int_eq(dcps_run_specs_parse(text, specs, 2, &count), DCPS_NOT_FOUND);
     ck_assert_int_eq(dcps_run_specs_parse("asgd@1,asgd@2,asgd@3", specs, 2, &count), DCPS_LIMIT);
+    memset(text, '1', 240);
+    memcpy(text, "asgd+momentum=", 14);
+    memcpy(text + 238, "@4", 3);
+    ck_assert_int_eq(dcps_run_specs_parse(text, specs, 2, &count), DCPS_LIMIT);
 }
 END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_list_of_runs, test_hostile_lists, test_long_and_many};
+    const TTest *const tests[] = {test_list_of_runs, test_settings_of_their_own, test_hostile_lists,
+                                  test_long_and_many};
     return CHECK_MAIN("cli run spec", tests);
 }

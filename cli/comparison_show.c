@@ -1,0 +1,64 @@
+/* The live line of a comparison in virtual time. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/comparison.h"
+#include "cli/table.h"
+
+#define DCPS_BAR_COLUMNS 20
+
+/* Share of the plan's epochs that are done. */
+static double share_done(const dcps_plan *plan)
+{
+    double done = 0.0;
+    double all = 0.0;
+    for (uint32_t i = 0; i < plan->run_count; i++) {
+        const dcps_plan_run *run = &plan->runs[i];
+        bool waits = run->state == DCPS_PLAN_READY || run->state == DCPS_PLAN_BLOCKED;
+        double share = run->state == DCPS_PLAN_RUNNING ? run->share : waits ? 0.0 : 1.0;
+        done += share * run->epochs;
+        all += run->epochs;
+    }
+    return all > 0.0 ? done / all : 1.0;
+}
+
+const char *dcps_comparison_progress(const dcps_comparison *comparison, char *out, size_t capacity)
+{
+    char bar[DCPS_BAR_COLUMNS + 1];
+    char eta[64] = "";
+    char text[48];
+    int filled = (int)(share_done(comparison->plan) * DCPS_BAR_COLUMNS + 0.5);
+    for (int i = 0; i < DCPS_BAR_COLUMNS; i++) {
+        bar[i] = i < filled ? '#' : '-';
+    }
+    bar[DCPS_BAR_COLUMNS] = '\0';
+    double left = dcps_plan_clock_left(&comparison->clock, comparison->plan, comparison->jobs, dcps_clock_ns());
+    if (isfinite(left)) {
+        (void)snprintf(eta, sizeof(eta), "  ETA %s", dcps_format_duration(left, text, sizeof(text)));
+    }
+    (void)snprintf(out, capacity, "[%s] %" PRIu32 "/%" PRIu32 "%s", bar, dcps_plan_ended(comparison->plan),
+                   comparison->plan->run_count, eta);
+    return out;
+}
+
+void dcps_comparison_show(dcps_comparison *comparison)
+{
+    char line[DCPS_SCREEN_LIVE_BYTES];
+    char title[DCPS_TITLE_BYTES];
+    const dcps_plan *plan = comparison->plan;
+    size_t used = strlen(dcps_comparison_progress(comparison, line, sizeof(line)));
+    const char *between = "  ";
+    for (uint32_t i = 0; i < plan->run_count && used + 1 < sizeof(line); i++) {
+        if (plan->runs[i].state != DCPS_PLAN_RUNNING) {
+            continue;
+        }
+        int wrote = snprintf(line + used, sizeof(line) - used, "%s%s %.0f %%", between,
+                             dcps_plan_title(plan, i, title, sizeof(title)), 100.0 * plan->runs[i].share);
+        used += wrote > 0 ? (size_t)wrote : 0;
+        between = ", ";
+    }
+    dcps_screen_live(&comparison->job.screen, line, dcps_clock_ns());
+}

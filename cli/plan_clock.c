@@ -1,0 +1,77 @@
+#include "cli/plan_clock.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "base/clock.h"
+
+/* Less of a run than this tells nothing: it was mostly loading data. */
+#define DCPS_LEAST_SHARE 0.02
+
+void dcps_plan_clock_note(dcps_plan_clock *clock, uint32_t workers, double epochs, double seconds)
+{
+    uint32_t at = 0;
+    while (at < clock->count && clock->paces[at].workers != workers) {
+        at++;
+    }
+    if (at == DCPS_MAX_RUN_SPECS) {
+        return; /* no plan has more numbers of workers than entries */
+    }
+    clock->count += at == clock->count;
+    clock->paces[at].workers = workers;
+    clock->paces[at].epochs += epochs;
+    clock->paces[at].seconds += seconds;
+}
+
+/* Seconds an epoch with so many workers, or on average. */
+static double pace_of(const dcps_plan_clock *clock, uint32_t workers)
+{
+    double epochs = 0.0;
+    double seconds = 0.0;
+    for (uint32_t i = 0; i < clock->count; i++) {
+        const dcps_plan_pace *pace = &clock->paces[i];
+        if (pace->workers == workers && pace->epochs > 0.0) {
+            return pace->seconds / pace->epochs;
+        }
+        epochs += pace->epochs;
+        seconds += pace->seconds;
+    }
+    return epochs > 0.0 ? seconds / epochs : (double)NAN;
+}
+
+static uint32_t workers_of(const dcps_plan *plan, const dcps_plan_run *run)
+{
+    return plan->entries[run->entry].spec.workers;
+}
+
+/* What is known, with what runs as yet. */
+static dcps_plan_clock with_running(const dcps_plan_clock *clock, const dcps_plan *plan, uint64_t now_ns)
+{
+    dcps_plan_clock all = *clock;
+    for (uint32_t i = 0; i < plan->run_count; i++) {
+        const dcps_plan_run *run = &plan->runs[i];
+        if (run->state == DCPS_PLAN_RUNNING && run->share > DCPS_LEAST_SHARE && now_ns > run->started_ns) {
+            dcps_plan_clock_note(&all, workers_of(plan, run), run->share * run->epochs,
+                                 (double)(now_ns - run->started_ns) / (double)DCPS_NS_PER_S);
+        }
+    }
+    return all;
+}
+
+double dcps_plan_clock_left(const dcps_plan_clock *clock, const dcps_plan *plan, uint32_t jobs, uint64_t now_ns)
+{
+    const dcps_plan_clock all = with_running(clock, plan, now_ns);
+    double seconds = 0.0;
+    double longest = 0.0;
+    for (uint32_t i = 0; i < plan->run_count; i++) {
+        const dcps_plan_run *run = &plan->runs[i];
+        bool running = run->state == DCPS_PLAN_RUNNING;
+        if (running || run->state == DCPS_PLAN_READY || run->state == DCPS_PLAN_BLOCKED) {
+            double here = (1.0 - (running ? run->share : 0.0)) * run->epochs * pace_of(&all, workers_of(plan, run));
+            seconds += here;
+            longest = here > longest ? here : longest;
+        }
+    }
+    /* No run is divided among several. */
+    return isnan(seconds) ? seconds : fmax(seconds / jobs, longest);
+}

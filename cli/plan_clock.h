@@ -1,0 +1,28 @@
+/* How long a plan still takes, from what its runs have taken so far. Pure. */
+#ifndef DCPS_CLI_PLAN_CLOCK_H
+#define DCPS_CLI_PLAN_CLOCK_H
+
+#include <stdint.h>
+
+#include "cli/plan.h"
+
+/* What epochs have cost with one number of workers. */
+typedef struct dcps_plan_pace {
+    uint32_t workers;
+    double epochs;
+    double seconds;
+} dcps_plan_pace;
+
+/* All zero: nothing is known. */
+typedef struct dcps_plan_clock {
+    uint32_t count;
+    dcps_plan_pace paces[DCPS_MAX_RUN_SPECS];
+} dcps_plan_clock;
+
+/* Takes in that so many epochs have taken so many seconds. */
+void dcps_plan_clock_note(dcps_plan_clock *clock, uint32_t workers, double epochs, double seconds);
+
+/* Seconds until all runs are over, `jobs` at a time; those that run now count by what they have done since they were started. NaN while nothing is known. */
+double dcps_plan_clock_left(const dcps_plan_clock *clock, const dcps_plan *plan, uint32_t jobs, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,22 @@
+/* Whether a run can be trained as it is asked for, before anything is started. */
+#ifndef DCPS_CLI_RUN_CHECK_H
+#define DCPS_CLI_RUN_CHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/run_spec.h"
+#include "dcps/options.h"
+#include "dcps/status.h"
+
+/* Checks the training settings of a run as its servers would. DCPS_INVALID names the run and what is wrong, DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_run_check(const dcps_options *options, const dcps_run_spec *spec, uint64_t seed);
+
+/* Whether an option has an effect on every algorithm, or on the parts that this run is made of. DCPS_INVALID: a part has no such name. */
+DCPS_MUST_CHECK dcps_status dcps_run_uses(const dcps_options *options, const dcps_run_spec *spec, const char *name,
+                                          bool *used);
+
+/* Leaves those options of the command line out of the run that have no effect on it. Errors: as above, DCPS_LIMIT. */
+DCPS_MUST_CHECK dcps_status dcps_run_leave_out_unused(const dcps_options *options, dcps_run_spec *spec);
+
+#endif
