@@ -20,7 +20,8 @@ void dcps_line_reader_init(dcps_line_reader *reader, int fd);
 void dcps_line_reader_fini(dcps_line_reader *reader);
 
 /* Hands on the lines that have arrived, control characters replaced by '?'; reads a bounded amount, or all there is if `last`, when a final
- * line without line feed is handed on too. A line longer than the reader arrives in pieces. Never blocks. */
+ * line without line feed is handed on too. A line of DCPS_LINE_READER_BYTES or more arrives in pieces of that many,
+ * and a last one that is shorter, if need be empty. Never blocks. */
 void dcps_line_reader_drain(dcps_line_reader *reader, bool last, dcps_line_fn line, void *context);
 
 #endif

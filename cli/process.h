@@ -9,7 +9,7 @@
 #include "dcps/status.h"
 
 #define DCPS_PROCESS_TAIL_LINES 8u
-#define DCPS_PROCESS_LINE_BYTES 4096u /* longer lines arrive in pieces */
+#define DCPS_PROCESS_LINE_BYTES 4096u /* longer lines arrive in pieces, of which the last is shorter */
 
 typedef struct dcps_process dcps_process;
 

@@ -96,6 +96,29 @@ START_TEST(test_long_lines_come_in_pieces)
 }
 END_TEST
 
+static void note_length(void *context, dcps_process *process, dcps_stream stream, const char *line)
+{
+    heard *self = context;
+    (void)process;
+    (void)stream;
+    self->used += (size_t)snprintf(self->text + self->used, sizeof(self->text) - self->used, "%zu ", strlen(line));
+}
+
+/* The last piece is shorter than the others, if need be empty: so whoever hears them can put a line together. */
+START_TEST(test_last_piece_is_short)
+{
+    heard self = {.used = 0};
+    char *argv[] = {"/bin/sh", "-c", "for n in 4095 4096 4097 8192; do head -c $n /dev/zero | tr '\\0' x; echo; done",
+                    NULL};
+    const dcps_process_config config = {.name = "child", .argv = argv, .line = note_length, .context = &self};
+    dcps_process *process = NULL;
+    ck_assert_int_eq(dcps_process_start(&config, &process), DCPS_OK);
+    ck_assert(await_end(process));
+    ck_assert_str_eq(self.text, "4095 4096 0 4096 1 4096 4096 0 ");
+    dcps_process_destroy(&process);
+}
+END_TEST
+
 START_TEST(test_flood_does_not_hold_us)
 {
     heard self = {.used = 0};
@@ -243,6 +266,7 @@ int main(void)
     const TTest *const tests[] = {test_lines_and_exit_code,
                                   test_tail_keeps_the_last_lines_of_stderr,
                                   test_long_lines_come_in_pieces,
+                                  test_last_piece_is_short,
                                   test_flood_does_not_hold_us,
                                   test_unknown_program,
                                   test_signals_are_default_in_the_child,
