@@ -110,7 +110,7 @@ static void print_rest(const dcps_comparison *comparison, FILE *out)
 /* What describes the comparison beside the training settings. */
 static json_t *settings_json(const dcps_comparison *comparison)
 {
-    static const char *const names[] = {"runs", "sweep", "step-time", "groups", "stops", "split"};
+    static const char *const names[] = {"step-time", "groups", "stops", "split"};
     const dcps_options *options = comparison->job.options;
     json_t *array = dcps_run_settings_json(options);
     for (size_t i = 0; array != NULL && i < sizeof(names) / sizeof(names[0]); i++) {

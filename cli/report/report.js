@@ -4,13 +4,14 @@
   const results = page.results;
   const SVG = 'http://www.w3.org/2000/svg';
   const WIDTH = 560, HEIGHT = 320, LEFT = 52, RIGHT = 104, TOP = 12, BOTTOM = 40;
-  const COLORS = 8;
+  const COLORS = 8, LABEL = 12;
 
   const known = (value) => typeof value === 'number' && Number.isFinite(value);
   const mean = (values) => values.length ? values.reduce((sum, v) => sum + v, 0) / values.length : NaN;
-  const spread = (values) => {
-    const m = mean(values);
-    return values.length > 1 ? Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (values.length - 1)) : 0;
+  /* Of the mean: the standard deviation of the values over the root of their number. */
+  const standardError = (values) => {
+    const m = mean(values), n = values.length;
+    return n > 1 ? Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (n - 1) / n) : 0;
   };
   const words = (name) => name.replace(/_/g, ' ');
   const isShare = (name) => name.endsWith('_error');
@@ -34,14 +35,17 @@
     return made;
   }
 
-  /* Runs of one algorithm and number of workers, over its seeds, are one series. */
+  const nameOf = (run) => run.name || run.algorithm;
+  const paint = (index) => `var(--c${index % COLORS})`;
+
+  /* Runs of one name and number of workers, over its seeds, are one series. */
   function collectSeries() {
     const series = [];
     for (const run of results.runs) {
-      const name = run.algorithm + '@' + run.workers;
+      const name = nameOf(run) + '@' + run.workers;
       let found = series.find((s) => s.name === name);
       if (!found) {
-        found = { name, runs: [], color: `var(--c${series.length % COLORS})`, index: series.length, shown: true };
+        found = { name, runs: [], color: paint(series.length), index: series.length, shown: true };
         series.push(found);
       }
       found.runs.push(run);
@@ -61,7 +65,7 @@
     return [...names];
   }
   const metrics = metricNames();
-  const mainMetric = metrics.includes('test_error') ? 'test_error' : metrics[0];
+  const mainMetric = metrics.includes('test_error') ? 'test_error' : metrics.find(isShare) || metrics[0];
 
   const valueOf = (point, name) => name === 'train_loss' ? point.train_loss : (point.metrics || {})[name];
 
@@ -152,7 +156,7 @@
   function drawCurve(svg, plot, curve, clip) {
     const { one, points } = curve;
     const group = shape('g', svg, { 'clip-path': `url(#${clip})` });
-    if (one.runs.length > 1) {
+    if (points.some((p) => p.high > p.low)) {
       const upper = points.map((p) => `${plot.x(p.x)} ${plot.y(p.high)}`);
       const lower = points.map((p) => `${plot.x(p.x)} ${plot.y(p.low)}`).reverse();
       shape('path', group, { d: 'M' + upper.concat(lower).join('L') + 'Z', fill: one.color, opacity: 0.14 });
@@ -173,7 +177,8 @@
     settleLabels(labels);
     for (const label of labels) {
       shape('path', svg, { class: 'lead', d: `M${label.x + 6} ${label.from}L${WIDTH - RIGHT + 5} ${label.y}`, stroke: label.one.color, fill: 'none' });
-      shape('text', svg, { class: 'end', x: WIDTH - RIGHT + 8, y: label.y + 4, style: `fill:${label.one.color}` }, label.one.name);
+      const name = label.one.name.length > LABEL ? label.one.name.slice(0, LABEL - 1) + '…' : label.one.name;
+      shape('text', svg, { class: 'end', x: WIDTH - RIGHT + 8, y: label.y + 4, style: `fill:${label.one.color}` }, name);
     }
   }
 
@@ -184,7 +189,7 @@
     const rows = curves.map(({ one, points }) => ({ one, p: points.reduce((a, b) => Math.abs(b.x - at) < Math.abs(a.x - at) ? b : a) }));
     rows.sort((a, b) => a.p.y - b.p.y);
     tip.replaceChildren();
-    element('b', tip, `${plot.xLabel}: ${+at.toFixed(1)}`);
+    element('b', tip, `${plot.xLabel}: ${+at.toPrecision(3)}`);
     for (const { one, p } of rows) {
       const row = element('div', tip);
       element('i', row, '', { style: `background:${one.color}` });
@@ -207,45 +212,144 @@
     area.addEventListener('pointerleave', () => { tip.hidden = true; cross.setAttribute('visibility', 'hidden'); });
   }
 
-  function plotOf(svg, name, xName, curves, all) {
-    const range = rangeOf(curves);
-    const xs = all.flatMap((c) => c.points.map((p) => p.x));
-    const xHigh = Math.max(...xs), xLow = xName === 'epoch' ? Math.min(...xs, 1) : 0;
-    const width = WIDTH - LEFT - RIGHT, height = HEIGHT - TOP - BOTTOM;
-    const xSpan = xHigh - xLow || 1, ySpan = range.high - range.low;
-    return { svg, name, share: isShare(name), xLabel: xName === 'epoch' ? 'epoch' : 'seconds of training',
-      x: (v) => +(LEFT + (v - xLow) / xSpan * width).toFixed(2),
-      y: (v) => +(TOP + (range.high - v) / ySpan * height).toFixed(2),
-      back: (px) => Math.min(Math.max(xLow + (px - LEFT) / width * xSpan, xLow), xHigh),
-      xTicks: niceTicks(xLow, xHigh, 7, xName === 'epoch' ? 1 : 0), yTicks: niceTicks(range.low, range.high, 5) };
+  /* 1, 2, 5, 10, … within a range. */
+  function logTicks(low, high) {
+    const ticks = [];
+    for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
+      for (const f of [1, 2, 5]) if (f * power >= low * (1 - 1e-9) && f * power <= high * (1 + 1e-9)) ticks.push(f * power);
+    }
+    return { ticks };
   }
 
-  function drawChart(parent, name, xName, number) {
-    const figure = element('figure', parent);
-    const caption = element('figcaption', figure, name === 'train_loss' ? 'Training loss' : words(name).replace(/^./, (c) => c.toUpperCase()));
-    element('span', caption, xName === 'epoch' ? ' over epochs' : ' over time');
-    const svg = shape('svg', figure, { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': caption.textContent });
-    const all = series.map((one) => ({ one, points: curveOf(one, name, xName) })).filter((c) => c.points.length);
-    const curves = all.filter((c) => c.one.shown);
-    if (!curves.length) {
-      shape('text', svg, { x: WIDTH / 2, y: HEIGHT / 2, 'text-anchor': 'middle' }, all.length ? 'no run is switched on' : 'no figures');
+  /* Scales of a figure { name, xLabel, curves, all, xLow?, xLeast?, xLog?, xTicks?, yLow? }: `curves` are shown, `all` decide how wide it is. */
+  function plotOf(svg, figure) {
+    const range = rangeOf(figure.curves);
+    if (figure.yLow !== undefined) range.low = figure.yLow;
+    const xs = figure.all.flatMap((c) => c.points.map((p) => p.x));
+    const xHigh = Math.max(...xs), xLow = figure.xLow === undefined ? Math.min(...xs) : figure.xLow;
+    const width = WIDTH - LEFT - RIGHT, height = HEIGHT - TOP - BOTTOM;
+    const to = figure.xLog ? Math.log : (v) => v, from = figure.xLog ? Math.exp : (v) => v;
+    const xSpan = to(xHigh) - to(xLow) || 1, ySpan = range.high - range.low;
+    return { svg, name: figure.name, share: isShare(figure.name), xLabel: figure.xLabel,
+      x: (v) => +(LEFT + (to(v) - to(xLow)) / xSpan * width).toFixed(2),
+      y: (v) => +(TOP + (range.high - v) / ySpan * height).toFixed(2),
+      back: (px) => Math.min(Math.max(xLow, from(to(xLow) + (px - LEFT) / width * xSpan)), xHigh),
+      xTicks: figure.xTicks ? { ticks: figure.xTicks } : figure.xLog ? logTicks(xLow, xHigh) : niceTicks(xLow, xHigh, 7, figure.xLeast || 0), yTicks: niceTicks(range.low, range.high, 5) };
+  }
+
+  let figures = 0;
+  function drawFigure(parent, figure) {
+    const box = element('figure', parent);
+    const caption = element('figcaption', box, figure.title);
+    element('span', caption, ' ' + figure.subtitle);
+    const svg = shape('svg', box, { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': caption.textContent });
+    if (!figure.curves.length) {
+      shape('text', svg, { x: WIDTH / 2, y: HEIGHT / 2, 'text-anchor': 'middle' }, figure.all.length ? 'no run is switched on' : 'no figures');
       return;
     }
-    const plot = plotOf(svg, name, xName, curves, all);
-    const clip = 'clip' + number;
+    const plot = plotOf(svg, figure);
+    const clip = 'clip' + figures++;
     shape('rect', shape('clipPath', svg, { id: clip }), { x: LEFT - 5, y: TOP - 5, width: WIDTH - LEFT - RIGHT + 10, height: HEIGHT - TOP - BOTTOM + 10 });
     drawAxes(svg, plot);
-    for (const curve of curves) drawCurve(svg, plot, curve, clip);
-    drawLabels(svg, plot, curves);
-    listen(plot, curves);
+    if (figure.line) shape('path', svg, { class: 'ideal', 'clip-path': `url(#${clip})`, d: 'M' + figure.line.map(([x, y]) => `${plot.x(x)} ${plot.y(y)}`).join('L') });
+    for (const curve of figure.curves) drawCurve(svg, plot, curve, clip);
+    drawLabels(svg, plot, figure.curves);
+    listen(plot, figure.curves);
+  }
+
+  const shownOf = (all) => all.filter((c) => c.one.shown);
+  const titleOf = (name) => name === 'train_loss' ? 'Training loss' : words(name).replace(/^./, (c) => c.toUpperCase());
+  const timeLabel = results.virtual ? 'virtual seconds' : 'seconds of training';
+
+  function drawCurves(parent, name, xName) {
+    const all = series.map((one) => ({ one, points: curveOf(one, name, xName) })).filter((c) => c.points.length);
+    const epochs = xName === 'epoch';
+    drawFigure(parent, { title: titleOf(name), subtitle: epochs ? 'over epochs' : 'over time', name, xLabel: epochs ? 'epoch' : timeLabel, curves: shownOf(all), all,
+      xLow: epochs ? Math.min(1, ...all.flatMap((c) => c.points.map((p) => p.x))) : 0, xLeast: epochs ? 1 : 0 });
+  }
+
+  /* Shares of the updates that were so many updates late, over all seeds. */
+  function stalenessOf(one) {
+    const counts = new Map();
+    for (const run of one.runs) for (const [tau, n] of (run.staleness || {}).histogram || []) counts.set(tau, (counts.get(tau) || 0) + n);
+    const total = [...counts.values()].reduce((sum, n) => sum + n, 0);
+    return [...counts].sort((a, b) => a[0] - b[0]).map(([x, n]) => ({ x, y: n / total, low: n / total, high: n / total }));
+  }
+
+  function drawStaleness(parent) {
+    const all = series.map((one) => ({ one, points: stalenessOf(one) })).filter((c) => c.points.length > 1);
+    if (!all.length) return;
+    drawFigure(parent, { title: 'Staleness', subtitle: 'share of the updates that come so many updates late', name: 'updates', xLabel: 'updates by others meanwhile', curves: shownOf(all), all,
+      xLow: 0, xLeast: 1, yLow: 0 });
+  }
+
+  /* Mean and standard error of a figure against the number of workers, a curve for each name that was run with several. */
+  function againstWorkers(pick) {
+    const names = [...new Set(results.runs.map(nameOf))];
+    return names.map((name, index) => {
+      const points = series.filter((one) => nameOf(one.runs[0]) === name).map((one) => {
+        const values = one.runs.map(pick).filter(known);
+        const y = mean(values), error = standardError(values);
+        return { x: one.runs[0].workers, y, low: y - error, high: y + error };
+      });
+      return { one: { name, index, color: paint(index), shown: true }, points: points.filter((p) => known(p.y)).sort((a, b) => a.x - b.x) };
+    }).filter((c) => c.points.length > 1);
+  }
+
+  function drawScaling(parent) {
+    const serial = series.find((one) => one.name === 'sgd@1');
+    const speedups = againstWorkers((run) => run.speedup);
+    const errors = mainMetric ? againstWorkers((run) => (run.metrics || {})[mainMetric]) : [];
+    const counts = (curves) => [...new Set(curves.flatMap((c) => c.points.map((p) => p.x)))];
+    const most = Math.max(...counts(speedups));
+    if (speedups.length) {
+      drawFigure(parent, { title: 'Speed-up', subtitle: 'against workers; dashed: the ideal', name: 'speedup', xLabel: 'workers', curves: speedups, all: speedups, xLow: 0, yLow: 0,
+        xTicks: counts(speedups).filter((n) => n === most || n <= 0.94 * most), line: [[0, 0], [most, most]] });
+    }
+    if (errors.length) {
+      const level = serial ? mean(serial.runs.map((run) => (run.metrics || {})[mainMetric])) : NaN;
+      const base = known(level) ? [{ one: serial, points: counts(errors).map((x) => ({ x, y: level, low: level, high: level })) }] : [];
+      drawFigure(parent, { title: titleOf(mainMetric), subtitle: 'against workers, with its standard error', name: mainMetric, xLabel: 'workers', curves: base.concat(errors), all: errors, xLog: true,
+        xTicks: counts(errors) });
+    }
+  }
+
+  /* Of a swept run: for each learning rate the best mean over the seeds that any of the other settings reached. */
+  function sweepOf(trials, metric) {
+    const settings = new Map();
+    for (const trial of trials) {
+      const key = JSON.stringify(trial.setting);
+      const found = settings.get(key) || { rate: trial.setting['learning-rate'], values: [] };
+      found.values.push(trial.diverged || trial.failure !== undefined ? NaN : (trial.metrics || {})[metric]);
+      settings.set(key, found);
+    }
+    const best = new Map();
+    for (const { rate, values } of settings.values()) {
+      const y = mean(values), error = standardError(values);
+      if (known(rate) && known(y) && !(best.has(rate) && best.get(rate).y <= y)) best.set(rate, { x: rate, y, low: y - error, high: y + error });
+    }
+    return [...best.values()].sort((a, b) => a.x - b.x);
+  }
+
+  function drawSweeps(parent) {
+    const trials = results.trials || [];
+    const found = [...new Set(trials.flatMap((trial) => Object.keys(trial.metrics || {})))];
+    const metric = found.find(isShare) || found[0];
+    const names = [...new Set(trials.map((trial) => nameOf(trial) + '@' + trial.workers))];
+    const curves = names.map((name, index) => ({ one: { name, index, color: paint(index), shown: true },
+      points: sweepOf(trials.filter((trial) => nameOf(trial) + '@' + trial.workers === name), metric) })).filter((c) => c.points.length > 1);
+    if (!curves.length) return;
+    drawFigure(parent, { title: titleOf(metric), subtitle: 'against learning rate, at the best of the other settings', name: metric, xLabel: 'learning rate', curves, all: curves, xLog: true });
   }
 
   function drawCharts() {
     const parent = document.getElementById('charts');
     parent.replaceChildren();
     const names = (mainMetric ? [mainMetric] : []).concat('train_loss');
-    let number = 0;
-    for (const name of names) for (const xName of ['epoch', 'seconds']) drawChart(parent, name, xName, number++);
+    for (const name of names) for (const xName of ['epoch', 'seconds']) drawCurves(parent, name, xName);
+    drawStaleness(parent);
+    drawScaling(parent);
+    drawSweeps(parent);
   }
 
   function drawLegend() {
@@ -260,11 +364,38 @@
     }
   }
 
+  const percent = (value) => (100 * value).toFixed(0);
+  function gapText(gap) {
+    if (!gap) return '–';
+    if (gap.state === 'no gap' || gap.state === 'no clear gap') return gap.state;
+    return `${percent(gap.value)} %` + (known(gap.low) ? ` [${percent(gap.low)}, ${percent(gap.high)}]` : '');
+  }
+  function targetText(target) {
+    if (!target || !target.reached) return '–';
+    return target.mean.toFixed(1) + (known(target.se) ? ' ± ' + target.se.toFixed(1) : '') + (target.reached < target.of ? ` (${target.reached} of ${target.of})` : '');
+  }
+  const settingText = (chosen) => Object.entries(chosen ? chosen.setting : {}).map(([name, value]) => `${name} ${value}${chosen.edge.includes(name) ? '*' : ''}`).join(', ') || '–';
+
+  /* What the comparison says of a series as a whole. */
+  function rowOf(one) {
+    return (results.summary || []).find((row) => row.name === nameOf(one.runs[0]) && row.workers === one.runs[0].workers) || {};
+  }
+
+  function wholeColumns() {
+    const rows = results.summary || [];
+    const columns = [];
+    if (rows.some((row) => row.gap_recovered)) columns.push({ label: 'gap recovered', text: (row) => gapText(row.gap_recovered) });
+    const target = rows.map((row) => row.seconds_to_target).find((found) => found);
+    if (target) columns.push({ label: `s to ${words(target.metric)} ${target.target}`, text: (row) => targetText(row.seconds_to_target) });
+    if (rows.some((row) => row.chosen)) columns.push({ label: 'chosen', last: true, text: (row) => settingText(row.chosen) });
+    return columns;
+  }
+
   function summaryColumns() {
     const plain = (label, pick, digits, unit) => ({ label, pick, show: (v) => known(v) ? v.toFixed(digits) + (unit || '') : '–' });
     const columns = metrics.map((name) => ({ label: words(name), pick: (run) => (run.metrics || {})[name], show: (v) => format(v, name),
       lowest: isShare(name), spread: true, name }));
-    return columns.concat([
+    return columns.concat(wholeColumns().filter((column) => !column.last), [
       { label: 'train loss', pick: (run) => run.train_loss, show: (v) => fixed(v, 4) },
       plain('seconds', (run) => run.seconds, 1),
       { label: 'samples/s', pick: (run) => run.samples_per_second, show: count },
@@ -272,17 +403,32 @@
       plain('staleness', (run) => run.staleness.mean, 2),
       plain('p99', (run) => run.staleness.p99, 0),
       { label: 'updates', pick: (run) => run.updates, show: count },
-    ]);
+    ], wholeColumns().filter((column) => column.last));
   }
 
   function fillCell(cell, one, column, best) {
+    if (column.text) {
+      cell.textContent = column.text(rowOf(one));
+      return;
+    }
     const values = one.runs.map(column.pick).filter(known);
     let text = column.show(values.length ? mean(values) : NaN);
     if (column.spread && values.length > 1) {
-      text = plainFormat(mean(values), column.name) + ' ± ' + format(spread(values), column.name);
+      text = plainFormat(mean(values), column.name) + ' ± ' + format(standardError(values), column.name);
     }
     cell.textContent = text;
     if (column.lowest && values.length && mean(values) === best) cell.className = 'best';
+  }
+
+  function summaryNote(columns) {
+    const seeds = Math.max(0, ...series.map((one) => one.runs.length));
+    const notes = ['Speed-up: samples per second over those of one worker. Staleness: updates by others between a worker\u2019s pull and its push.'];
+    if (seeds > 1) notes.push(`Means over ${seeds} seeds, ± standard error; bands in the curves span all seeds.`);
+    if (columns.some((column) => column.label === 'gap recovered')) {
+      notes.push('Gap recovered: (asgd − this) / (asgd − sgd@1), pairs of the same seed' + (seeds > 1 ? ', with the 95 % interval of Fieller (1954).' : '.'));
+    }
+    if (columns.some((column) => column.label === 'chosen')) notes.push('Settings were chosen on the validation split; * is at the edge of what was tried.');
+    return notes.join(' ');
   }
 
   function drawSummary() {
@@ -292,7 +438,7 @@
     element('th', head, 'run', { scope: 'col' });
     for (const column of columns) element('th', head, column.label, { scope: 'col' });
     const body = element('tbody', table);
-    for (const column of columns) {
+    for (const column of columns.filter((one) => one.pick)) {
       const means = series.map((one) => mean(one.runs.map(column.pick).filter(known))).filter(known);
       column.best = Math.min(...means);
     }
@@ -302,16 +448,13 @@
       row.firstChild.append(one.name);
       for (const column of columns) fillCell(element('td', row), one, column, column.best);
     }
-    const seeds = Math.max(0, ...series.map((one) => one.runs.length));
-    document.getElementById('summary-note').textContent =
-      'Speed-up: samples per second over those of one worker. Staleness: updates by others between a worker\u2019s pull and its push.' +
-      (seeds > 1 ? ` Means over ${seeds} seeds, ± sample standard deviation; bands in the curves span all seeds.` : '');
+    document.getElementById('summary-note').textContent = summaryNote(columns);
   }
 
   function drawFailures() {
     const list = document.getElementById('failures');
     for (const run of results.runs) {
-      if (run.failure !== undefined) element('li', list, `${run.algorithm}@${run.workers}, seed ${run.seed}, failed: ${run.failure}`);
+      if (run.failure !== undefined) element('li', list, `${nameOf(run)}@${run.workers}, seed ${run.seed}, failed: ${run.failure}`);
     }
   }
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import unittest
 
 import cluster
 
@@ -247,6 +248,24 @@ class CompareTest(cluster.ClusterTest):
         done = self.compare("--runs", RUNS, "--seeds", "2", "--jobs", "1")
         self.assertRegex(done.stderr, r"(?m)^\[-+\] 0/6  sgd@1 seed 1 \d+ %$")
         self.assertRegex(done.stderr, r"(?m)^\[6/6\] dc-asgd-a@4 seed 2  test_error 0\.1\d+, ")
+
+    @unittest.skipUnless(shutil.which("node"), "node, which runs the script of the report, is not installed")
+    def test_report(self):
+        """What the script draws from the figures: every number that goes into a picture is a number."""
+        self.compare("--runs", RUNS + ",asgd@8,asgd+optimizer=momentum@8", "--seeds", "2", "--sweep", "learning-rate=0.05:0.1,lambda=1:2", "--target", "0.3")
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report_dom.js")
+        shown = json.loads(subprocess.run(["node", script, os.path.join(self.folder, "out", "report.html")], check=True, capture_output=True, text=True).stdout)
+        self.assertEqual(shown["legend"], ["sgd@1", "asgd@4", "dc-asgd-a@4", "asgd@8", "asgd+optimizer=momentum@8"])
+        self.assertEqual(shown["figures"], ["Test error over epochs", "Test error over time", "Training loss over epochs", "Training loss over time",
+                                            "Staleness share of the updates that come so many updates late", "Speed-up against workers; dashed: the ideal",
+                                            "Test error against workers, with its standard error",
+                                            "Validation error against learning rate, at the best of the other settings"])
+        self.assertEqual(shown["curves"], [5, 5, 5, 5, 5, 1, 2, 5])
+        head, rule = shown["rows"][0], shown["rows"][3]
+        self.assertEqual(rule[0], "dc-asgd-a@4")
+        self.assertRegex(rule[head.index("gap recovered")], r"^\d+ % \[-?\d+, \d+\]$|^no clear gap$")
+        self.assertEqual(rule[head.index("chosen")], "learning-rate 0.1*, lambda 1*")
+        self.assertIn("± standard error", shown["note"])
 
     def test_hostile_flags(self):
         for arguments, said in ((["--sweep", ""], "--sweep is empty"),

@@ -1,0 +1,38 @@
+// Runs the script of a report page on a document that keeps no more than the script needs, and prints what the page would show: node report_dom.js PAGE
+'use strict';
+const page = require('fs').readFileSync(process.argv[2], 'utf8');
+
+class Node {
+  constructor(tag) { Object.assign(this, { tag, attributes: {}, children: [], own: '', hidden: false, style: {} }); }
+  set textContent(text) { this.own = String(text); this.children = []; }
+  get textContent() { return this.own + this.children.map((child) => child.textContent).join(''); }
+  get firstChild() { return this.children[0]; }
+  setAttribute(name, value) {
+    if (/NaN|undefined|Infinity/.test(String(value))) throw new Error(`<${this.tag} ${name}="${value}">`);
+    this.attributes[name] = value;
+  }
+  append(...added) { for (const one of added) this.children.push(typeof one === 'object' ? one : { textContent: String(one), children: [] }); }
+  replaceChildren(...added) { this.own = ''; this.children = []; this.append(...added); }
+  addEventListener() {}
+  all(tag) { return this.children.flatMap((child) => (child.tag === tag ? [child] : []).concat(child.all ? child.all(tag) : [])); }
+}
+
+const named = {};
+const document = {
+  createElement: (tag) => new Node(tag),
+  createElementNS: (space, tag) => new Node(tag),
+  getElementById: (id) => named[id] || (named[id] = new Node('#' + id)),
+};
+document.getElementById('data').textContent = page.split('id="data">')[1].split('</script>')[0];
+const script = page.split('<script>')[1].split('</script>')[0];
+new Function('document', script)(document);
+
+console.log(JSON.stringify({
+  title: named.title.textContent,
+  legend: named.legend.children.map((button) => button.textContent),
+  figures: named.charts.all('figcaption').map((caption) => caption.textContent),
+  curves: named.charts.all('svg').map((svg) => svg.all('g').length),
+  rows: named.summary.all('tr').map((row) => row.children.map((cell) => cell.textContent)),
+  note: named['summary-note'].textContent,
+  failures: named.failures ? named.failures.children.map((item) => item.textContent) : [],
+}));
