@@ -44,7 +44,7 @@ static bool read_metrics(json_t *metrics, dcps_curve_point *point)
     json_t *value;
     json_object_foreach(metrics, name, value)
     {
-        bool fits = point->metric_count < DCPS_RESULT_MAX_METRICS && strlen(name) < DCPS_RESULT_NAME_BYTES;
+        bool fits = point->metric_count < DCPS_RESULT_MAX_METRICS && strlen(name) < sizeof(point->metrics[0].name);
         if (!fits || !(json_is_number(value) || json_is_null(value))) {
             return false;
         }
