@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/comparison.h"
+#include "cli/fingerprint.h"
 #include "cli/programs.h"
 #include "cli/run_options.h"
 #include "cli/sim_args.h"
@@ -57,7 +58,11 @@ static dcps_status prepare(dcps_comparison *comparison, const dcps_options *opti
         uint32_t workers = comparison->plan->entries[i].spec.workers;
         comparison->job.most_workers = workers > comparison->job.most_workers ? workers : comparison->job.most_workers;
     }
-    status = dcps_run_store_init(&comparison->store, comparison->job.out, DCPS_VERSION);
+    status = dcps_fingerprint_build(DCPS_VERSION, dcps_options_text(options, "model"), comparison->version,
+                                    sizeof(comparison->version));
+    if (status == DCPS_OK) {
+        status = dcps_run_store_init(&comparison->store, comparison->job.out, comparison->version);
+    }
     if (status == DCPS_OK && dcps_options_flag(options, "fresh")) {
         status = dcps_run_store_clear(&comparison->store);
     }

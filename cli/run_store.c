@@ -10,6 +10,7 @@
 
 #include "base/folder.h"
 #include "base/text.h"
+#include "cli/fingerprint.h"
 #include "cli/new_file.h"
 #include "cli/results.h"
 
@@ -27,15 +28,12 @@ dcps_status dcps_run_store_init(dcps_run_store *store, const char *dir, const ch
     return status == DCPS_OK ? dcps_folder_make_writable(store->dir) : status;
 }
 
-/* FNV-1a over the arguments, each with its final zero: tells files apart. What a file holds is compared in full. */
+/* Over the arguments, each with its final zero: tells files apart. What a file holds is compared in full. */
 static uint64_t hash_of(const dcps_args *args)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
+    uint64_t hash = DCPS_FINGERPRINT_START;
     for (size_t i = 0; i < args->count; i++) {
-        const char *text = args->items[i];
-        for (size_t at = 0; at <= strlen(text); at++) {
-            hash = (hash ^ (unsigned char)text[at]) * UINT64_C(1099511628211);
-        }
+        hash = dcps_fingerprint_bytes(hash, args->items[i], strlen(args->items[i]) + 1);
     }
     return hash;
 }

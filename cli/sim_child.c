@@ -111,14 +111,16 @@ bool dcps_sim_child_ended(const dcps_sim_child *child)
     return child->process != NULL && !dcps_process_running(child->process);
 }
 
-/* Its last words, if it had any. */
+/* Its last words, if it had any, without what its log puts before them. */
 static const char *last_words(const dcps_process *process)
 {
+    static const char mark[] = " error: ";
     const char *last = NULL;
     for (size_t i = 0; dcps_process_tail(process, i) != NULL; i++) {
         last = dcps_process_tail(process, i);
     }
-    return last;
+    const char *error = last != NULL ? strstr(last, mark) : NULL;
+    return error != NULL ? error + strlen(mark) : last;
 }
 
 dcps_status dcps_sim_child_take(dcps_sim_child *child, json_t **answer)

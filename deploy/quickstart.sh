@@ -29,6 +29,6 @@ for program in dcps dcps-server dcps-worker; do
 done
 
 step "4/4 compare algorithms on Fashion-MNIST"
-set -- compare --model mlp --runs sgd@1,ssgd@4,asgd@4,dc-asgd-c@4,dc-asgd-a@4 --out runs/quickstart "$@"
+set -- compare --model mlp --runs sgd@1,ssgd@4,asgd@4,dc-asgd-c@4,dc-asgd-a@4 --fresh --out runs/quickstart "$@"
 printf 'build/release/bin/dcps %s\n\n' "$*"
 exec build/release/bin/dcps "$@"

@@ -112,6 +112,41 @@ class CliTest(cluster.ClusterTest):
         self.assertNotIn("http://", page.replace("http://www.w3.org/2000/svg", ""))
         self.assertEqual(sorted(os.listdir(out)), ["report.html", "results.json"])
 
+    def test_virtual_comparison(self):
+        """Real simulations: equal calls give equal files, whatever runs beside what."""
+        arguments = ["compare", "--virtual", *SMALL, "--model-opt", "validation=50000", "--runs", "sgd@1,asgd@4,dc-asgd-a@4", "--epochs", "1", "--seeds", "2", "--sweep",
+                     "learning-rate=0.05:0.1", "--stops", "5s:1s"]
+        texts = []
+        for jobs in ("1", "3"):
+            out = os.path.join(self.folder, "jobs" + jobs)
+            done = self.dcps(*arguments, "--jobs", jobs, "--out", out)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            with open(os.path.join(out, "results.json"), encoding="utf-8") as file:
+                texts.append(file.read())
+        self.assertEqual(texts[0], texts[1])
+        results = json.loads(texts[0])
+        self.assertEqual((results["virtual"], results["dataset"], len(results["trials"])), (True, "fashion-mnist", 6))
+        self.assertEqual([row["name"] for row in results["summary"]], ["sgd", "asgd", "dc-asgd-a"])
+        # Pairs share their order of samples and their delays: only the rule differs.
+        asgd, rule = [[run for run in results["runs"] if run["algorithm"] == name] for name in ("asgd", "dc-asgd-a")]
+        self.assertEqual([(run["seconds"], run["staleness"]) for run in asgd], [(run["seconds"], run["staleness"]) for run in rule])
+        self.assertNotEqual(asgd[0]["staleness"], asgd[1]["staleness"])
+
+    def test_comparison_goes_on(self):
+        """A run that is interrupted is no result; those before it are kept."""
+        out = os.path.join(self.folder, "out")
+        arguments = ["compare", *SMALL, "--runs", "sgd@1,asgd@2", "--epochs", "2", "--out", out]
+        run = self.start("compare", "dcps", *arguments)
+        self.wait("the first run", lambda: os.path.isdir(os.path.join(out, "runs")) and len(os.listdir(os.path.join(out, "runs"))) == 1, 120)
+        self.wait("the second run", lambda: "[2/2]" in run.err, 60)
+        run.signal(signal.SIGINT)
+        self.wait_exit(run, 40, code=1)
+        self.assertIn("1 of 2 runs are done and kept", run.out)
+        done = self.dcps(*arguments)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("1 of the 2 runs were kept from before", done.stdout)
+        self.assertNotIn("[1/2] sgd@1", done.stderr)
+
     def test_files_that_may_not_grow(self):
         """A checkpoint beyond the limit of a user is an error of that server, not its death."""
         command = 'ulimit -f 40; exec "$@"'

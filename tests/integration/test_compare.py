@@ -179,6 +179,16 @@ class CompareTest(cluster.ClusterTest):
         self.assertIn("was made by version 9", self.compare("--runs", RUNS).stderr)
         self.assertEqual(len(self.started()), 7)
 
+    def test_another_build(self):
+        """What an older build came to says nothing of this one."""
+        self.compare("--runs", "sgd@1")
+        with open(self.program, "ab") as file:
+            file.write(b"another build")
+        self.assertIn("was made by version", self.compare("--runs", "sgd@1").stderr)
+        self.assertEqual(len(self.started()), 2)
+        self.compare("--runs", "sgd@1")
+        self.assertEqual(len(self.started()), 2)
+
     def test_a_run_that_fails_does_not_stop_the_others(self):
         marker = os.path.join(self.folder, "marker")
         arguments = ["--runs", RUNS, "--seeds", "2", "--jobs", "1", "--model-opt", "marker=" + marker]

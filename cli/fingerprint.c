@@ -1,0 +1,47 @@
+#include "cli/fingerprint.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "worker/plugin.h"
+
+uint64_t dcps_fingerprint_bytes(uint64_t hash, const void *bytes, size_t count)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ at[i]) * UINT64_C(1099511628211);
+    }
+    return hash;
+}
+
+static dcps_status add_file(const char *path, uint64_t *hash)
+{
+    unsigned char bytes[65536];
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return dcps_fail(DCPS_IO, "cannot read %s: %s", path, strerror(errno));
+    }
+    size_t got;
+    while ((got = fread(bytes, 1, sizeof(bytes), file)) > 0) {
+        *hash = dcps_fingerprint_bytes(*hash, bytes, got);
+    }
+    bool failed = ferror(file) != 0;
+    (void)fclose(file);
+    return failed ? dcps_fail(DCPS_IO, "cannot read %s", path) : DCPS_OK;
+}
+
+dcps_status dcps_fingerprint_build(const char *version, const char *model, char *out, size_t capacity)
+{
+    uint64_t hash = DCPS_FINGERPRINT_START;
+    dcps_plugin *plugin = NULL;
+    dcps_status status = add_file("/proc/self/exe", &hash);
+    status = status == DCPS_OK ? dcps_plugin_open(model, &plugin) : status;
+    if (status == DCPS_OK) {
+        status = add_file(dcps_plugin_path(plugin), &hash);
+        dcps_plugin_close(&plugin);
+    }
+    return status == DCPS_OK ? dcps_format(out, capacity, "%s-%016" PRIx64, version, hash) : status;
+}

@@ -1,0 +1,18 @@
+/* What a result depends on beside its arguments: the very programs that made it. */
+#ifndef DCPS_CLI_FINGERPRINT_H
+#define DCPS_CLI_FINGERPRINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dcps/status.h"
+
+/* FNV-1a, from 64 bits of a hash so far. */
+#define DCPS_FINGERPRINT_START UINT64_C(14695981039346656037)
+uint64_t dcps_fingerprint_bytes(uint64_t hash, const void *bytes, size_t count);
+
+/* "0.1.0-0123456789abcdef" into out[capacity]: the version, and a fingerprint of this program and of the plugin of `model`, so that a result of an older build is not taken for one of this.
+ * Errors: DCPS_IO, DCPS_LIMIT, those of dcps_plugin_open. */
+DCPS_MUST_CHECK dcps_status dcps_fingerprint_build(const char *version, const char *model, char *out, size_t capacity);
+
+#endif
