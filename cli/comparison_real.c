@@ -7,13 +7,16 @@
 #include "cli/comparison.h"
 #include "cli/table.h"
 
+#define DCPS_BAR_COLUMNS 10 /* after all that a run says of itself */
+
 /* What is left of the whole plan, for the live line of a run, which knows how long it will take itself. */
 static void show_overall(void *context, double seconds_left, char *out, size_t capacity)
 {
     dcps_comparison *comparison = context;
     dcps_plan *plan = comparison->plan;
     uint64_t now_ns = dcps_clock_ns();
-    char text[64];
+    char text[32];
+    char bar[DCPS_BAR_COLUMNS + 1];
     for (uint32_t i = 0; i < plan->run_count && isfinite(seconds_left); i++) {
         dcps_plan_run *run = &plan->runs[i];
         if (run->state == DCPS_PLAN_RUNNING) {
@@ -24,7 +27,8 @@ static void show_overall(void *context, double seconds_left, char *out, size_t c
     double left = dcps_plan_clock_left(&comparison->clock, plan, 1, now_ns);
     (void)snprintf(out, capacity, "%s", "");
     if (isfinite(left)) {
-        (void)snprintf(out, capacity, "all in %s", dcps_format_duration(left, text, sizeof(text)));
+        (void)snprintf(out, capacity, "all [%s] %s", dcps_plan_bar(plan, bar, sizeof(bar)),
+                       dcps_format_duration(left, text, sizeof(text)));
     }
 }
 

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "cli/comparison.h"
@@ -25,23 +24,30 @@ static double share_done(const dcps_plan *plan)
     return all > 0.0 ? done / all : 1.0;
 }
 
-const char *dcps_comparison_progress(const dcps_comparison *comparison, char *out, size_t capacity)
+const char *dcps_plan_bar(const dcps_plan *plan, char *out, size_t capacity)
+{
+    size_t columns = capacity - 1;
+    size_t filled = (size_t)(share_done(plan) * (double)columns + 0.5);
+    for (size_t i = 0; i < columns; i++) {
+        out[i] = i < filled ? '#' : '-';
+    }
+    out[columns] = '\0';
+    return out;
+}
+
+/* "[#####-----] 12/40  ETA 2:05". */
+static size_t put_progress(const dcps_comparison *comparison, char *out, size_t capacity)
 {
     char bar[DCPS_BAR_COLUMNS + 1];
-    char eta[64] = "";
     char text[48];
-    int filled = (int)(share_done(comparison->plan) * DCPS_BAR_COLUMNS + 0.5);
-    for (int i = 0; i < DCPS_BAR_COLUMNS; i++) {
-        bar[i] = i < filled ? '#' : '-';
-    }
-    bar[DCPS_BAR_COLUMNS] = '\0';
+    int used = snprintf(out, capacity, "[%s] %" PRIu32 "/%" PRIu32, dcps_plan_bar(comparison->plan, bar, sizeof(bar)),
+                        dcps_plan_ended(comparison->plan), comparison->plan->run_count);
     double left = dcps_plan_clock_left(&comparison->clock, comparison->plan, comparison->jobs, dcps_clock_ns());
-    if (isfinite(left)) {
-        (void)snprintf(eta, sizeof(eta), "  ETA %s", dcps_format_duration(left, text, sizeof(text)));
+    if (isfinite(left) && used > 0) {
+        used +=
+            snprintf(out + used, capacity - (size_t)used, "  ETA %s", dcps_format_duration(left, text, sizeof(text)));
     }
-    (void)snprintf(out, capacity, "[%s] %" PRIu32 "/%" PRIu32 "%s", bar, dcps_plan_ended(comparison->plan),
-                   comparison->plan->run_count, eta);
-    return out;
+    return used > 0 ? (size_t)used : 0;
 }
 
 void dcps_comparison_show(dcps_comparison *comparison)
@@ -49,7 +55,7 @@ void dcps_comparison_show(dcps_comparison *comparison)
     char line[DCPS_SCREEN_LIVE_BYTES];
     char title[DCPS_TITLE_BYTES];
     const dcps_plan *plan = comparison->plan;
-    size_t used = strlen(dcps_comparison_progress(comparison, line, sizeof(line)));
+    size_t used = put_progress(comparison, line, sizeof(line));
     const char *between = "  ";
     for (uint32_t i = 0; i < plan->run_count && used + 1 < sizeof(line); i++) {
         if (plan->runs[i].state != DCPS_PLAN_RUNNING) {

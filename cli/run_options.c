@@ -139,12 +139,6 @@ const dcps_option dcps_sim_options[] = {
 #include "cli/sim_options_shared.inc"
     DCPS_SEED_OPTION,
     DCPS_TRACE_OPTIONS,
-    {.name = "samples",
-     .type = DCPS_OPTION_INTEGER,
-     .value_name = "N",
-     .help = "Samples of an epoch, with --no-gradients; otherwise 20 mini-batches for each worker over the run",
-     .minimum = 1,
-     .maximum = 4294967295.0},
     {.name = "json",
      .type = DCPS_OPTION_FLAG,
      .default_text = "false",

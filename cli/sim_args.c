@@ -66,6 +66,7 @@ static void add_model(dcps_args *args, const dcps_options *options, const dcps_r
 
 void dcps_sim_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint64_t seed)
 {
+    static const char *const server_options[] = {"block-params", "lease-ms", "start-grace-ms"};
     dcps_args_add(args, "sim");
     dcps_args_add_flag(args, "algorithm", spec->algorithm);
     dcps_args_add(args, "--workers");
@@ -79,7 +80,9 @@ void dcps_sim_args_add(dcps_args *args, const dcps_options *options, const dcps_
     for (size_t i = 0; dcps_training_options[i] != NULL; i++) {
         add_setting(args, options, spec, dcps_training_options[i]);
     }
-    add_setting(args, options, spec, "block-params");
+    for (size_t i = 0; i < sizeof(server_options) / sizeof(server_options[0]); i++) {
+        add_setting(args, options, spec, server_options[i]);
+    }
     if (spec->workers > 1) {
         add_setting(args, options, spec, "groups");
     }
@@ -94,18 +97,14 @@ void dcps_sim_args_add(dcps_args *args, const dcps_options *options, const dcps_
 
 dcps_status dcps_sim_options_check(const dcps_options *options)
 {
-    static const char *const for_processes[] = {"transport", "lease-ms", "start-grace-ms", NULL};
     bool simulated = dcps_options_flag(options, "virtual");
     for (const dcps_option *option = sim_options; !simulated && option->name != NULL; option++) {
         if (!is_split(option) && is_said(options, option)) {
             return dcps_fail(DCPS_INVALID, "--%s describes a simulated cluster: it needs --virtual", option->name);
         }
     }
-    for (size_t i = 0; simulated && for_processes[i] != NULL; i++) {
-        if (dcps_options_is_set(options, for_processes[i])) {
-            return dcps_fail(DCPS_INVALID, "--%s is for real processes: it has no meaning with --virtual",
-                             for_processes[i]);
-        }
+    if (simulated && dcps_options_is_set(options, "transport")) {
+        return dcps_fail(DCPS_INVALID, "--transport is for real processes: it has no meaning with --virtual");
     }
     return DCPS_OK;
 }

@@ -298,7 +298,7 @@ class CompareTest(cluster.ClusterTest):
                                 (["--split", "train"], "split"),
                                 (["--latency", "nan"], "latency"),
                                 (["--no-gradients", "--sweep", "learning-rate=1:2"], "--sweep chooses by errors"),
-                                (["--lease-ms", "100"], "--lease-ms is for real processes"),
+                                (["--transport", "ipc"], "--transport is for real processes"),
                                 (["--runs", "asgd+momentum=0.9@2"], "run asgd+momentum=0.9@2: --momentum has no effect"),
                                 (["--runs", "asgd+epochs=x@2"], "epochs"),
                                 (["--seeds", "1000", "--tune-seeds", "1000", "--runs", ",".join("asgd@%d" % n for n in range(1, 60)), "--sweep", "learning-rate=1:2"], "100000")):

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/options.h"
+#include "cli/comparison.h"
 #include "cli/plan.h"
 #include "cli/plan_clock.h"
 #include "cli/run_options.h"
@@ -198,6 +199,8 @@ START_TEST(test_time_left)
     ck_assert_double_eq_tol(dcps_plan_clock_left(&clock, plan, 1, now_ns), 10.0 + 4 * 20.0, 1e-9);
     ck_assert_double_eq_tol(dcps_plan_clock_left(&clock, plan, 2, now_ns), 45.0, 1e-9);
     ck_assert_double_eq_tol(dcps_plan_clock_left(&clock, plan, 100, now_ns), 20.0, 1e-9); /* the longest */
+    char bar[9];
+    ck_assert_str_eq(dcps_plan_bar(plan, bar, sizeof(bar)), "##------"); /* one and a half of six */
     /* Eight workers turn out to be slower. */
     dcps_plan_clock_note(&clock, 8, 1.0, 6.0);
     ck_assert_double_eq_tol(dcps_plan_clock_left(&clock, plan, 1, now_ns), 10.0 + 2 * 20.0 + 2 * 60.0, 1e-9);

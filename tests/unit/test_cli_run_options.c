@@ -79,18 +79,20 @@ END_TEST
 
 START_TEST(test_arguments_of_a_simulation)
 {
-    char *argv[] = {"compare", "--virtual",      "--step-time", "constant:5ms", "--groups", "slow:4:3", "--latency",
-                    "50",      "--no-gradients", "--params",    "1000",         "--data",   "/d",       "--threads",
-                    "2",       "--lambda",       "1",           "--epochs",     "3"};
+    char *argv[] = {"compare",  "--virtual", "--step-time", "constant:5ms",   "--lease-ms", "500",      "--groups",
+                    "slow:4:3", "--latency", "50",          "--no-gradients", "--params",   "1000",     "--data",
+                    "/d",       "--threads", "2",           "--lambda",       "1",          "--epochs", "3"};
     dcps_options *options = parse(dcps_compare_options, false, (int)(sizeof(argv) / sizeof(argv[0])), argv);
     dcps_run_spec spec = {.algorithm = "dc-asgd-a", .workers = 16, .validation = true};
     dcps_args args = {0};
     ck_assert_int_eq(dcps_sim_options_check(options), DCPS_OK);
     dcps_sim_args_add(&args, options, &spec, 7);
-    check_args(&args, "sim --algorithm dc-asgd-a --workers 16 --seed 7 --servers 1 --shards 2 --epochs 3 --lambda 1 "
-                      "--groups slow:4:3 "
-                      "--step-time constant:5ms --latency 50 --no-gradients --params 1000 "
-                      "--threads 2 --json");
+    check_args(
+        &args,
+        "sim --algorithm dc-asgd-a --workers 16 --seed 7 --servers 1 --shards 2 --epochs 3 --lambda 1 --lease-ms 500 "
+        "--groups slow:4:3 "
+        "--step-time constant:5ms --latency 50 --no-gradients --params 1000 "
+        "--threads 2 --json");
     dcps_options_destroy(&options);
 
     char *plain[] = {"compare", "--virtual", "--model-opt", "a=1"};
