@@ -50,9 +50,6 @@ bool dcps_comparison_has_results(const dcps_comparison *comparison);
 
 /* The live line over the whole plan. */
 void dcps_comparison_show(dcps_comparison *comparison);
-/* "#####-----" into out[capacity], which it fills: the share of the plan that is done. Returns out. */
-const char *dcps_plan_bar(const dcps_plan *plan, char *out, size_t capacity);
-
 /* Prints the tables, writes results.json, runs.csv, curves.csv, summary.csv and report.html, and prints their paths. */
 DCPS_MUST_CHECK dcps_status dcps_comparison_conclude(dcps_comparison *comparison);
 

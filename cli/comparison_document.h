@@ -2,8 +2,6 @@
 #ifndef DCPS_CLI_COMPARISON_DOCUMENT_H
 #define DCPS_CLI_COMPARISON_DOCUMENT_H
 
-#include <stdio.h>
-
 #include <jansson.h>
 
 #include "cli/comparison.h"
@@ -17,11 +15,5 @@ DCPS_MUST_CHECK dcps_status dcps_comparison_results(const dcps_comparison *compa
 /* dcps-results/1 with the members "summary" and, after a sweep, "trials". The caller owns one reference. NULL when out of memory. */
 json_t *dcps_comparison_json(const dcps_comparison *comparison, const dcps_overview *overview,
                              json_t *const *documents);
-
-/* What was chosen for each entry and why, in a table; entries without settings are left out. */
-DCPS_MUST_CHECK dcps_status dcps_comparison_print_choices(const dcps_comparison *comparison, FILE *out);
-
-/* Writes runs.csv (one line a run), curves.csv (one line an evaluation) and summary.csv into `dir`, from the document. Errors: DCPS_IO, DCPS_LIMIT, DCPS_NO_MEMORY. */
-DCPS_MUST_CHECK dcps_status dcps_csv_write(json_t *document, const char *dir);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "cli/comparison_document.h"
+#include "cli/csv.h"
 #include "cli/run_options.h"
 #include "cli/table.h"
 
@@ -57,7 +58,8 @@ static void add_choice(dcps_table *table, const dcps_plan *plan, const dcps_plan
     }
 }
 
-dcps_status dcps_comparison_print_choices(const dcps_comparison *comparison, FILE *out)
+/* What was chosen for each entry and why, in a table; entries without settings are left out. */
+static dcps_status print_choices(const dcps_comparison *comparison, FILE *out)
 {
     static const struct {
         const char *heading;
@@ -110,7 +112,7 @@ static void print_rest(const dcps_comparison *comparison, FILE *out)
 /* What describes the comparison beside the training settings. */
 static json_t *settings_json(const dcps_comparison *comparison)
 {
-    static const char *const names[] = {"step-time", "groups", "stops", "split"};
+    static const char *const names[] = {"step-time", "stops", "split"};
     const dcps_options *options = comparison->job.options;
     json_t *array = dcps_run_settings_json(options);
     for (size_t i = 0; array != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
@@ -137,7 +139,7 @@ static dcps_status write_files(const dcps_comparison *comparison, json_t *docume
 
 static dcps_status print(const dcps_comparison *comparison, const dcps_overview *overview)
 {
-    dcps_status status = dcps_comparison_print_choices(comparison, stdout);
+    dcps_status status = print_choices(comparison, stdout);
     if (status == DCPS_OK) {
         status = dcps_overview_print(overview, stdout);
     }

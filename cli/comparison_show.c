@@ -9,32 +9,6 @@
 
 #define DCPS_BAR_COLUMNS 20
 
-/* Share of the plan's epochs that are done. */
-static double share_done(const dcps_plan *plan)
-{
-    double done = 0.0;
-    double all = 0.0;
-    for (uint32_t i = 0; i < plan->run_count; i++) {
-        const dcps_plan_run *run = &plan->runs[i];
-        bool waits = run->state == DCPS_PLAN_READY || run->state == DCPS_PLAN_BLOCKED;
-        double share = run->state == DCPS_PLAN_RUNNING ? run->share : waits ? 0.0 : 1.0;
-        done += share * run->epochs;
-        all += run->epochs;
-    }
-    return all > 0.0 ? done / all : 1.0;
-}
-
-const char *dcps_plan_bar(const dcps_plan *plan, char *out, size_t capacity)
-{
-    size_t columns = capacity - 1;
-    size_t filled = (size_t)(share_done(plan) * (double)columns + 0.5);
-    for (size_t i = 0; i < columns; i++) {
-        out[i] = i < filled ? '#' : '-';
-    }
-    out[columns] = '\0';
-    return out;
-}
-
 /* "[#####-----] 12/40  ETA 2:05". */
 static size_t put_progress(const dcps_comparison *comparison, char *out, size_t capacity)
 {

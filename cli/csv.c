@@ -1,10 +1,10 @@
-/* The tables of a comparison for other programs: RFC 4180, a point in numbers, empty where something is not known. */
+#include "cli/csv.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "cli/comparison_document.h"
 #include "cli/new_file.h"
 
 static void put_text(FILE *out, const char *text)

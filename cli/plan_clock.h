@@ -1,7 +1,8 @@
-/* How long a plan still takes, from what its runs have taken so far. Pure. */
+/* How far a plan is and how long it still takes, from what its runs have taken so far. Pure. */
 #ifndef DCPS_CLI_PLAN_CLOCK_H
 #define DCPS_CLI_PLAN_CLOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cli/plan.h"
@@ -24,5 +25,8 @@ void dcps_plan_clock_note(dcps_plan_clock *clock, uint32_t workers, double epoch
 
 /* Seconds until all runs are over, `jobs` at a time; those that run now count by what they have done since they were started. NaN while nothing is known. */
 double dcps_plan_clock_left(const dcps_plan_clock *clock, const dcps_plan *plan, uint32_t jobs, uint64_t now_ns);
+
+/* "#####-----" into out[capacity], which it fills: the share of the plan that is done. Returns out. */
+const char *dcps_plan_bar(const dcps_plan *plan, char *out, size_t capacity);
 
 #endif

@@ -68,7 +68,7 @@
 
   function drawRun(parent, run) {
     const inside = element('details', parent);
-    element('summary', inside, `${run.algorithm}@${run.workers}, seed ${run.seed}`);
+    element('summary', inside, `${run.name || run.algorithm}@${run.workers}, seed ${run.seed}`);
     drawStaleness(inside, run.staleness.histogram);
     drawTable(inside, WORKERS, run.per_worker);
     drawTable(inside, SHARDS, run.per_shard);

@@ -221,10 +221,10 @@
     return { ticks };
   }
 
-  /* Scales of a figure { name, xLabel, curves, all, xLow?, xLeast?, xLog?, xTicks?, yLow? }: `curves` are shown, `all` decide how wide it is. */
+  /* Scales of a figure { name, xLabel, curves, all, xLow?, xLeast?, xLog?, xTicks?, whole? }: `curves` are shown, `all` decide how wide it is; a whole one begins at zero and cuts
+   * nothing off. */
   function plotOf(svg, figure) {
-    const range = rangeOf(figure.curves);
-    if (figure.yLow !== undefined) range.low = figure.yLow;
+    const range = figure.whole ? { low: 0, high: 1.06 * Math.max(...figure.curves.flatMap((c) => c.points.map((p) => p.high))) } : rangeOf(figure.curves);
     const xs = figure.all.flatMap((c) => c.points.map((p) => p.x));
     const xHigh = Math.max(...xs), xLow = figure.xLow === undefined ? Math.min(...xs) : figure.xLow;
     const width = WIDTH - LEFT - RIGHT, height = HEIGHT - TOP - BOTTOM;
@@ -280,7 +280,7 @@
     const all = series.map((one) => ({ one, points: stalenessOf(one) })).filter((c) => c.points.length > 1);
     if (!all.length) return;
     drawFigure(parent, { title: 'Staleness', subtitle: 'share of the updates that come so many updates late', name: 'updates', xLabel: 'updates by others meanwhile', curves: shownOf(all), all,
-      xLow: 0, xLeast: 1, yLow: 0 });
+      xLow: 0, xLeast: 1, whole: true });
   }
 
   /* Mean and standard error of a figure against the number of workers, a curve for each name that was run with several. */
@@ -303,7 +303,7 @@
     const counts = (curves) => [...new Set(curves.flatMap((c) => c.points.map((p) => p.x)))];
     const most = Math.max(...counts(speedups));
     if (speedups.length) {
-      drawFigure(parent, { title: 'Speed-up', subtitle: 'against workers; dashed: the ideal', name: 'speedup', xLabel: 'workers', curves: speedups, all: speedups, xLow: 0, yLow: 0,
+      drawFigure(parent, { title: 'Speed-up', subtitle: 'against workers; dashed: the ideal', name: 'speedup', xLabel: 'workers', curves: speedups, all: speedups, xLow: 0, whole: true,
         xTicks: counts(speedups).filter((n) => n === most || n <= 0.94 * most), line: [[0, 0], [most, most]] });
     }
     if (errors.length) {

@@ -86,6 +86,14 @@ class CompareTest(cluster.ClusterTest):
         self.assertTrue(all(arguments[-1] == "1" for arguments in self.started()))  # OMP_NUM_THREADS
         self.assertEqual(len({tuple(a for a in arguments if a != "--seed") for arguments in self.started()}), 9)
 
+    def test_names_with_commas(self):
+        self.compare("--runs", "sgd@1,asgd+decay-epochs=1,2@2", "--sweep", "sgd:optimizer=sgd:momentum,decay-epochs=1,2")
+        rows = self.table("runs.csv")
+        self.assertEqual([row["name"] for row in rows], ["sgd", "sgd", "sgd", "asgd+decay-epochs=1,2"])
+        self.assertEqual([row["setting"] for row in rows], ["optimizer=sgd decay-epochs=1,2", "optimizer=momentum decay-epochs=1,2", "", ""])
+        self.assertEqual(self.table("summary.csv")[0]["setting"], "optimizer=sgd decay-epochs=1,2")
+        self.assertEqual(len(self.table("curves.csv")[0]), 7)
+
     def test_equal_calls_give_equal_files(self):
         """Whatever the order in which simulations end, and however many run at once."""
         sweep = ["--runs", RUNS, "--seeds", "2", "--sweep", "learning-rate=0.05:0.1,lambda=1:2", "--tune-seeds", "2"]

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/options.h"
-#include "cli/comparison.h"
 #include "cli/plan.h"
 #include "cli/plan_clock.h"
 #include "cli/run_options.h"
