@@ -127,6 +127,17 @@ static void keep_good(dcps_overview_row *row)
     row->run_count = good;
 }
 
+/* What its metrics are called: a run that diverged may have none. NULL: no run has any. */
+static const dcps_curve_point *last_point(const dcps_overview_row *row)
+{
+    for (uint32_t i = 0; i < row->run_count; i++) {
+        if (row->runs[i]->point_count > 0) {
+            return &row->runs[i]->points[row->runs[i]->point_count - 1];
+        }
+    }
+    return NULL;
+}
+
 static void estimate_row(dcps_overview_row *row, double *scratch)
 {
     for (uint32_t f = 0; f < DCPS_FIGURE_COUNT; f++) {
@@ -135,8 +146,7 @@ static void estimate_row(dcps_overview_row *row, double *scratch)
         }
         row->figures[f] = dcps_stats_estimate(scratch, row->run_count);
     }
-    const dcps_result_run *first = row->runs[0];
-    const dcps_curve_point *last = first->point_count > 0 ? &first->points[first->point_count - 1] : NULL;
+    const dcps_curve_point *last = last_point(row);
     row->metric_count = last != NULL ? last->metric_count : 0;
     for (uint32_t m = 0; m < row->metric_count; m++) {
         row->metric_names[m] = last->metrics[m].name;

@@ -210,6 +210,30 @@ START_TEST(test_json)
 }
 END_TEST
 
+/* A seed that diverged before it was evaluated leaves no mean, and is not passed over. */
+START_TEST(test_divergence)
+{
+    dcps_results results = {.model = "m"};
+    dcps_overview *overview = NULL;
+    dcps_result_run *run = NULL;
+    ck_assert_int_eq(dcps_results_add(&results, &run), DCPS_OK);
+    (void)snprintf(run->algorithm, sizeof(run->algorithm), "asgd");
+    run->workers = 4;
+    run->samples = 10;
+    run->loss_known = true;
+    add(&results, "asgd", 4, 1, 0.3, 0.1);
+    ck_assert_int_eq(dcps_overview_create(&results, NULL, &overview), DCPS_OK);
+    ck_assert_uint_eq(overview->row_count, 1);
+    ck_assert_uint_eq(overview->rows[0].diverged, 1);
+    ck_assert_uint_eq(overview->rows[0].metric_count, 1);
+    ck_assert_str_eq(overview->rows[0].metric_names[0], "test_error");
+    ck_assert(isnan(overview->rows[0].metrics[0].mean));
+    ck_assert_uint_eq(overview->rows[0].metrics[0].count, 2);
+    dcps_overview_destroy(&overview);
+    dcps_results_fini(&results);
+}
+END_TEST
+
 START_TEST(test_nothing)
 {
     dcps_results results = {.model = "m"};
@@ -230,6 +254,7 @@ int main(void)
                                   test_target,
                                   test_table_of_gaps,
                                   test_json,
+                                  test_divergence,
                                   test_nothing};
     return CHECK_MAIN("cli overview", tests);
 }
