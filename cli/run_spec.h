@@ -10,7 +10,7 @@
 
 #define DCPS_RUN_NAME_BYTES 64u
 #define DCPS_RUN_LABEL_BYTES 192u
-#define DCPS_MAX_RUN_SPECS 64u
+#define DCPS_MAX_RUN_SPECS 256u
 
 typedef struct dcps_run_spec {
     char name[DCPS_RUN_LABEL_BYTES]; /* as typed, without the workers: "asgd+optimizer=momentum" */
