@@ -11,11 +11,27 @@ typedef struct dcps_packet {
     dcps_world *world;
     dcps_address from;
     dcps_address to;
-    bool admitted; /* the shard's thread has had time for it */
+    struct dcps_packet *next; /* of those that wait for the same thread */
+    bool admitted;            /* the thread has had time for it */
     size_t header_bytes;
     dcps_buffer *payload;
     uint8_t header[];
 } dcps_packet;
+
+static void drop(dcps_packet *packet)
+{
+    dcps_buffer_unref(&packet->payload);
+    dcps_free(packet);
+}
+
+static void drop_waiting(dcps_sim_thread *thread)
+{
+    while (thread->first != NULL) {
+        dcps_packet *packet = thread->first;
+        thread->first = packet->next;
+        drop(packet);
+    }
+}
 
 static uint64_t later(uint64_t a_ns, uint64_t b_ns)
 {
@@ -63,19 +79,48 @@ static uint64_t arrival_ns(dcps_packet *packet, uint64_t delay_ns)
     return received_ns + wire_ns;
 }
 
+static void deliver(void *context, uint64_t now_ns);
+
+static void served(void *context, uint64_t now_ns);
+
+static void serve(dcps_sim_thread *thread)
+{
+    double params = payload_bytes_of(thread->first) / sizeof(float);
+    dcps_world_work(thread->world, thread->place, ns_for(params, thread->world->config.params_per_second), served,
+                    thread);
+}
+
+static void served(void *context, uint64_t now_ns)
+{
+    dcps_sim_thread *thread = context;
+    dcps_packet *packet = thread->first;
+    thread->first = packet->next;
+    packet->admitted = true;
+    deliver(packet, now_ns);
+    if (thread->first != NULL) {
+        serve(thread);
+    }
+}
+
 /* A shard's thread does one thing after another, and updates take it time. Whether the packet has to wait: it then comes again. */
-static bool waits_for_shard(dcps_packet *packet, dcps_event_fn again, uint64_t now_ns)
+static bool waits_for_shard(dcps_packet *packet)
 {
     dcps_world *world = packet->world;
     if (packet->to.is_client || packet->to.route.shard == DCPS_ROUTE_CONTROL || packet->admitted ||
         world->config.params_per_second <= 0.0) {
         return false;
     }
-    uint64_t *free_ns = &world->servers[packet->to.route.server].shard_free_ns[packet->to.route.shard];
-    *free_ns =
-        later(now_ns, *free_ns) + ns_for(payload_bytes_of(packet) / sizeof(float), world->config.params_per_second);
-    packet->admitted = true;
-    dcps_world_at(world, *free_ns, again, packet);
+    dcps_sim_thread *thread = &world->servers[packet->to.route.server].threads[packet->to.route.shard];
+    bool idle = thread->first == NULL;
+    if (idle) {
+        thread->first = packet;
+    } else {
+        thread->last->next = packet;
+    }
+    thread->last = packet;
+    if (idle) {
+        serve(thread);
+    }
     return true;
 }
 
@@ -103,7 +148,7 @@ static void deliver(void *context, uint64_t now_ns)
         dcps_world_at(world, world->clients[packet->to.process].stalled_until_ns, deliver, packet);
         return;
     }
-    if (waits_for_shard(packet, deliver, now_ns)) {
+    if (waits_for_shard(packet)) {
         return;
     }
     dcps_message message;
@@ -117,8 +162,7 @@ static void deliver(void *context, uint64_t now_ns)
     } else {
         deliver_to_server(packet, &message);
     }
-    dcps_buffer_unref(&packet->payload);
-    dcps_free(packet);
+    drop(packet);
 }
 
 static dcps_status make_packet(dcps_world *world, dcps_address from, dcps_address to, const uint8_t *header,
@@ -175,9 +219,12 @@ void dcps_network_drain(dcps_world *world)
     dcps_event event;
     while (dcps_events_next(&world->events, &event)) {
         if (event.run == deliver) {
-            dcps_packet *packet = event.context;
-            dcps_buffer_unref(&packet->payload);
-            dcps_free(packet);
+            drop(event.context);
+        }
+    }
+    for (uint32_t i = 0; world->servers != NULL && i < world->config.servers; i++) {
+        for (uint32_t shard = 0; shard < world->config.shards_per_server; shard++) {
+            drop_waiting(&world->servers[i].threads[shard]);
         }
     }
 }

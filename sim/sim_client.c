@@ -118,9 +118,7 @@ void dcps_sim_client_report(const dcps_sim_client *client)
 
 static void end(dcps_sim_client *client)
 {
-    if (client->world->cores != NULL) {
-        dcps_cores_end(client->world->cores, client->process, client->world->now_ns);
-    }
+    dcps_world_work_end(client->world, client->process);
     if (client != dcps_world_observer(client->world)) {
         dcps_sim_client_report(client);
     }
@@ -138,7 +136,7 @@ void dcps_sim_client_stall(dcps_sim_client *client, uint64_t until_ns)
     uint64_t from_ns =
         client->stalled_until_ns > client->world->now_ns ? client->stalled_until_ns : client->world->now_ns;
     if (until_ns > from_ns) {
-        client->computed_ns += until_ns - from_ns;
+        client->held_ns += until_ns - from_ns;
         client->stalled_until_ns = until_ns;
     }
 }
@@ -181,8 +179,9 @@ static void computed(void *context, uint64_t now_ns)
     if (client->phase != DCPS_CLIENT_COMPUTING) {
         return;
     }
-    if (client->computed_ns > now_ns) { /* it stood still for a while */
-        dcps_world_at(world, client->computed_ns, computed, client);
+    if (client->held_ns > 0) { /* it stood still for a while */
+        dcps_world_at(world, now_ns + client->held_ns, computed, client);
+        client->held_ns = 0;
         return;
     }
     const dcps_world_model *model = &world->config.model;
@@ -201,32 +200,6 @@ static void computed(void *context, uint64_t now_ns)
     }
     client->pushed = true;
     push_all(client, samples, loss);
-}
-
-static void cores_due(void *context, uint64_t now_ns);
-
-static void plan_cores(dcps_world *world)
-{
-    uint32_t place;
-    uint64_t done_ns;
-    if (dcps_cores_next(world->cores, &place, &done_ns)) {
-        dcps_world_at(world, done_ns, cores_due, world);
-    }
-}
-
-/* Planned before others began, it may come too early: then it does nothing. */
-static void cores_due(void *context, uint64_t now_ns)
-{
-    dcps_world *world = context;
-    uint32_t place;
-    uint64_t done_ns;
-    while (dcps_cores_next(world->cores, &place, &done_ns) && done_ns <= now_ns) {
-        dcps_sim_client *client = &world->clients[place];
-        dcps_cores_end(world->cores, place, now_ns);
-        client->computed_ns += now_ns; /* it held what the worker stood still */
-        computed(client, now_ns);
-    }
-    plan_cores(world);
 }
 
 static double slowdown_of(const dcps_sim_client *client, uint32_t worker)
@@ -249,14 +222,8 @@ static void begin_step(dcps_sim_client *client, uint64_t batch)
     uint64_t work_ns = dcps_step_times_draw(&world->config.step_times, world->config.seed, worker, client->steps++,
                                             slowdown_of(client, worker));
     client->phase = DCPS_CLIENT_COMPUTING;
-    if (world->cores != NULL) {
-        client->computed_ns = 0;
-        dcps_cores_begin(world->cores, client->process, work_ns, world->now_ns);
-        plan_cores(world);
-    } else {
-        client->computed_ns = world->now_ns + work_ns;
-        dcps_world_at(world, client->computed_ns, computed, client);
-    }
+    client->held_ns = 0;
+    dcps_world_work(world, client->process, work_ns, computed, client);
 }
 
 static void count_acknowledged(dcps_sim_client *client)

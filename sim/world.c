@@ -135,6 +135,18 @@ static void plan_trouble(dcps_world *world, uint32_t count, dcps_event_fn run)
     }
 }
 
+/* The places of shards come after those of processes. */
+static dcps_status make_threads(dcps_world *world)
+{
+    uint32_t places = world->process_capacity;
+    for (uint32_t i = 0; i < world->config.servers; i++) {
+        for (uint32_t shard = 0; shard < world->config.shards_per_server; shard++) {
+            world->servers[i].threads[shard] = (dcps_sim_thread){.world = world, .place = places++};
+        }
+    }
+    return dcps_world_work_init(world, places);
+}
+
 /* Every process knows its place before it starts. */
 static dcps_status make_processes(dcps_world *world)
 {
@@ -153,11 +165,9 @@ static dcps_status make_processes(dcps_world *world)
         world->clients[i].world = world;
         world->clients[i].process = i;
     }
-    if (config->cores > 0) {
-        dcps_status status = dcps_cores_create(world->process_capacity, config->cores, &world->cores);
-        if (status != DCPS_OK) {
-            return status;
-        }
+    dcps_status status = make_threads(world);
+    if (status != DCPS_OK) {
+        return status;
     }
     uint64_t mark_every;
     return dcps_plan_marks(config->snapshot_every_samples, config->samples_per_epoch, config->epochs, &mark_every,
@@ -331,7 +341,7 @@ void dcps_world_destroy(dcps_world **world)
     }
     dcps_free(old->clients);
     dcps_free(old->servers);
-    dcps_cores_destroy(&old->cores);
+    dcps_world_work_fini(old);
     dcps_events_fini(&old->events);
     dcps_arena_fini(&old->arena);
     dcps_free(old->weights);

@@ -56,9 +56,10 @@ typedef struct dcps_world_config {
     uint32_t block_params;           /* 0: chosen */
     uint32_t lease_ms;
     uint64_t start_grace_ns;
-    uint64_t start_spread_ns;     /* workers start at random within it; 0: all at once */
-    dcps_step_times step_times;   /* of a gradient */
-    uint32_t cores;               /* that all workers share while they compute; 0: each has one of its own */
+    uint64_t start_spread_ns;   /* workers start at random within it; 0: all at once */
+    dcps_step_times step_times; /* of a gradient */
+    uint32_t
+        cores; /* that workers, while they compute, and shards, while they update, share; 0: each has one of its own */
     const double *slowdowns;      /* [workers]: factors of step times, by worker id; NULL: 1. The caller's */
     double params_per_second;     /* that a shard updates; 0: updates take no time */
     uint64_t stop_every_ns;       /* mean time between a worker's stops; 0: none */

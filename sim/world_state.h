@@ -34,12 +34,26 @@ typedef struct dcps_sim_traces {
     dcps_replay_gate *gates[DCPS_MAX_SHARDS]; /* of a replay */
 } dcps_sim_traces;
 
+/* The thread of a shard does one thing after another. */
+typedef struct dcps_sim_thread {
+    dcps_world *world;
+    uint32_t place;            /* of its work */
+    struct dcps_packet *first; /* what it is at */
+    struct dcps_packet *last;
+} dcps_sim_thread;
+
+/* What is to be done when the work of a place is. */
+typedef struct dcps_sim_work {
+    dcps_event_fn done;
+    void *context;
+} dcps_sim_work;
+
 typedef struct dcps_sim_server {
     dcps_world *world;
     uint32_t index;
     bool up;
     dcps_sim_link link;
-    uint64_t shard_free_ns[DCPS_MAX_SHARDS]; /* when its thread has done what it was given */
+    dcps_sim_thread threads[DCPS_MAX_SHARDS]; /* of the shards */
     dcps_control *control;
     dcps_shard *shards[DCPS_MAX_SHARDS];
     dcps_address sending; /* socket whose engine is at work: the sender of what is emitted */
@@ -74,8 +88,8 @@ typedef struct dcps_sim_client {
     uint64_t waits_since_ns;
     bool began; /* has had weights, first at: */
     uint64_t began_ns;
-    uint64_t steps;       /* begun */
-    uint64_t computed_ns; /* when the step begun is done */
+    uint64_t steps;   /* begun */
+    uint64_t held_ns; /* by how much later the step begun is done, because the process stood still */
     uint64_t stalled_until_ns;
     bool *lost;              /* [block_count]: this step's push was dropped */
     dcps_push_count *pushes; /* [block_count] */
@@ -99,7 +113,8 @@ struct dcps_world {
     uint32_t processes;    /* workers' processes started so far */
     uint32_t starts_due;   /* client processes that will still be started */
     uint64_t samples_done; /* that workers know to have been learnt from */
-    dcps_cores *cores;     /* NULL: each worker has one of its own */
+    dcps_cores *cores;     /* NULL: each worker and each shard has one of its own */
+    dcps_sim_work *works;  /* [places], where there are cores: processes first, then the threads of shards */
     dcps_arena arena;
     float *weights;
     uint64_t *versions;
@@ -127,6 +142,15 @@ uint64_t dcps_world_between(dcps_rng *rng, uint64_t low, uint64_t high);
 void dcps_world_fail(dcps_world *world, dcps_status status);
 /* Ends the run: weights are no numbers any more. */
 void dcps_world_diverge(dcps_world *world);
+
+/* ---- work.c: who computes on which processor ---- */
+/* `place`, which is at nothing else, begins something that takes work_ns on a processor of its own, and longer where there are too few of them; then `done` is called, unless it is ended before. */
+void dcps_world_work(dcps_world *world, uint32_t place, uint64_t work_ns, dcps_event_fn done, void *context);
+/* Gives up what it is at, if anything: the processor is free for others. Where each has its own, `done` is still called. */
+void dcps_world_work_end(dcps_world *world, uint32_t place);
+/* Makes what there is to make for `places`. DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_world_work_init(dcps_world *world, uint32_t places);
+void dcps_world_work_fini(dcps_world *world);
 
 /* ---- network.c: the memory transport ---- */
 /* Encodes the message and lets it arrive, or not. Payload bytes are copied. */

@@ -83,6 +83,23 @@ class SimTest(cluster.ClusterTest):
                              "--cores", "2")
         self.assertAlmostEqual(shared["seconds"] / alone["seconds"], 2.0, delta=0.05)
 
+    def test_updates_share_cores(self):
+        """Two workers compute for 10 ms, and an update of theirs takes 10 ms. With a core for each a worker pushes every 20 ms; on one core, all of it takes its turn."""
+        arguments = ["--algorithm", "asgd", "--workers", "2", "--shards", "1", "--params", "100000", "--samples", "4000", "--step-time", "constant:10ms",
+                     "--update-rate", "10e6"]
+        enough = self.timing(*arguments, "--cores", "3")
+        self.assertAlmostEqual(enough["seconds"] / 400, 0.010, delta=0.0005)
+        self.assertEqual(enough["seconds"], self.timing(*arguments)["seconds"])
+        self.assertAlmostEqual(self.timing(*arguments, "--cores", "1")["seconds"] / 400, 0.020, delta=0.0005)
+
+    def test_updates_take_their_turn(self):
+        """Eight workers compute for 5 ms; the one shard needs 10 ms for each of their gradients, and twice as many shards half of that."""
+        arguments = ["--algorithm", "asgd", "--workers", "8", "--params", "100000", "--samples", "8000", "--step-time", "constant:5ms", "--update-rate", "10e6",
+                     "--block-params", "10000"]
+        for shards in (1, 2):
+            run = self.timing(*arguments, "--shards", str(shards))
+            self.assertAlmostEqual(run["seconds"] / 800, 0.010 / shards, delta=0.0003)
+
     def test_stops(self):
         """A worker that stops for 1 s after 3 s on average computes three quarters of the time."""
         arguments = ["--algorithm", "asgd", "--workers", "8", "--params", "1000", "--samples", "160000", "--step-time", "constant:100ms",

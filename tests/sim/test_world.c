@@ -99,6 +99,8 @@ static dcps_world_config world_of_seed(uint64_t seed)
         .client_stalls = (uint32_t)dcps_rng_below(&rng, 3),
         .server_crashes = (uint32_t)dcps_rng_below(&rng, 4) / 2u,
         .checkpoint_every_ns = dcps_rng_below(&rng, 2) * 3u * DCPS_NS_PER_S,
+        .cores = (uint32_t)dcps_rng_below(&rng, 3),
+        .params_per_second = (double)dcps_rng_below(&rng, 2) * 2000.0, /* a block in 8 ms */
         .trouble_ns = 12 * DCPS_NS_PER_S,
         .deadline_ns = 3600 * DCPS_NS_PER_S,
         .model = {.begin = begin, .finish = lane_gradient},

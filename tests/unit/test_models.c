@@ -126,6 +126,11 @@ START_TEST(what_cannot_be_is_refused)
     check_refused("lstm", "layers=17", text.path, DCPS_INVALID, "layers");
     check_refused("lstm", "bptt=32", text.path, DCPS_INVALID, "option bptt: the training text has 32 words");
     check_refused("lstm", "", images.path, DCPS_NOT_FOUND, "ptb.train.txt");
+    check_refused("quadratic", "curvatures=", NULL, DCPS_INVALID, "expected at least one, got none");
+    check_refused("quadratic", "dims=3 curvatures=1", NULL, DCPS_INVALID, "expected two of them with dims");
+    check_refused("quadratic", "curvatures=1,-1", NULL, DCPS_INVALID, "curvatures");
+    check_refused("quadratic", "noise=nan", NULL, DCPS_INVALID, "noise");
+    check_refused("quadratic", "samples=0", NULL, DCPS_INVALID, "samples");
 }
 END_TEST
 
@@ -170,7 +175,7 @@ static double step(bench *self, uint64_t turn)
     return (double)loss;
 }
 
-static double perplexity(bench *self, dcps_split split, const char *name)
+static double metric(bench *self, dcps_split split, const char *name)
 {
     dcps_metrics metrics = {0};
     ck_assert_msg(self->loaded.model->evaluate(self->loaded.state, self->evaluation, split, &metrics) == DCPS_OK, "%s",
@@ -210,13 +215,58 @@ START_TEST(evaluations_carry_state_and_repeat)
     fixture_ptb(&text, 30, 3000);
     bench self;
     bench_open(&self, "lstm", "layers=1 hidden=8 init-range=1e-6 bptt=5", text.path);
-    ck_assert_double_eq_tol(perplexity(&self, DCPS_SPLIT_TEST, "test_perplexity"), 30.0, 1e-3); /* knows nothing */
+    ck_assert_double_eq_tol(metric(&self, DCPS_SPLIT_TEST, "test_perplexity"), 30.0, 1e-3); /* knows nothing */
     bench_close(&self);
     bench_open(&self, "lstm", "layers=1 hidden=8 init-range=1 bptt=5", text.path);
-    double once = perplexity(&self, DCPS_SPLIT_TEST, "test_perplexity"), first = step(&self, 0);
-    ck_assert(perplexity(&self, DCPS_SPLIT_TEST, "test_perplexity") == once);
-    ck_assert(perplexity(&self, DCPS_SPLIT_VALIDATION, "validation_perplexity") == once);
+    double once = metric(&self, DCPS_SPLIT_TEST, "test_perplexity"), first = step(&self, 0);
+    ck_assert(metric(&self, DCPS_SPLIT_TEST, "test_perplexity") == once);
+    ck_assert(metric(&self, DCPS_SPLIT_VALIDATION, "validation_perplexity") == once);
     ck_assert(step(&self, 0) == first);
+    bench_close(&self);
+}
+END_TEST
+
+/* Three weights at 1 that want to be at −1, with curvatures 1, 10 and 100. */
+START_TEST(quadratic_is_what_is_asked_for)
+{
+    bench self;
+    bench_open(&self, "quadratic", "curvatures=1,100 dims=3 minimum=-1 samples=77", NULL);
+    ck_assert_uint_eq(self.loaded.info.train_samples, 77);
+    ck_assert_double_eq_tol(step(&self, 0), 0.5 * 111 * 4, 1e-4);
+    for (int i = 0; i < 3; i++)
+        ck_assert_double_eq_tol((double)self.gradient[i], 2.0 * pow(10.0, i), 1e-4);
+    ck_assert_double_eq_tol(metric(&self, DCPS_SPLIT_TEST, "test_loss"), 0.5 * 111 * 4, 1e-9);
+    ck_assert_double_eq_tol(metric(&self, DCPS_SPLIT_VALIDATION, "validation_loss"), 0.5 * 111 * 4, 1e-9);
+    ck_assert_double_eq_tol(metric(&self, DCPS_SPLIT_TRAIN, "norm"), sqrt(12.0), 1e-9);
+    bench_close(&self);
+    check_counts("quadratic", "curvatures=3,2,1,0.5", NULL, 4, 0);
+}
+END_TEST
+
+/* Batches of 4 samples halve the noise of one. At curvature 1e-12 the gradient is noise alone. */
+START_TEST(quadratic_noise_has_its_deviation)
+{
+    enum { DIMS = 4000 };
+    const double deviation = 3.0 / 2.0;
+    float first[DIMS];
+    bench self;
+    double sum = 0.0, square = 0.0, product = 0.0;
+    bench_open(&self, "quadratic", "curvatures=1e-12,1e-12 dims=4000 noise=3", NULL);
+    step(&self, 0);
+    memcpy(first, self.gradient, sizeof first);
+    step(&self, 1);
+    for (size_t i = 0; i < DIMS; i++) {
+        sum += (double)first[i];
+        square += (double)first[i] * (double)first[i];
+        product += (double)first[i] * (double)self.gradient[i];
+    }
+    /* Five standard errors of each. */
+    ck_assert_double_eq_tol(sum / DIMS, 0.0, 5 * deviation / sqrt(DIMS));
+    ck_assert_double_eq_tol(square / DIMS, deviation * deviation, 5 * deviation * deviation / sqrt(DIMS));
+    ck_assert_double_eq_tol(product / DIMS, 0.0, 5 * deviation * deviation / sqrt(DIMS));
+    step(&self, 0);
+    ck_assert_mem_eq(first, self.gradient, sizeof first);
+    ck_assert(metric(&self, DCPS_SPLIT_TEST, "test_loss") < 1e-8);
     bench_close(&self);
 }
 END_TEST
@@ -233,6 +283,8 @@ int main(void)
     tcase_add_test(tests, what_cannot_be_is_refused);
     tcase_add_test(tests, state_is_carried_from_batch_to_batch);
     tcase_add_test(tests, evaluations_carry_state_and_repeat);
+    tcase_add_test(tests, quadratic_is_what_is_asked_for);
+    tcase_add_test(tests, quadratic_noise_has_its_deviation);
     suite_add_tcase(suite, tests);
     return check_run(suite);
 }

@@ -31,5 +31,5 @@ if(TARGET model_mlp)
   dcps_test(test_models LABELS unit SOURCES unit/test_models.c support/data_fixture.c support/coded_file.c support/temp_folder.c
     LINKS dcps_worker dcps_dep_zlib dcps_dep_lzma m)
   dcps_offer_api(test_models)
-  add_dependencies(test_models model_cnn model_lstm model_resnet)
+  add_dependencies(test_models model_cnn model_lstm model_quadratic model_resnet)
 endif()

@@ -1,0 +1,64 @@
+/* Work of workers and shards: each has a processor of its own, or all share those of one machine. */
+#include "base/alloc.h"
+#include "sim/world_state.h"
+
+dcps_status dcps_world_work_init(dcps_world *world, uint32_t places)
+{
+    if (world->config.cores == 0) {
+        return DCPS_OK;
+    }
+    world->works = dcps_alloc(places, sizeof(*world->works));
+    if (world->works == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for the work of a simulated world");
+    }
+    return dcps_cores_create(places, world->config.cores, &world->cores);
+}
+
+void dcps_world_work_fini(dcps_world *world)
+{
+    dcps_cores_destroy(&world->cores);
+    dcps_free(world->works);
+}
+
+static void cores_due(void *context, uint64_t now_ns);
+
+static void plan_cores(dcps_world *world)
+{
+    uint32_t place;
+    uint64_t done_ns;
+    if (dcps_cores_next(world->cores, &place, &done_ns)) {
+        dcps_world_at(world, done_ns, cores_due, world);
+    }
+}
+
+/* Planned before others began, it may come too early: then it does nothing. */
+static void cores_due(void *context, uint64_t now_ns)
+{
+    dcps_world *world = context;
+    uint32_t place;
+    uint64_t done_ns;
+    while (dcps_cores_next(world->cores, &place, &done_ns) && done_ns <= now_ns) {
+        dcps_cores_end(world->cores, place, now_ns);
+        world->works[place].done(world->works[place].context, now_ns);
+    }
+    plan_cores(world);
+}
+
+void dcps_world_work(dcps_world *world, uint32_t place, uint64_t work_ns, dcps_event_fn done, void *context)
+{
+    if (world->cores == NULL) {
+        dcps_world_at(world, world->now_ns + work_ns, done, context);
+        return;
+    }
+    world->works[place] = (dcps_sim_work){.done = done, .context = context};
+    dcps_cores_begin(world->cores, place, work_ns, world->now_ns);
+    plan_cores(world);
+}
+
+void dcps_world_work_end(dcps_world *world, uint32_t place)
+{
+    if (world->cores != NULL) {
+        dcps_cores_end(world->cores, place, world->now_ns);
+        plan_cores(world);
+    }
+}
