@@ -6,8 +6,8 @@ dcps_offer_api(serial_train)
 
 if(TARGET model_mlp)
   add_dependencies(serial_train model_mlp)
-  dcps_script_test(mlp_learns LABELS integration TIMEOUT 300
+  dcps_script_test(mlp_learns LABELS integration TIMEOUT 300 FIGURES
     COMMAND serial_train --epochs 1 --learning-rate 0.2 --max-error 0.20)
-  dcps_script_test(mlp_validates LABELS integration TIMEOUT 300
+  dcps_script_test(mlp_validates LABELS integration TIMEOUT 300 FIGURES
     COMMAND serial_train --epochs 1 --learning-rate 0.2 --model-opt validation=5000 --split validation --max-error 0.20)
 endif()

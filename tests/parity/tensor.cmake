@@ -2,7 +2,7 @@
 set(parity_sources parity/bench.c parity/rows.c parity/rows_basic.c parity/rows_elementwise.c parity/rows_images.c parity/rows_sequence.c
     parity/rows_shape.c support/tape_fixture.c)
 
-dcps_test(test_parity_ref LABELS parity TIMEOUT 300 SOURCES parity/test_parity_ref.c ${parity_sources} LINKS dcps_tensor dcps_proto)
+dcps_test(test_parity_ref LABELS parity TIMEOUT 300 ONE_THREAD SOURCES parity/test_parity_ref.c ${parity_sources} LINKS dcps_tensor dcps_proto)
 
 # Kernels share their work among threads of libgomp, whose way of waiting for each other ThreadSanitizer cannot see.
 if(NOT DCPS_SANITIZE MATCHES thread)
