@@ -127,7 +127,7 @@ class GroupsTest(cluster.ClusterTest):
 
     def test_wrong_groups_are_refused(self):
         for arguments, text in [(["run", "--workers", 2, "--groups", "slow:3:4"], "3 workers are in groups, but asgd@2 has 2"),
-                                (["compare", "--runs", "asgd@4,sgd@1", "--groups", "slow:2:4"], "2 workers are in groups, but sgd@1 has 1"),
+                                (["compare", "--runs", "asgd@4,asgd@2", "--groups", "slow:3:4"], "3 workers are in groups, but asgd@2 has 2"),
                                 (["sim", "--workers", 2, "--groups", "slow:3:4"], "3 workers are in groups, but asgd@2 has 2"),
                                 (["run", "--groups", "slow:1:0.5"], "factor"), (["compare", "--groups", "slow"], "NAME:WORKERS:FACTOR")]:
             done = self.dcps(*arguments)

@@ -3,10 +3,10 @@
 set -eu
 out=$1
 shift
+[ $# -gt 0 ] || set -- 16
 dcps=${DCPS:-$(dirname "$0")/../../../build/release/bin/dcps}
 runs=sgd@1
-sweeps=
-for workers in ${@:-16}; do
+for workers in "$@"; do
   # What is known: late gradients as they are, the best published rules.
   runs="$runs,asgd@$workers,gap-aware@$workers,dana-zero@$workers,dana-dc@$workers"
   # The bound alone: whatever lambda was, only the sign of g(w - w_bak) is left; half and twice the bound; lambda of dc-c times the batch size.

@@ -8,7 +8,11 @@ out=$2
 shift 2
 dcps=${DCPS:-$(dirname "$0")/../../../build/release/bin/dcps}
 rules=${RULES:-"asgd ssgd dc-asgd-c dc-asgd-a dc-asgd-b asgd+compensation=dc-b,gap-aware+lambda=512"}
-common="--virtual --model resnet --model-opt depth=8 --batch-size 128 --warmup-epochs 1 --decay-factor 0.1 --weight-decay 1e-4 --step-time gamma:100ms --threads 1"
+
+compare() {
+  exec "$dcps" compare --virtual --model resnet --model-opt depth=8 --batch-size 128 --warmup-epochs 1 --decay-factor 0.1 --weight-decay 1e-4 --step-time gamma:100ms \
+    --threads 1 "$@"
+}
 
 if [ "$phase" = tune ]; then
   runs=sgd@1
@@ -16,7 +20,7 @@ if [ "$phase" = tune ]; then
     for rule in $rules; do runs="$runs,$rule@$workers"; done
   done
   # Only the trials are of interest: their winners are trained anew by "final".
-  exec "$dcps" compare $common --out "$out/tune" --runs "$runs" --seeds 1 --epochs 8 --decay-epochs 4,6 --validation 5000 --split validation \
+  compare --out "$out/tune" --runs "$runs" --seeds 1 --epochs 8 --decay-epochs 4,6 --validation 5000 --split validation \
     --sweep learning-rate=0.05:0.1:0.2:0.4 --sweep ssgd:learning-rate=0.2:0.4:0.8:1.6 --sweep sgd:learning-rate=0.1:0.2:0.4:0.8 \
     --sweep dc-asgd-b:learning-rate=0.1:0.2:0.4:0.8 --sweep asgd+compensation=dc-b,gap-aware+lambda=512:learning-rate=0.2:0.4:0.8:1.6
 fi
@@ -26,4 +30,4 @@ for choice in "$@"; do
   name=${choice%=*}
   runs="$runs${runs:+,}${name%@*}+learning-rate=${choice##*=}@${name##*@}"
 done
-exec "$dcps" compare $common --out "$out/final" --runs "$runs" --seeds 2 --epochs 20 --decay-epochs 10,15
+compare --out "$out/final" --runs "$runs" --seeds 2 --epochs 20 --decay-epochs 10,15

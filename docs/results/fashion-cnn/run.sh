@@ -4,13 +4,14 @@
 set -eu
 out=$1
 shift
+[ $# -gt 0 ] || set -- 4 8 16 32
 dcps=${DCPS:-$(dirname "$0")/../../../build/release/bin/dcps}
 
 rules="asgd ssgd sa-asgd gap-aware dc-asgd-c dc-asgd-a dc-asgd-b asgd+compensation=dc-b,gap-aware"
 heavy="+optimizer=momentum+momentum=0.9"
 
 runs="sgd@1,sgd$heavy@1"
-for workers in ${@:-4 8 16 32}; do
+for workers in "$@"; do
   for rule in $rules; do
     runs="$runs,$rule@$workers,$rule$heavy@$workers"
   done
