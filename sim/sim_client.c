@@ -195,6 +195,11 @@ static void computed(void *context, uint64_t now_ns)
         }
     }
     check_divergence(client, loss);
+    dcps_status watched = dcps_sim_watch(client, samples);
+    if (watched != DCPS_OK) {
+        dcps_world_fail(world, watched);
+        return;
+    }
     for (uint32_t block = 0; block < world->partition.block_count; block++) {
         client->pushes[block].sent++;
     }
@@ -221,6 +226,7 @@ static void begin_step(dcps_sim_client *client, uint64_t batch)
     }
     uint64_t work_ns = dcps_step_times_draw(&world->config.step_times, world->config.seed, worker, client->steps++,
                                             slowdown_of(client, worker));
+    client->batch = batch;
     client->phase = DCPS_CLIENT_COMPUTING;
     client->held_ns = 0;
     dcps_world_work(world, client->process, work_ns, computed, client);

@@ -182,8 +182,10 @@ static dcps_status make_vectors(dcps_world *world)
     world->samples = dcps_alloc(blocks, sizeof(*world->samples));
     world->pushes = dcps_alloc((size_t)world->process_capacity * blocks, sizeof(*world->pushes));
     world->waits = dcps_alloc(world->process_capacity, sizeof(*world->waits));
+    bool watches = world->config.watch != NULL;
+    world->watched = watches ? dcps_alloc_aligned(world->partition.total_params, sizeof(float)) : NULL;
     bool complete = world->weights != NULL && world->versions != NULL && world->samples != NULL &&
-                    world->pushes != NULL && world->waits != NULL;
+                    world->pushes != NULL && world->waits != NULL && (world->watched != NULL || !watches);
     return complete ? DCPS_OK : dcps_fail(DCPS_NO_MEMORY, "no memory for a simulated world");
 }
 
@@ -347,6 +349,7 @@ void dcps_world_destroy(dcps_world **world)
     dcps_free(old->weights);
     dcps_free(old->versions);
     dcps_free(old->samples);
+    dcps_free(old->watched);
     dcps_free(old->pushes);
     dcps_free(old->waits);
     dcps_run_statistics_fini(&old->statistics);

@@ -30,6 +30,19 @@ typedef struct dcps_world_model {
     void *context;
 } dcps_world_model;
 
+/* A gradient that is about to be pushed. Vectors are [total params], good during the call only. */
+typedef struct dcps_world_push {
+    uint32_t process;
+    uint32_t worker;
+    uint64_t batch;     /* number of the mini-batch over the run */
+    uint32_t samples;   /* of it */
+    uint64_t seen;      /* samples that block 0 has learnt from */
+    uint64_t staleness; /* updates of block 0 since the worker pulled */
+    const float *gradient;
+    const float *pulled;  /* weights that it was computed at */
+    const float *weights; /* of the servers, now */
+} dcps_world_push;
+
 /* Each worker and each server has one link, which carries a message at a time in each direction. */
 typedef struct dcps_network_config {
     double loss;             /* probability that a message vanishes */
@@ -74,6 +87,9 @@ typedef struct dcps_world_config {
     const char *record_dir;       /* where the run is recorded as a trace; NULL: nowhere. The caller's, like the next */
     const char *replay_dir;       /* a trace to be followed; NULL: none */
     dcps_world_model model;
+    /* Shown every gradient before it is pushed, unless a server is down. It must change nothing. NULL: nobody looks. A failure ends the run. */
+    dcps_status (*watch)(void *context, const dcps_world_push *push);
+    void *watch_context;
     bool stop_diverged; /* end when weights are no numbers any more */
     /* Told of the samples that workers know to have been learnt from, whenever there are more, and now and then. NULL: nobody is told. Returns false to end the run. */
     bool (*progress)(void *context, uint64_t samples, uint64_t now_ns);

@@ -89,6 +89,7 @@ typedef struct dcps_sim_client {
     bool began; /* has had weights, first at: */
     uint64_t began_ns;
     uint64_t steps;   /* begun */
+    uint64_t batch;   /* that the latest was begun with */
     uint64_t held_ns; /* by how much later the step begun is done, because the process stood still */
     uint64_t stalled_until_ns;
     bool *lost;              /* [block_count]: this step's push was dropped */
@@ -119,6 +120,7 @@ struct dcps_world {
     float *weights;
     uint64_t *versions;
     uint64_t *samples;
+    float *watched; /* [total params]: the servers' weights, for who watches; NULL: nobody does */
     dcps_push_count *pushes;
     dcps_world_wait *waits; /* [process_capacity] */
     dcps_run_statistics statistics;
@@ -199,6 +201,10 @@ void dcps_sim_client_report(const dcps_sim_client *client);
 void dcps_sim_client_receive(dcps_sim_client *client, dcps_route route, const dcps_message *message,
                              const void *payload, size_t payload_bytes);
 void dcps_sim_client_fini(dcps_sim_client *client);
+
+/* ---- sim_watch.c ---- */
+/* Shows the gradient that the client is about to push to the watcher, if there is one. */
+DCPS_MUST_CHECK dcps_status dcps_sim_watch(const dcps_sim_client *client, uint32_t samples);
 
 /* ---- sim_observer.c ---- */
 /* Goes on where it can: called when a message has come or time has passed. */

@@ -301,3 +301,20 @@ void dcps_shard_stats_get(const dcps_shard *shard, dcps_shard_stats *stats)
     stats->train_loss = dcps_snapshots_recent_loss(first);
     stats->snapshots = complete_marks(shard);
 }
+
+bool dcps_shard_view(const dcps_shard *shard, uint32_t block, uint32_t worker, dcps_block_view *view)
+{
+    if (block < shard->first_block || block - shard->first_block >= shard->block_count ||
+        worker >= shard->slot_capacity) {
+        return false;
+    }
+    const dcps_block *seen = &shard->blocks[block - shard->first_block];
+    if (!seen->initialised || seen->slots[worker].pulled == NULL) {
+        return false;
+    }
+    *view = (dcps_block_view){.weights = seen->arrays.weights,
+                              .version = seen->version,
+                              .samples = seen->samples,
+                              .pulled_version = seen->slots[worker].pulled_version};
+    return true;
+}

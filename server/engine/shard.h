@@ -104,6 +104,17 @@ void dcps_shard_stats_describe(const dcps_shard_stats *stats, uint32_t shard, dc
 uint32_t dcps_shard_worker_capacity(const dcps_shard *shard);
 const dcps_worker_statistics *dcps_shard_worker(const dcps_shard *shard, uint32_t worker);
 
+/* One block as it is, for those who look on. */
+typedef struct dcps_block_view {
+    const float *weights;    /* [length of the block]; good until the next call */
+    uint64_t version;        /* updates applied */
+    uint64_t samples;        /* that they were learnt from */
+    uint64_t pulled_version; /* of the weights that the worker was sent last */
+} dcps_block_view;
+
+/* Shows a block, and where `worker` is with it. False, and nothing shown, where the block is not of this shard, has no values yet, or the worker has not been sent any in this session. */
+bool dcps_shard_view(const dcps_shard *shard, uint32_t block, uint32_t worker, dcps_block_view *view);
+
 /* ---- checkpoints: the state of a shard as data ---- */
 
 /* Last request answered for one worker by one block. */
