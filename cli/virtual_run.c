@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "cli/args.h"
 #include "cli/job.h"
+#include "cli/probe_run.h"
 #include "cli/programs.h"
 #include "cli/run_options.h"
 #include "cli/trace_options.h"
@@ -38,6 +39,7 @@ typedef struct virtual_run {
     uint32_t gradient_threads; /* of each gradient */
     dcps_trace_times times;    /* recorded */
     dcps_recorded_steps recorded[DCPS_MAX_WORKERS];
+    dcps_probe_run probe;
     uint64_t total_samples;
     uint64_t told_ns;
     dcps_result_run *result;
@@ -229,6 +231,7 @@ static dcps_status open_model(virtual_run *self, char *dataset)
                                     .seed = self->world.seed,
                                     .batch_size = self->world.batch_size,
                                     .split = split_of(dcps_options_text(options, "split")),
+                                    .again = dcps_options_text(options, "probe") != NULL,
                                     .evaluated = note_evaluation,
                                     .evaluated_context = self};
     status = dcps_gradients_create(&config, &self->gradients);
@@ -238,6 +241,7 @@ static dcps_status open_model(virtual_run *self, char *dataset)
         self->world.samples_per_epoch = info->train_samples;
         self->world.model = dcps_gradients_model(self->gradients);
         (void)snprintf(dataset, DCPS_RESULT_NAME_BYTES, "%s", info->dataset == NULL ? "" : info->dataset);
+        status = dcps_probe_run_open(options, self->gradients, &self->world, &self->probe);
     }
     return status;
 }
@@ -249,6 +253,9 @@ static dcps_status make_stand_in(virtual_run *self)
     dcps_world_config *world = &self->world;
     if (!dcps_options_is_set(options, "params")) {
         return dcps_fail(DCPS_INVALID, "--no-gradients needs --params: the number of parameters of the model");
+    }
+    if (dcps_options_text(options, "probe") != NULL) {
+        return dcps_fail(DCPS_INVALID, "--probe looks at gradients, and with --no-gradients there are none");
     }
     uint64_t params = (uint64_t)dcps_options_integer(options, "params");
     dcps_partition partition;
@@ -371,6 +378,8 @@ dcps_status dcps_virtual_run(const dcps_virtual_run_config *config, dcps_result_
     if (status == DCPS_OK) {
         status = simulate(&self);
     }
+    dcps_status probed = dcps_probe_run_close(&self.probe);
+    status = status == DCPS_OK ? probed : status;
     dcps_gradients_destroy(&self.gradients);
     dcps_layout_destroy(&self.layout);
     dcps_trace_times_fini(&self.times);

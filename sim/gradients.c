@@ -56,7 +56,7 @@ struct dcps_gradients {
     gradient_slot *slots;
     uint64_t params;
     dcps_shuffle *shuffle;
-    uint32_t job_count; /* processes, and one that evaluates */
+    uint32_t job_count; /* processes, one that computes gradients again if wanted, and one that evaluates */
     gradient_job *jobs;
     pthread_mutex_t lock; /* of the states of jobs, the queue and `closing`; nothing else is locked while it is held */
     pthread_cond_t queued;
@@ -240,6 +240,27 @@ static dcps_status evaluate_mark(void *context, const dcps_snapshot_reply *info,
     return status;
 }
 
+dcps_status dcps_gradients_again(void *context, uint32_t process, uint32_t first, uint32_t count, const float *weights,
+                                 float *gradient)
+{
+    dcps_gradients *self = context;
+    uint32_t index = self->config.processes;
+    gradient_job *job = &self->jobs[index];
+    const gradient_job *of = &self->jobs[process];
+    assert(self->config.again && process < self->config.processes && of->state == JOB_NONE);
+    assert(count > 0 && count <= of->batch.count && first <= of->batch.count - count);
+    job->batch = of->batch;
+    job->batch.samples = of->samples + first;
+    job->batch.count = count;
+    memcpy(job->values, weights, self->params * sizeof(float));
+    queue_job(self, index);
+    dcps_status status = await_job(self, job);
+    if (status == DCPS_OK) {
+        memcpy(gradient, job->values, self->params * sizeof(float));
+    }
+    return status;
+}
+
 dcps_world_model dcps_gradients_model(dcps_gradients *gradients)
 {
     bool evaluates = gradients->config.evaluated != NULL;
@@ -287,6 +308,12 @@ static dcps_status open_slots(dcps_gradients *self)
         return status;
     }
     self->apart = self->slots[0].loaded.info.carries_state;
+    if (self->apart && self->config.again) {
+        return dcps_fail(DCPS_INVALID,
+                         "model %s carries state from batch to batch: its gradients cannot be computed again, so there "
+                         "is nothing to probe",
+                         self->slots[0].loaded.model->name);
+    }
     uint32_t wanted = self->apart ? self->job_count : self->thread_count;
     gradient_slot *slots = dcps_realloc(self->slots, wanted, sizeof(*slots));
     if (slots == NULL) {
@@ -346,7 +373,7 @@ dcps_status dcps_gradients_create(const dcps_gradients_config *config, dcps_grad
     }
     made->config = *config;
     made->thread_count = threads_for(config);
-    made->job_count = config->processes + 1;
+    made->job_count = config->processes + (config->again ? 2 : 1);
     pthread_mutex_init(&made->lock, NULL); /* none of these fails with default attributes */
     pthread_cond_init(&made->queued, NULL);
     pthread_cond_init(&made->done, NULL);

@@ -25,13 +25,14 @@ typedef struct dcps_gradients_config {
     uint64_t seed;
     uint32_t batch_size;
     dcps_split split; /* to evaluate on */
+    bool again;       /* dcps_gradients_again will be called */
     /* Told of each evaluation. */
     void (*evaluated)(void *context, const dcps_snapshot_reply *info, const dcps_metrics *metrics);
     void *evaluated_context;
 } dcps_gradients_config;
 
 /* Opens the model as often as threads, or workers where it carries state, need one. Errors: those of dcps_loaded_model_open, dcps_device_check and dcps_shuffle_create;
- * DCPS_NO_MEMORY, DCPS_SYSTEM (threads). */
+ * DCPS_INVALID where gradients cannot be computed again without changing the run, because the model carries state; DCPS_NO_MEMORY, DCPS_SYSTEM (threads). */
 DCPS_MUST_CHECK dcps_status dcps_gradients_create(const dcps_gradients_config *config, dcps_gradients **gradients);
 /* Waits for what is being computed. */
 void dcps_gradients_destroy(dcps_gradients **gradients);
@@ -40,5 +41,10 @@ const dcps_layout *dcps_gradients_layout(const dcps_gradients *gradients);
 const dcps_model_info *dcps_gradients_info(const dcps_gradients *gradients);
 /* For dcps_world_config. Failures are those of the model and the tape. */
 dcps_world_model dcps_gradients_model(dcps_gradients *gradients);
+
+/* The gradient [total params] of samples [first, first + count) of the mini-batch that `process` (of the context, a dcps_gradients) began last, at other weights, clipped as the model wants it. Changes nothing
+ * of the run. From the thread that runs the world, between the finish of that step and the begin of the next; needs `again`. Errors as of `finish`. */
+DCPS_MUST_CHECK dcps_status dcps_gradients_again(void *context, uint32_t process, uint32_t first, uint32_t count,
+                                                 const float *weights, float *gradient);
 
 #endif

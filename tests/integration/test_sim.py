@@ -1,4 +1,5 @@
 """dcps sim: the same to the last bit whenever and however it is run, the same as real processes where these are deterministic, and times as arithmetic has them."""
+import csv
 import json
 import os
 import signal
@@ -8,6 +9,11 @@ import time
 import cluster
 
 SMALL = ["--model", "cnn", "--model-opt", "filters=16", "--model-opt", "hidden=16", "--model-opt", "samples=2000", "--epochs", "2", "--batch-size", "50", "--warmup-epochs", "0"]
+
+
+def read_csv(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 class SimTest(cluster.ClusterTest):
@@ -114,6 +120,48 @@ class SimTest(cluster.ClusterTest):
                           "gamma:1s")
         self.assertGreater(run["staleness"]["mean"], 800)
         print("1,024 workers and 64 shards, 5 steps: %.1f s" % (time.monotonic() - began))
+
+    def test_probe_changes_nothing(self):
+        for algorithm in ("asgd", "dc-asgd-b", "dana-dc"):
+            # Two servers of two shards and small blocks: the weights are put together from all of them.
+            arguments = ["--algorithm", algorithm, "--workers", "5", "--step-time", "exponential:100ms", "--servers", "2", "--block-params", "1024"]
+            folder = os.path.join(self.folder, algorithm)
+            plain = self.results("sim", "plain", *arguments, "--threads", "2")
+            probed = self.results("sim", "probed", *arguments, "--threads", "3", "--probe", folder, "--probe-every", "5", "--probe-vectors", "2")
+            self.assertEqual(plain, probed, algorithm)
+            lines = read_csv(os.path.join(folder, "probe.csv"))
+            self.assertEqual("running" in {line["candidate"] for line in lines}, algorithm != "asgd")
+            self.assertGreater(len({line["batch"] for line in lines}), 10)
+            if algorithm != "dana-dc":  # what it sends is ahead of the weights, also where nobody else came between
+                self.assertGreater(min(int(line["staleness"]) for line in lines), 0)
+            tensors = {line["tensor"] for line in read_csv(os.path.join(folder, "tensors.csv"))}
+            self.assertIn("fc1.weight", tensors)
+            self.assertFalse([name for name in tensors if name.endswith(("mean", "variance"))])  # averaged, not trained
+
+    def test_probe_finds_the_change(self):
+        """Softmax regression with steps so small that the loss is a quadratic along each drift: the Hessian explains the change, and it is no diagonal."""
+        folder = os.path.join(self.folder, "probe")
+        self.dcps("sim", "--model", "mlp", "--model-opt", "hidden=", "--algorithm", "asgd", "--workers", "4", "--epochs", "1", "--learning-rate", "0.001",
+                  "--warmup-epochs", "0", "--probe", folder, "--probe-rules", "dc-c:lambda=1", "--probe-vectors", "1", "--probe-samples=false")
+        lines = read_csv(os.path.join(folder, "probe.csv"))
+        self.assertEqual({line["candidate"] for line in lines}, {"dc-c:lambda=1", "scale", "drift", "sign", "square", "outer"})
+        for line in lines:
+            change, product, both = (float(line[name]) for name in ("change_square", "product_square", "change_product"))
+            self.assertGreater(both / (change * product) ** 0.5, 0.999)
+            self.assertAlmostEqual(product / change, 1.0, delta=0.05)
+        of = {line["candidate"]: line for line in lines if line["batch"] == lines[-1]["batch"]}
+        for name in ("correction_square", "correction_change", "correction_product"):
+            self.assertAlmostEqual(float(of["dc-c:lambda=1"][name]) / float(of["square"][name]), 1.0, delta=1e-3)
+
+    def test_wrong_probes(self):
+        for split in ("train", "valid", "test"):
+            with open(os.path.join(self.folder, "ptb.%s.txt" % split), "w", encoding="utf-8") as file:
+                file.write(" one two three four <unk> \n" * 500)
+        for arguments, code, word in ((["--model", "lstm", "--data", self.folder], 2, "carries state"), (["--no-gradients", "--params", "1000"], 2, "--probe"),
+                                      ([*SMALL, "--probe-rules", "dc-z"], 2, "dc-z"), ([*SMALL, "--probe-every", "0"], 2, "probe-every"),
+                                      ([*SMALL, "--probe", "/dev/null/x"], 1, "/dev/null")):
+            folder = [] if "/dev/null/x" in arguments else ["--probe", os.path.join(self.folder, "probe")]
+            self.assertIn(word, self.dcps("sim", *arguments, *folder, code=code).stderr)
 
     def test_wrong_usage(self):
         for arguments, word in ((["--step-time", "gamma"], "--step-time"), (["--step-time", "poisson:1ms"], "poisson"), (["--stops", "3s"], "--stops"),
