@@ -157,7 +157,7 @@ const dcps_option dcps_sim_options[] = {
      .maximum = 1e9},
     {.name = "probe-rules",
      .type = DCPS_OPTION_TEXT,
-     .default_text = "dc-c:lambda=0.04;dc-c:lambda=128;dc-a:lambda=2;dc-a:lambda=32;dc-b:lambda=8;dc-b:lambda=128;"
+     .default_text = "dc-c:lambda=0.04;dc-c:lambda=128;dc-a:lambda=2;dc-a:lambda=32;dc-b:lambda=8;dc-b:lambda=128;dc-i;"
                      "gap-aware;dc-b,gap-aware:lambda=512",
      .value_name = "RULE;…",
      .help = "Compensations to probe beside that of the run: as --compensation names them, with :lambda=X, "

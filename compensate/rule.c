@@ -13,6 +13,7 @@ static const dcps_stage_ops *const compensations[] = {
     [DCPS_COMPENSATE_DC_A] = &dcps_stage_dc_a,
     [DCPS_COMPENSATE_DC_B] = &dcps_stage_dc_b,
     [DCPS_COMPENSATE_GAP_AWARE] = &dcps_stage_gap_aware,
+    [DCPS_COMPENSATE_DC_I] = &dcps_stage_dc_i,
 };
 
 static const dcps_stage_ops *const step_sizes[] = {
@@ -54,7 +55,7 @@ static dcps_status check_choice(const char *what, uint32_t value, uint32_t least
 static bool corrects_drift(dcps_compensation compensation)
 {
     return compensation == DCPS_COMPENSATE_DC_C || compensation == DCPS_COMPENSATE_DC_A ||
-           compensation == DCPS_COMPENSATE_DC_B;
+           compensation == DCPS_COMPENSATE_DC_B || compensation == DCPS_COMPENSATE_DC_I;
 }
 
 /* Two that do the same thing would do it twice. */
@@ -68,7 +69,7 @@ static dcps_status check_chain(const dcps_rule_config *config)
     if (config->compensation == config->then || (corrects_drift(config->compensation) && corrects_drift(config->then)))
         return dcps_fail(
             DCPS_INVALID,
-            "compensation %s after %s would correct the same drift twice: chain one of dc-c, dc-a and dc-b "
+            "compensation %s after %s would correct the same drift twice: chain one of dc-c, dc-a, dc-b and dc-i "
             "with gap-aware, in either order",
             compensations[config->then]->name, compensations[config->compensation]->name);
     return DCPS_OK;
@@ -135,8 +136,9 @@ static void add_stage(dcps_rule *rule, const dcps_stage_ops *ops)
 static void add_compensation(dcps_rule *rule, dcps_compensation compensation)
 {
     const dcps_coefficients *c = &rule->coefficients;
-    const bool idle = (corrects_drift(compensation) && !(c->lambda > 0.0f)) ||
-                      (compensation == DCPS_COMPENSATE_DC_B && !(c->correction_bound > 0.0f));
+    const bool bounded = compensation == DCPS_COMPENSATE_DC_B || compensation == DCPS_COMPENSATE_DC_I;
+    const bool idle =
+        (corrects_drift(compensation) && !(c->lambda > 0.0f)) || (bounded && !(c->correction_bound > 0.0f));
     if (compensation != 0 && compensations[compensation] != NULL && !idle)
         add_stage(rule, compensations[compensation]);
 }

@@ -6,6 +6,7 @@
  *      dc-c       g ← g + λ·g⊙g⊙(w − b)                              Zheng et al., ICML 2017, eq. 10
  *      dc-a       s ← m·s + (1−m)·g⊙g, then dc-c with λ/√(s+ε)        ibid., eq. 14, ε = 1e-7
  *      dc-b       g ← g⊙(1 + clamp(λ·g⊙(w − b)/√(s+ε), −c, c))        dc-a with the relative correction bounded
+ *      dc-i       g ← g + clamp(λ·(w − b), −c·|g|, c·|g|)             the identity in the place of g⊙g, bounded likewise
  *      gap-aware  g ← g ⊘ (1 + |w − b|/C)                             Barkai et al., ICLR 2020
  *   2. weight decay  g ← g + wd·w: exact at the current weights, never part of g⊙g
  *   3. step size
@@ -32,7 +33,8 @@ typedef enum dcps_compensation {
     DCPS_COMPENSATE_DC_C,
     DCPS_COMPENSATE_DC_A,
     DCPS_COMPENSATE_DC_B,
-    DCPS_COMPENSATE_GAP_AWARE
+    DCPS_COMPENSATE_GAP_AWARE,
+    DCPS_COMPENSATE_DC_I
 } dcps_compensation;
 typedef enum dcps_step_size { DCPS_STEP_CONSTANT = 0, DCPS_STEP_STALENESS, DCPS_STEP_ADADELAY } dcps_step_size;
 typedef enum dcps_optimizer {
@@ -50,7 +52,7 @@ typedef struct dcps_rule_config {
     double lambda; /* λ₀ ≥ 0 of dc-…; 0 leaves that compensation out, so that λ = 0 is plain ASGD to the bit */
     double mean_square_decay;     /* m in [0, 1) of dc-a, dc-b */
     bool mean_square_each_worker; /* s of dc-a, dc-b: one for each worker instead of one for all */
-    double correction_bound;      /* c ≥ 0 of dc-b; 0 leaves it out */
+    double correction_bound;      /* c ≥ 0 of dc-b and dc-i; 0 leaves it out */
     dcps_step_size step_size;
     double adadelay_offset; /* L > 0 of adadelay */
     dcps_optimizer optimizer;

@@ -106,6 +106,7 @@ typedef struct dcps_stage_ops {
 extern const dcps_stage_ops dcps_stage_dc_c;
 extern const dcps_stage_ops dcps_stage_dc_a;
 extern const dcps_stage_ops dcps_stage_dc_b;
+extern const dcps_stage_ops dcps_stage_dc_i;
 extern const dcps_stage_ops dcps_stage_gap_aware;
 extern const dcps_stage_ops dcps_stage_weight_decay;
 extern const dcps_stage_ops dcps_stage_staleness;

@@ -14,10 +14,10 @@ static dcps_status check_overrides(const dcps_options *options, const dcps_algor
         const char *flag;
         const char *needs;
     } checks[] = {
-        {"lambda", "--compensation dc-c, dc-a or dc-b"},
+        {"lambda", "--compensation dc-c, dc-a, dc-b or dc-i"},
         {"mean-square-decay", "--compensation dc-a or dc-b"},
         {"mean-square", "--compensation dc-a or dc-b"},
-        {"correction-bound", "--compensation dc-b"},
+        {"correction-bound", "--compensation dc-b or dc-i"},
         {"adadelay-offset", "--step-size adadelay"},
         {"momentum", "--optimizer momentum, nesterov, dana or ormo"},
         {"ssp-bound", "--consistency ssp"},

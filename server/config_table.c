@@ -72,9 +72,10 @@ static const dcps_option flags[] = {
     {.name = "compensation",
      .type = DCPS_OPTION_TEXT,
      .value_name = "NAME[,NAME]",
-     .help = "Delay compensation, instead of the algorithm's own: none, dc-c, dc-a, dc-b, gap-aware, or a dc-... and "
-             "gap-aware in "
-             "the order in which they act"},
+     .help =
+         "Delay compensation, instead of the algorithm's own: none, dc-c, dc-a, dc-b, dc-i, gap-aware, or a dc-... and "
+         "gap-aware in "
+         "the order in which they act"},
     {.name = "lambda",
      .type = DCPS_OPTION_REAL,
      .value_name = "X",
@@ -96,7 +97,7 @@ static const dcps_option flags[] = {
      .value_name = "X",
      .minimum = 0,
      .maximum = 1e9,
-     .help = "Largest correction, relative to the gradient, instead of the algorithm's own; dc-b only"},
+     .help = "Largest correction, relative to the gradient, instead of the algorithm's own; dc-b and dc-i only"},
     {.name = "step-size",
      .type = DCPS_OPTION_TEXT,
      .choices = "constant|staleness|adadelay",

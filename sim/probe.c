@@ -53,7 +53,8 @@ static dcps_rule_config compensation_of(const dcps_rule_config *config)
 static double bound_of(const dcps_rule_config *config)
 {
     bool alone = config->then == 0 || config->then == DCPS_COMPENSATE_NONE;
-    return alone && config->compensation == DCPS_COMPENSATE_DC_B ? config->correction_bound : 0.0;
+    bool bounds = config->compensation == DCPS_COMPENSATE_DC_B || config->compensation == DCPS_COMPENSATE_DC_I;
+    return alone && bounds ? config->correction_bound : 0.0;
 }
 
 static dcps_status make_shadow(const dcps_probe *probe, const dcps_rule_config *asked, probe_shadow *shadow)

@@ -12,7 +12,7 @@ typedef struct preset {
         .compensation = DCPS_COMPENSATE_NONE, .optimizer = DCPS_OPTIMIZER_SGD                                          \
     }
 
-/* λ₀ and m of dc-asgd-c and dc-asgd-a are those of the paper's experiments (section 6), λ and γ of dana-* those of its authors' simulator. λ₀ and c of dc-asgd-b
+/* λ₀ and m of dc-asgd-c and dc-asgd-a are those of the paper's experiments (section 6), λ and γ of dana-* those of its authors' simulator. λ₀ and c of dc-asgd-b and dc-asgd-i
  * are the ones that did best in small trials. */
 static const preset presets[] = {
     {"gradients are applied at once, one after the other: serial SGD with its one worker",
@@ -57,6 +57,14 @@ static const preset presets[] = {
                .mean_square_decay = 0.95,
                .correction_bound = 1.0,
                .optimizer = DCPS_OPTIMIZER_SGD}}},
+    {"one curvature for all parameters in the place of an estimate for each, with the correction bounded by the "
+     "gradient",
+     {.name = "dc-asgd-i",
+      .consistency = DCPS_CONSISTENCY_ASP,
+      .rule = {.compensation = DCPS_COMPENSATE_DC_I,
+               .lambda = 4.0,
+               .correction_bound = 1.0,
+               .optimizer = DCPS_OPTIMIZER_SGD}}},
     {"gradients are divided by how many usual steps their parameter has moved meanwhile (Barkai et al. 2020)",
      {.name = "gap-aware",
       .consistency = DCPS_CONSISTENCY_ASP,
@@ -81,7 +89,8 @@ enum { PRESETS = sizeof(presets) / sizeof(presets[0]) };
 
 const char *dcps_algorithm_names(void)
 {
-    return "sgd|ssgd|asgd|ssp|sa-asgd|adadelay|dc-asgd-c|dc-asgd-a|dc-asgd-b|gap-aware|dana-zero|dana-dc|ormo|"
+    return "sgd|ssgd|asgd|ssp|sa-asgd|adadelay|dc-asgd-c|dc-asgd-a|dc-asgd-b|dc-asgd-i|gap-aware|dana-zero|dana-dc|"
+           "ormo|"
            "ringmaster";
 }
 

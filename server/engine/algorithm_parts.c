@@ -14,11 +14,9 @@ typedef struct part {
 
 static const part consistencies[] = {
     {"bsp", DCPS_CONSISTENCY_BSP}, {"ssp", DCPS_CONSISTENCY_SSP}, {"asp", DCPS_CONSISTENCY_ASP}};
-static const part compensations[] = {{"none", DCPS_COMPENSATE_NONE},
-                                     {"dc-c", DCPS_COMPENSATE_DC_C},
-                                     {"dc-a", DCPS_COMPENSATE_DC_A},
-                                     {"dc-b", DCPS_COMPENSATE_DC_B},
-                                     {"gap-aware", DCPS_COMPENSATE_GAP_AWARE}};
+static const part compensations[] = {{"none", DCPS_COMPENSATE_NONE}, {"dc-c", DCPS_COMPENSATE_DC_C},
+                                     {"dc-a", DCPS_COMPENSATE_DC_A}, {"dc-b", DCPS_COMPENSATE_DC_B},
+                                     {"dc-i", DCPS_COMPENSATE_DC_I}, {"gap-aware", DCPS_COMPENSATE_GAP_AWARE}};
 static const part step_sizes[] = {
     {"constant", DCPS_STEP_CONSTANT}, {"staleness", DCPS_STEP_STALENESS}, {"adadelay", DCPS_STEP_ADADELAY}};
 static const part optimizers[] = {{"sgd", DCPS_OPTIMIZER_SGD},
@@ -69,8 +67,10 @@ static void default_strength(dcps_rule_config *rule, dcps_compensation compensat
     static const struct {
         dcps_compensation compensation;
         const char *preset;
-    } models[] = {
-        {DCPS_COMPENSATE_DC_C, "dc-asgd-c"}, {DCPS_COMPENSATE_DC_A, "dc-asgd-a"}, {DCPS_COMPENSATE_DC_B, "dc-asgd-b"}};
+    } models[] = {{DCPS_COMPENSATE_DC_C, "dc-asgd-c"},
+                  {DCPS_COMPENSATE_DC_A, "dc-asgd-a"},
+                  {DCPS_COMPENSATE_DC_B, "dc-asgd-b"},
+                  {DCPS_COMPENSATE_DC_I, "dc-asgd-i"}};
     for (size_t i = 0; i < COUNT_OF(models); i++) {
         dcps_algorithm model;
         if (models[i].compensation == compensation && dcps_algorithm_preset(models[i].preset, &model) == DCPS_OK) {
@@ -89,10 +89,11 @@ dcps_status dcps_algorithm_set_compensation(dcps_algorithm *algorithm, const cha
     int then = 0;
     if (!find(compensations, COUNT_OF(compensations), chain, first_length, &first) ||
         (rest != NULL && !find(compensations, COUNT_OF(compensations), rest, strlen(rest), &then))) {
-        return dcps_fail(DCPS_INVALID,
-                         "compensation \"%.64s\" is unknown: choose none, dc-c, dc-a, dc-b or gap-aware, or one of the "
-                         "dc-... and gap-aware with a comma between them, in the order in which they act",
-                         chain);
+        return dcps_fail(
+            DCPS_INVALID,
+            "compensation \"%.64s\" is unknown: choose none, dc-c, dc-a, dc-b, dc-i or gap-aware, or one of the "
+            "dc-... and gap-aware with a comma between them, in the order in which they act",
+            chain);
     }
     dcps_rule_config *rule = &algorithm->rule;
     const dcps_compensation wanted[] = {(dcps_compensation)first, (dcps_compensation)then};
@@ -166,10 +167,10 @@ bool dcps_algorithm_uses(const dcps_algorithm *algorithm, const char *parameter)
         const char *parameter;
         bool used;
     } uses[] = {
-        {"lambda", adapts || has(rule, DCPS_COMPENSATE_DC_C)},
+        {"lambda", adapts || has(rule, DCPS_COMPENSATE_DC_C) || has(rule, DCPS_COMPENSATE_DC_I)},
         {"mean-square-decay", adapts},
         {"mean-square", adapts},
-        {"correction-bound", has(rule, DCPS_COMPENSATE_DC_B)},
+        {"correction-bound", has(rule, DCPS_COMPENSATE_DC_B) || has(rule, DCPS_COMPENSATE_DC_I)},
         {"adadelay-offset", rule->step_size == DCPS_STEP_ADADELAY},
         {"momentum", rule->optimizer != DCPS_OPTIMIZER_SGD},
         {"ssp-bound", algorithm->consistency == DCPS_CONSISTENCY_SSP},

@@ -29,6 +29,13 @@ static double drift_of(const recurrence *self, const recurrence_update *now)
     return self->weight - self->bak[self->mistake == BAK_SHARED ? 0 : now->worker];
 }
 
+/* dc-i: the correction is at most so many times the gradient, on either side. */
+static double correct_evenly(const recurrence *self, double g, double wanted)
+{
+    const double bound = self->rule->correction_bound * (self->mistake == BOUND_ABSOLUTE ? 1.0 : fabs(g));
+    return self->mistake == BOUND_MISSING || fabs(wanted) < bound ? g + wanted : g + copysign(bound, wanted);
+}
+
 /* Zheng et al. 2017, equations 10 and 14, and the bounded form of the latter. squares: of what came in, at each update. */
 static double correct_drift(const recurrence *self, dcps_compensation compensation, const recurrence_update *now,
                             double g, const double *squares)
@@ -37,6 +44,8 @@ static double correct_drift(const recurrence *self, dcps_compensation compensati
     const double drift = drift_of(self, now);
     if (compensation == DCPS_COMPENSATE_DC_C)
         return g + lambda * g * g * drift;
+    if (compensation == DCPS_COMPENSATE_DC_I)
+        return correct_evenly(self, g, lambda * drift);
     const double spread = mean_square(self, now, squares) + 1e-7;
     const double scaled = lambda * g * drift / (self->mistake == ROOT_MISSING ? spread : sqrt(spread));
     const double bound = self->rule->correction_bound;

@@ -95,8 +95,8 @@ START_TEST(test_lambda_zero_is_asgd)
     float plain[N];
     float compensated[N];
     run_asynchronous("asgd", 0.0, plain);
-    static const char *const presets[] = {"dc-asgd-c", "dc-asgd-a", "dc-asgd-b"};
-    for (uint32_t p = 0; p < 3; p++) {
+    static const char *const presets[] = {"dc-asgd-c", "dc-asgd-a", "dc-asgd-b", "dc-asgd-i"};
+    for (uint32_t p = 0; p < 4; p++) {
         run_asynchronous(presets[p], 0.0, compensated);
         ck_assert_msg(memcmp(plain, compensated, sizeof(plain)) == 0, "%s with lambda 0 differs from asgd", presets[p]);
         run_asynchronous(presets[p], 0.04, compensated);
@@ -160,8 +160,8 @@ static void expect_serial(const dcps_shard_config *config)
 
 START_TEST(test_one_worker_is_serial)
 {
-    static const char *const presets[] = {"sgd",       "asgd",      "ssgd",    "ssp",       "dc-asgd-c",
-                                          "dc-asgd-a", "dc-asgd-b", "sa-asgd", "gap-aware", "ringmaster"};
+    static const char *const presets[] = {"sgd",       "asgd",      "ssgd",    "ssp",       "dc-asgd-c", "dc-asgd-a",
+                                          "dc-asgd-b", "dc-asgd-i", "sa-asgd", "gap-aware", "ringmaster"};
     dcps_shard_config config = engine_config(presets[_i]);
     config.workers = 1;
     config.epochs = 100;

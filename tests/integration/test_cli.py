@@ -35,7 +35,7 @@ class CliTest(cluster.ClusterTest):
         self.check(["algorithms", "magic"], 2, "magic", "dana-dc")
         listed = json.loads(self.dcps("algorithms", "--json").stdout)["algorithms"]
         names = [entry["name"] for entry in listed]
-        for name in ("sgd", "ssgd", "asgd", "ssp", "sa-asgd", "adadelay", "dc-asgd-c", "dc-asgd-a", "dc-asgd-b", "gap-aware", "dana-zero",
+        for name in ("sgd", "ssgd", "asgd", "ssp", "sa-asgd", "adadelay", "dc-asgd-c", "dc-asgd-a", "dc-asgd-b", "dc-asgd-i", "gap-aware", "dana-zero",
                      "dana-dc", "ormo", "ringmaster"):
             self.assertIn(name, names)
         only = json.loads(self.dcps("algorithms", "dana-dc", "--json").stdout)["algorithms"]

@@ -286,9 +286,9 @@ END_TEST
 /* The same seed gives the same weights to the bit, another seed gives others. */
 START_TEST(test_same_seed_same_bits)
 {
-    static const char *const algorithms[] = {"asgd",    "ssgd",     "ssp",       "dc-asgd-c", "dc-asgd-a",
-                                             "sa-asgd", "adadelay", "dc-asgd-b", "gap-aware", "dana-zero",
-                                             "dana-dc", "ormo",     "ringmaster"};
+    static const char *const algorithms[] = {"asgd",    "ssgd",     "ssp",        "dc-asgd-c", "dc-asgd-a",
+                                             "sa-asgd", "adadelay", "dc-asgd-b",  "gap-aware", "dana-zero",
+                                             "dana-dc", "ormo",     "ringmaster", "dc-asgd-i"};
     uint64_t previous = 0;
     for (uint64_t seed = 1; seed <= 50; seed++) {
         dcps_world_config config = world_of_seed(seed);

@@ -30,6 +30,7 @@ static const expectation expected[] = {
     {"dc-asgd-c", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_DC_C, 0.04, 0.0, true, .bound = 0.0},
     {"dc-asgd-a", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_DC_A, 2.0, 0.95, true, .bound = 0.0},
     {"dc-asgd-b", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_DC_B, 128.0, 0.95, true, .bound = 1.0},
+    {"dc-asgd-i", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_DC_I, 4.0, 0.0, true, .bound = 1.0},
     {"gap-aware", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_GAP_AWARE, 0.0, 0.0, true, .bound = 0.0},
     {"sa-asgd", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .step_size = DCPS_STEP_STALENESS},
     {"adadelay", DCPS_CONSISTENCY_ASP, 0, DCPS_COMPENSATE_NONE, 0.0, 0.0, false, .step_size = DCPS_STEP_ADADELAY},

@@ -139,6 +139,9 @@ START_TEST(flags_without_effect_are_refused_by_name)
     refuse((flags){{"algorithm=asgd", "backup-workers=1", "workers=4", NULL}}, "--backup-workers", "bsp");
     refuse((flags){{"algorithm=ssgd", "max-staleness=4", NULL}}, "--max-staleness", "asp");
     refuse((flags){{"algorithm=dc-asgd-a", "correction-bound=1", NULL}}, "--correction-bound", "dc-b");
+    refuse((flags){{"algorithm=dc-asgd-c", "correction-bound=1", NULL}}, "--correction-bound", "dc-i");
+    refuse((flags){{"algorithm=dc-asgd-i", "mean-square-decay=0.9", NULL}}, "--mean-square-decay", "dc-asgd-i");
+    refuse((flags){{"algorithm=asgd", "compensation=dc-i,dc-b", NULL}}, "dc-b", "twice");
     refuse((flags){{"algorithm=dana-zero", "optimizer=sgd", "momentum=0.5", NULL}}, "--momentum", "dana-zero");
     refuse((flags){{"algorithm=asgd", "adadelay-offset=2", NULL}}, "--adadelay-offset", "adadelay");
     refuse((flags){{"algorithm=asgd", "compensation=dc-a,dc-c", NULL}}, "dc-c", "twice");

@@ -103,6 +103,27 @@ START_TEST(test_bounded_correction_of_huge_numbers)
 }
 END_TEST
 
+/* Corrections of 1/2·(w − b) by hand: free, at either bound, of a gradient of zero, and of drifts beyond all numbers. */
+START_TEST(test_even_correction_by_hand)
+{
+    dcps_rule *rule = make((dcps_rule_config){
+        .compensation = DCPS_COMPENSATE_DC_I, .lambda = 0.5, .correction_bound = 2.0, .optimizer = DCPS_OPTIMIZER_SGD});
+    ck_assert_uint_eq(dcps_rule_state_count(rule), 0);
+    ck_assert(dcps_rule_needs_pulled_weights(rule));
+    _Alignas(64) float w[6] = {3.0f, 3.0f, -9.0f, 9.0f, 3e38f, 1.0f};
+    _Alignas(64) const float g[6] = {4.0f, -4.0f, 1.0f, 0.0f, 1.0f, -0.0f};
+    _Alignas(64) const float pulled[6] = {1.0f, 1.0f, 1.0f, 1.0f, -3e38f, 1.0f};
+    static const double expected[6] = {3.0 - 5.0, 3.0 + 3.0, -9.0 - (1.0 - 2.0), 9.0, (double)3e38f, 1.0};
+    _Alignas(64) float snapshot[6];
+    const dcps_rule_block block = {.weights = w, .count = 6};
+    dcps_rule_apply(rule, &block, &(dcps_rule_push){.gradient = g, .pulled = pulled, .step_size = 1.0f, .workers = 1},
+                    snapshot);
+    for (int i = 0; i < 6; i++)
+        ck_assert_double_eq((double)w[i], expected[i]);
+    dcps_rule_destroy(&rule);
+}
+END_TEST
+
 START_TEST(test_lambda_zero_keeps_nothing)
 {
     for (int c = DCPS_COMPENSATE_DC_C; c <= DCPS_COMPENSATE_DC_A; c++) {
@@ -180,7 +201,7 @@ START_TEST(test_bad_values_are_refused)
     REFUSED(momentum, 0.99999999999, "momentum", "1"); /* 1 in single precision */
     REFUSED(weight_decay, -1e-4, "weight decay", "-0.0001");
     REFUSED(weight_decay, (double)INFINITY, "weight decay", "inf");
-    REFUSED(then, (dcps_compensation)6, "second compensation", "6");
+    REFUSED(then, (dcps_compensation)7, "second compensation", "7");
     REFUSED(step_size, (dcps_step_size)3, "step size", "3");
     REFUSED(correction_bound, -1.0, "correction bound", "-1");
     REFUSED(correction_bound, (double)NAN, "correction bound", "nan");
@@ -294,6 +315,7 @@ int main(void)
     tcase_add_test(tests, test_states_follow_the_stages);
     tcase_add_test(tests, test_everything_at_once);
     tcase_add_test(tests, test_bounded_correction_of_huge_numbers);
+    tcase_add_test(tests, test_even_correction_by_hand);
     tcase_add_test(tests, test_lambda_zero_keeps_nothing);
     tcase_add_test(tests, test_update_by_hand);
     tcase_add_test(tests, test_bad_values_are_refused);
