@@ -13,7 +13,10 @@ for workers in "$@"; do
   runs="$runs,dc-asgd-b+lambda=1e6@$workers,dc-asgd-b+lambda=512+correction-bound=0.5@$workers,dc-asgd-b+lambda=512+correction-bound=2@$workers,dc-asgd-c+lambda=5.12@$workers"
   # Bounded, then gap-aware; gap-aware first.
   runs="$runs,asgd+compensation=dc-b,gap-aware+lambda=512@$workers,asgd+compensation=gap-aware,dc-b+lambda=512@$workers"
+  # One curvature for all parameters, bounded and not, and shortened by the gap afterwards.
+  runs="$runs,dc-asgd-i@$workers,dc-asgd-i+correction-bound=1e6@$workers,asgd+compensation=dc-i,gap-aware@$workers"
   # With look-ahead.
+  runs="$runs,dana-zero+compensation=dc-i@$workers"
   runs="$runs,dana-zero+compensation=gap-aware@$workers,dana-zero+compensation=dc-b+lambda=128@$workers,dana-zero+compensation=dc-b,gap-aware+lambda=512@$workers"
 done
 exec "$dcps" compare --virtual --out "$out" --runs "$runs" --seeds 3 --model cnn --model-opt filters=16,16 --model-opt hidden=64 \

@@ -7,7 +7,7 @@ shift
 [ $# -gt 0 ] || set -- 4 8 16 32
 dcps=${DCPS:-$(dirname "$0")/../../../build/release/bin/dcps}
 
-rules="asgd ssgd sa-asgd gap-aware dc-asgd-c dc-asgd-a dc-asgd-b asgd+compensation=dc-b,gap-aware"
+rules="asgd ssgd sa-asgd gap-aware dc-asgd-c dc-asgd-a dc-asgd-b asgd+compensation=dc-b,gap-aware dc-asgd-i"
 heavy="+optimizer=momentum+momentum=0.9"
 
 runs="sgd@1,sgd$heavy@1"
@@ -36,5 +36,6 @@ exec "$dcps" compare --virtual --out "$out" --runs "$runs" --seeds 3 --model cnn
   --sweep "dc-asgd-a:learning-rate=$plain4,lambda=2:16" --sweep "dc-asgd-a$heavy:learning-rate=$heavy4,lambda=2:16" \
   --sweep "dana-dc:learning-rate=$heavy4,lambda=2:32" \
   --sweep "dc-asgd-b:learning-rate=0.08:0.16:0.32:0.64,lambda=128:512" --sweep "dc-asgd-b$heavy:learning-rate=$heavy4,lambda=128:512" \
+  --sweep "dc-asgd-i:learning-rate=$plain4,lambda=2:8" --sweep "dc-asgd-i$heavy:learning-rate=$heavy4,lambda=2:8" \
   --sweep "asgd+compensation=dc-b,gap-aware:learning-rate=0.08:0.16:0.32:0.64,lambda=128:512" \
   --sweep "asgd+compensation=dc-b,gap-aware$heavy:learning-rate=$heavy4,lambda=128:512"
