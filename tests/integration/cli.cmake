@@ -17,6 +17,11 @@ set_property(TEST test_cli APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_
 dcps_script_test(test_sim LABELS integration COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/test_sim.py TIMEOUT 600)
 set_property(TEST test_sim APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin")
 
+dcps_script_test(test_sim_times LABELS integration FIGURES COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/test_sim_times.py TIMEOUT 600)
+if(TEST test_sim_times)
+  set_property(TEST test_sim_times APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin")
+endif()
+
 dcps_script_test(test_compare LABELS integration COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/test_compare.py TIMEOUT 300)
 set_property(TEST test_compare APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin" "DCPS_FAKE_DIR=${fake_dir}")
 
