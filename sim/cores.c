@@ -1,6 +1,7 @@
 #include "sim/cores.h"
 
 #include "base/alloc.h"
+#include "sim/instant.h"
 
 typedef struct core_place {
     bool busy;
@@ -77,7 +78,7 @@ bool dcps_cores_next(const dcps_cores *cores, uint32_t *place, uint64_t *done_ns
     if (first == NULL) {
         return false;
     }
-    *done_ns = cores->updated_ns + (uint64_t)(first->left_ns / share(cores) + 0.5);
+    *done_ns = dcps_sim_after(cores->updated_ns, first->left_ns / share(cores) + 0.5);
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "proto/wire.h"
+#include "sim/instant.h"
 #include "sim/world_state.h"
 
 /* One message under way. */
@@ -44,9 +45,9 @@ static double payload_bytes_of(const dcps_packet *packet)
     return packet->payload == NULL ? 0.0 : (double)packet->payload->bytes * (scale > 0.0 ? scale : 1.0);
 }
 
-static uint64_t ns_for(double amount, double per_second)
+static double ns_for(double amount, double per_second)
 {
-    return per_second > 0.0 ? (uint64_t)(amount / per_second * (double)DCPS_NS_PER_S) : 0;
+    return per_second > 0.0 ? amount / per_second * (double)DCPS_NS_PER_S : 0.0;
 }
 
 static dcps_sim_link *link_of(dcps_world *world, const dcps_address *address)
@@ -70,13 +71,13 @@ static uint64_t arrival_ns(dcps_packet *packet, uint64_t delay_ns)
     }
     dcps_sim_link *from = link_of(world, &packet->from);
     dcps_sim_link *to = link_of(world, &packet->to);
-    uint64_t wire_ns =
+    double wire_ns =
         ns_for((double)packet->header_bytes + payload_bytes_of(packet), world->config.network.bytes_per_second);
     uint64_t sent_ns = later(world->now_ns, from->out_free_ns);
-    uint64_t received_ns = wire_ns == 0 ? sent_ns + delay_ns : later(sent_ns + delay_ns, to->in_free_ns);
-    from->out_free_ns = sent_ns + wire_ns;
-    to->in_free_ns = received_ns + wire_ns;
-    return received_ns + wire_ns;
+    uint64_t received_ns = wire_ns < 1.0 ? sent_ns + delay_ns : later(sent_ns + delay_ns, to->in_free_ns);
+    from->out_free_ns = dcps_sim_after(sent_ns, wire_ns);
+    to->in_free_ns = dcps_sim_after(received_ns, wire_ns);
+    return to->in_free_ns;
 }
 
 static void deliver(void *context, uint64_t now_ns);
@@ -86,8 +87,8 @@ static void served(void *context, uint64_t now_ns);
 static void serve(dcps_sim_thread *thread)
 {
     double params = payload_bytes_of(thread->first) / sizeof(float);
-    dcps_world_work(thread->world, thread->place, ns_for(params, thread->world->config.params_per_second), served,
-                    thread);
+    uint64_t work_ns = dcps_sim_after(0, ns_for(params, thread->world->config.params_per_second));
+    dcps_world_work(thread->world, thread->place, work_ns, served, thread);
 }
 
 static void served(void *context, uint64_t now_ns)

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "sim/instant.h"
 #include "sim/world_state.h"
 
 static void proceed(dcps_sim_client *client);
@@ -49,7 +50,7 @@ static void plan_stop(dcps_sim_client *client)
     dcps_world *world = client->world;
     uint64_t from_ns = client->stalled_until_ns > world->now_ns ? client->stalled_until_ns : world->now_ns;
     double wait_ns = -log(1.0 - dcps_rng_uniform(&client->rng)) * (double)world->config.stop_every_ns;
-    dcps_world_at(world, from_ns + (uint64_t)wait_ns, stop_for_a_while, client);
+    dcps_world_at(world, dcps_sim_after(from_ns, wait_ns), stop_for_a_while, client);
 }
 
 static void stop_for_a_while(void *context, uint64_t now_ns)

@@ -160,11 +160,26 @@ START_TEST(test_two_cores)
 }
 END_TEST
 
+/* Eight times the longest step is longer than a clock of 64 bits. */
+START_TEST(test_core_for_ever)
+{
+    const uint64_t longest_ns = UINT64_C(4000000000000000000);
+    dcps_cores *cores;
+    ck_assert_int_eq(dcps_cores_create(8, 1, &cores), DCPS_OK);
+    for (uint32_t i = 0; i < 8; i++) {
+        dcps_cores_begin(cores, i, longest_ns, 0);
+    }
+    ck_assert_uint_gt(next_done(cores, 0), longest_ns);
+    dcps_cores_destroy(&cores);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("step times");
-    const TTest *const tests[] = {test_moments, test_draws_are_a_function, test_recorded,
-                                  test_hostile, test_one_core_for_two,     test_two_cores};
+    const TTest *const tests[] = {test_moments,      test_draws_are_a_function, test_recorded,
+                                  test_hostile,      test_one_core_for_two,     test_two_cores,
+                                  test_core_for_ever};
     TCase *all = tcase_create("all");
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
         tcase_add_test(all, tests[i]);

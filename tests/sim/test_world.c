@@ -336,6 +336,29 @@ START_TEST(test_worlds_that_drop)
 }
 END_TEST
 
+/* However slow something is: nothing comes before its time, and so never, if that is behind the end. */
+START_TEST(test_no_time_wraps)
+{
+    dcps_world_config quick = world_of_seed(1);
+    quick.network = (dcps_network_config){.latency_ns = 1000};
+    quick.trouble_ns = 0;
+    quick.client_crashes = quick.client_stalls = quick.server_crashes = 0;
+    run_world(&quick, 1);
+    dcps_world_config slow[] = {quick, quick};
+    slow[0].network.bytes_per_second = 1e-300;
+    slow[1].params_per_second = 1e-300;
+    for (size_t i = 0; i < 2; i++) {
+        dcps_world *world;
+        dcps_world_outcome outcome;
+        ck_assert_msg(dcps_world_create(&slow[i], &world) == DCPS_OK, "%s", dcps_error_message());
+        ck_assert_msg(dcps_world_run(world, &outcome) == DCPS_OK, "%s", dcps_error_message());
+        ck_assert(!outcome.finished);
+        ck_assert_uint_eq(outcome.samples[0], 0);
+        dcps_world_destroy(&world);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("world");
@@ -345,6 +368,7 @@ int main(void)
     tcase_add_test(worlds, test_thousand_worlds);
     tcase_add_test(worlds, test_same_seed_same_bits);
     tcase_add_test(worlds, test_worlds_that_drop);
+    tcase_add_test(worlds, test_no_time_wraps);
     suite_add_tcase(suite, worlds);
     return check_run(suite);
 }
