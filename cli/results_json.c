@@ -87,18 +87,25 @@ static json_t *with_details(const dcps_result_run *run, json_t *object)
     return object;
 }
 
+/* NULL where nothing was computed, only timed; null means a loss that is no number. */
+static json_t *loss_json(const dcps_result_run *run)
+{
+    bool timed_only = run->samples > 0 && run->point_count == 0 && !run->loss_known;
+    return timed_only ? NULL : real_or_null(dcps_result_train_loss(run));
+}
+
 json_t *dcps_result_json(const dcps_result_run *run)
 {
     const dcps_curve_point *last = run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
     bool known = run->measured;
     json_t *object = json_pack(
-        "{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o*}", "algorithm", run->algorithm,
+        "{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o, s:o, s:o, s:o*, s:o*}", "algorithm", run->algorithm,
         "workers", (json_int_t)run->workers, "seed", (json_int_t)run->seed, "epochs", count_or_null(known, run->epochs),
         "updates", count_or_null(known, run->updates), "samples", count_or_null(known, run->samples), "seconds",
         real_or_null(run->seconds), "samples_per_second", real_or_null(run->samples_per_second), "speedup",
-        real_or_null(run->speedup), "train_loss", real_or_null(dcps_result_train_loss(run)), "metrics",
-        metrics_json(last), "staleness", staleness_json(run), "curve", curve_json(run), "weights_digest",
-        digest_json(run), "failure", run->failed ? json_string(run->failure) : NULL);
+        real_or_null(run->speedup), "train_loss", loss_json(run), "metrics", metrics_json(last), "staleness",
+        staleness_json(run), "curve", curve_json(run), "weights_digest", digest_json(run), "failure",
+        run->failed ? json_string(run->failure) : NULL);
     return with_details(run, object);
 }
 

@@ -117,7 +117,7 @@ static bool read_figures(json_t *object, dcps_result_run *run)
                 read_real(object, "samples_per_second", &run->samples_per_second) &&
                 read_real(object, "speedup", &run->speedup) && read_real(object, "train_loss", &run->train_loss);
     run->epochs = (uint32_t)epochs;
-    run->loss_known = true;
+    run->loss_known = json_object_get(object, "train_loss") != NULL;
     return good && read_staleness(json_object_get(object, "staleness"), &run->staleness);
 }
 

@@ -317,7 +317,7 @@ static void note_outcome(const virtual_run *self, const dcps_world_outcome *outc
     run->seconds = (double)outcome->training_ns / (double)DCPS_NS_PER_S;
     run->samples_per_second = run->seconds > 0.0 ? (double)run->samples / run->seconds : (double)NAN;
     run->loss_known = self->gradients != NULL;
-    run->train_loss = outcome->diverged ? (double)NAN : outcome->train_loss;
+    run->train_loss = outcome->diverged || !run->loss_known ? (double)NAN : outcome->train_loss;
     dcps_counts_summarise(outcome->staleness, DCPS_STALENESS_BUCKETS, &run->staleness);
     run->weights_final = outcome->weights_final && self->gradients != NULL;
     run->weights_digest = outcome->weights_digest;

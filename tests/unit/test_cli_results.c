@@ -326,6 +326,26 @@ START_TEST(test_parse)
 }
 END_TEST
 
+/* A run without a loss is one that computed nothing; one whose loss is null has diverged. */
+START_TEST(test_timed_only)
+{
+    for (int computed = 0; computed < 2; computed++) {
+        dcps_results results = {.model = "m"};
+        dcps_result_run *run = add_run(&results, "asgd", 4, 7, 600.0);
+        dcps_result_run read;
+        run->loss_known = computed == 1;
+        run->train_loss = (double)NAN;
+        json_t *object = dcps_result_json(run);
+        ck_assert_int_eq(json_object_get(object, "train_loss") != NULL, computed);
+        ck_assert_int_eq(dcps_result_parse(object, &read), DCPS_OK);
+        ck_assert_int_eq(dcps_result_diverged(&read), computed);
+        dcps_result_fini(&read);
+        json_decref(object);
+        dcps_results_fini(&results);
+    }
+}
+END_TEST
+
 START_TEST(test_parse_hostile)
 {
     static const char *const heads[] = {"[]", "{}", "null", "{\"algorithm\":\"asgd\",\"workers\":1}"};
@@ -397,6 +417,7 @@ int main(void)
                                   test_table_of_perplexities,
                                   test_file,
                                   test_parse,
+                                  test_timed_only,
                                   test_parse_hostile,
                                   test_seconds_to_a_target};
     return CHECK_MAIN("cli results", tests);
