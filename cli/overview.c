@@ -186,27 +186,27 @@ static const dcps_overview_row *base_of(const dcps_overview *overview, const dcp
     return alike != NULL ? alike : find_row(overview, algorithm, workers);
 }
 
-/* The main metric of the run with that seed; NaN: there is none. */
-static double metric_at(const dcps_overview *overview, const dcps_overview_row *row, uint64_t seed)
+/* The run with that seed, which did not fail; NULL: there is none. */
+static const dcps_result_run *find_run(const dcps_overview_row *row, uint64_t seed)
 {
     for (uint32_t i = 0; row != NULL && i < row->run_count; i++) {
-        if (row->runs[i]->seed == seed) {
-            return dcps_result_metric(row->runs[i], overview->metric);
+        if (row->runs[i]->seed == seed && !row->runs[i]->failed) {
+            return row->runs[i];
         }
     }
-    return (double)NAN;
+    return NULL;
 }
 
-/* Differences to `base` over the seeds that both have, into out. */
+/* Differences to `base` over the seeds that both have. One that diverged leaves none: to pass over it would flatter its rule. */
 static dcps_estimate difference(const dcps_overview *overview, const dcps_overview_row *row,
                                 const dcps_overview_row *base, double *scratch)
 {
     size_t count = 0;
     for (uint32_t i = 0; base != NULL && base != row && i < row->run_count; i++) {
-        double here = dcps_result_metric(row->runs[i], overview->metric);
-        double there = metric_at(overview, base, row->runs[i]->seed);
-        if (isfinite(here) && isfinite(there)) {
-            scratch[count++] = here - there;
+        const dcps_result_run *here = find_run(row, row->runs[i]->seed);
+        const dcps_result_run *there = find_run(base, row->runs[i]->seed);
+        if (here != NULL && there != NULL) {
+            scratch[count++] = dcps_result_metric(here, overview->metric) - dcps_result_metric(there, overview->metric);
         }
     }
     return dcps_stats_estimate(scratch, count);
@@ -220,12 +220,13 @@ static dcps_ratio gap_recovered(const dcps_overview *overview, const dcps_overvi
     size_t count = 0;
     bool apart = asgd != NULL && sgd != NULL && row != asgd && row != sgd;
     for (uint32_t i = 0; apart && i < row->run_count; i++) {
-        double here = dcps_result_metric(row->runs[i], overview->metric);
-        double late = metric_at(overview, asgd, row->runs[i]->seed);
-        double serial = metric_at(overview, sgd, row->runs[i]->seed);
-        if (isfinite(here) && isfinite(late) && isfinite(serial)) {
-            recovered[count] = late - here;
-            lost[count++] = late - serial;
+        const dcps_result_run *here = find_run(row, row->runs[i]->seed);
+        const dcps_result_run *late = find_run(asgd, row->runs[i]->seed);
+        const dcps_result_run *serial = find_run(sgd, row->runs[i]->seed);
+        if (here != NULL && late != NULL && serial != NULL) {
+            double late_error = dcps_result_metric(late, overview->metric);
+            recovered[count] = late_error - dcps_result_metric(here, overview->metric);
+            lost[count++] = late_error - dcps_result_metric(serial, overview->metric);
         }
     }
     return dcps_stats_ratio(recovered, lost, count);

@@ -7,7 +7,8 @@
   const COLORS = 8, LABEL = 12;
 
   const known = (value) => typeof value === 'number' && Number.isFinite(value);
-  const mean = (values) => values.length ? values.reduce((sum, v) => sum + v, 0) / values.length : NaN;
+  /* No number where one of them is none: a seed that diverged is not passed over. */
+  const mean = (values) => values.length && values.every(known) ? values.reduce((sum, v) => sum + v, 0) / values.length : NaN;
   /* Of the mean: the standard deviation of the values over the root of their number. */
   const standardError = (values) => {
     const m = mean(values), n = values.length;
@@ -69,13 +70,13 @@
 
   const valueOf = (point, name) => name === 'train_loss' ? point.train_loss : (point.metrics || {})[name];
 
-  /* Mean and range over the seeds, point by point. */
+  /* Mean and range over the seeds, point by point. It ends where one of them has diverged: the others would flatter it. */
   function curveOf(one, name, xName) {
     const longest = Math.max(...one.runs.map((run) => run.curve.length));
     const points = [];
     for (let i = 0; i < longest; i++) {
       const here = one.runs.map((run) => run.curve[i]).filter((p) => p && known(p[xName]) && known(valueOf(p, name)));
-      if (!here.length) continue;
+      if (here.length < one.runs.length) continue;
       const values = here.map((p) => valueOf(p, name));
       points.push({ x: mean(here.map((p) => p[xName])), y: mean(values), low: Math.min(...values), high: Math.max(...values) });
     }
@@ -288,7 +289,7 @@
     const names = [...new Set(results.runs.map(nameOf))];
     return names.map((name, index) => {
       const points = series.filter((one) => nameOf(one.runs[0]) === name).map((one) => {
-        const values = one.runs.map(pick).filter(known);
+        const values = one.runs.map(pick);
         const y = mean(values), error = standardError(values);
         return { x: one.runs[0].workers, y, low: y - error, high: y + error };
       });
@@ -411,13 +412,13 @@
       cell.textContent = column.text(rowOf(one));
       return;
     }
-    const values = one.runs.map(column.pick).filter(known);
-    let text = column.show(values.length ? mean(values) : NaN);
-    if (column.spread && values.length > 1) {
+    const values = one.runs.map(column.pick);
+    let text = column.show(mean(values));
+    if (column.spread && values.length > 1 && values.every(known)) {
       text = plainFormat(mean(values), column.name) + ' ± ' + format(standardError(values), column.name);
     }
     cell.textContent = text;
-    if (column.lowest && values.length && mean(values) === best) cell.className = 'best';
+    if (column.lowest && mean(values) === best) cell.className = 'best';
   }
 
   function summaryNote(columns) {
@@ -439,7 +440,7 @@
     for (const column of columns) element('th', head, column.label, { scope: 'col' });
     const body = element('tbody', table);
     for (const column of columns.filter((one) => one.pick)) {
-      const means = series.map((one) => mean(one.runs.map(column.pick).filter(known))).filter(known);
+      const means = series.map((one) => mean(one.runs.map(column.pick))).filter(known);
       column.best = Math.min(...means);
     }
     for (const one of series) {

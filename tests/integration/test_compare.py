@@ -53,6 +53,11 @@ class CompareTest(cluster.ClusterTest):
     def table(self, name, out="out"):
         return list(csv.DictReader(self.read(name, out).splitlines()))
 
+    def shown(self):
+        """What the script of the report makes of it."""
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report_dom.js")
+        return json.loads(subprocess.run(["node", script, os.path.join(self.folder, "out", "report.html")], check=True, capture_output=True, text=True).stdout)
+
     def kept(self, out="out"):
         return sorted(os.listdir(os.path.join(self.folder, out, "runs")))
 
@@ -271,8 +276,7 @@ class CompareTest(cluster.ClusterTest):
     def test_report(self):
         """What the script draws from the figures: every number that goes into a picture is a number."""
         self.compare("--runs", RUNS + ",asgd@8,asgd+optimizer=momentum@8", "--seeds", "2", "--sweep", "learning-rate=0.05:0.1,lambda=1:2", "--target", "0.3")
-        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report_dom.js")
-        shown = json.loads(subprocess.run(["node", script, os.path.join(self.folder, "out", "report.html")], check=True, capture_output=True, text=True).stdout)
+        shown = self.shown()
         self.assertEqual(shown["legend"], ["sgd@1", "asgd@4", "dc-asgd-a@4", "asgd@8", "asgd+optimizer=momentum@8"])
         self.assertEqual(shown["figures"], ["Test error over epochs", "Test error over time", "Training loss over epochs", "Training loss over time",
                                             "Staleness share of the updates that come so many updates late", "Speed-up against workers; dashed: the ideal",
@@ -284,6 +288,19 @@ class CompareTest(cluster.ClusterTest):
         self.assertRegex(rule[head.index("gap recovered")], r"^\d+ % \[-?\d+, \d+\]$|^no clear gap$")
         self.assertEqual(rule[head.index("chosen")], "learning-rate 0.1*, lambda 1*")
         self.assertIn("± standard error", shown["note"])
+
+    @unittest.skipUnless(shutil.which("node"), "node, which runs the script of the report, is not installed")
+    def test_divergence(self):
+        """A rule of which one seed diverged has no mean error, no difference and no gap, in the table, the summary and the report alike: the other seeds would flatter it."""
+        table = self.compare("--runs", RUNS, "--seeds", "3", mode="diverge").stdout
+        self.assertRegex(table, r"(?m)^dc-asgd-a +4 +– +diverged +")
+        rule = next(row for row in self.results()["summary"] if row["name"] == "dc-asgd-a")
+        self.assertEqual((rule["diverged"], rule["metrics"]["test_error"], rule["minus_asgd"]), (1, {"mean": None, "se": None, "n": 3}, {"mean": None, "se": None, "n": 3}))
+        self.assertNotIn("gap_recovered", rule)
+        head, *rows = self.shown()["rows"]
+        cells = {row[0]: row[head.index("test error")] for row in rows}
+        self.assertEqual(cells["dc-asgd-a@4"], "–")
+        self.assertRegex(cells["asgd@4"], "±")
 
     def test_hostile_flags(self):
         for arguments, said in ((["--sweep", ""], "--sweep is empty"),

@@ -234,6 +234,28 @@ START_TEST(test_divergence)
 }
 END_TEST
 
+/* Nor is it in a difference or a gap, be it of the rule or of what that is held against. */
+START_TEST(test_pairs_with_divergence)
+{
+    for (uint32_t diverged = 0; diverged < 3; diverged++) {
+        dcps_results results = {.model = "m"};
+        dcps_overview *overview = NULL;
+        add_three_seeds(&results);
+        dcps_result_run *run = &results.runs[3 + diverged]; /* sgd, asgd or the rule with seed 1 */
+        run->points[1].metric_count = 0;
+        run->points[1].train_loss = (double)NAN;
+        ck_assert_int_eq(dcps_overview_create(&results, NULL, &overview), DCPS_OK);
+        const dcps_overview_row *rule = dcps_overview_find(overview, "dc-asgd-a", 4);
+        ck_assert_int_eq(rule->gap.kind, DCPS_RATIO_NONE);
+        ck_assert_int_eq(isnan(rule->over_asgd.mean), diverged != 0);
+        ck_assert_int_eq(isnan(rule->over_sgd.mean), diverged != 1);
+        ck_assert_uint_eq(rule->over_asgd.count, 3);
+        dcps_overview_destroy(&overview);
+        dcps_results_fini(&results);
+    }
+}
+END_TEST
+
 START_TEST(test_nothing)
 {
     dcps_results results = {.model = "m"};
@@ -255,6 +277,7 @@ int main(void)
                                   test_table_of_gaps,
                                   test_json,
                                   test_divergence,
+                                  test_pairs_with_divergence,
                                   test_nothing};
     return CHECK_MAIN("cli overview", tests);
 }
