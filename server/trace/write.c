@@ -76,6 +76,10 @@ void dcps_trace_writer_add(void *context, const dcps_taken *taken, uint64_t now_
     dcps_trace_writer *writer = context;
     char line[DCPS_TRACE_ROW_BYTES];
     dcps_trace_row row = {.ns = now_ns - writer->origin_ns, .taken = *taken};
+    /* A worker that comes when another has finished already may be given its place. */
+    if (taken->incarnation != 1) {
+        dcps_trace_writer_spoil(writer, "worker %u was two processes, one after the other", taken->worker);
+    }
     size_t length = dcps_trace_row_format(&row, line);
     if (ferror(writer->file) == 0 && fwrite(line, 1, length, writer->file) == length) {
         writer->rows++;

@@ -85,6 +85,24 @@ START_TEST(a_spoilt_trace_keeps_its_first_reason)
 }
 END_TEST
 
+/* Which would be refused when it is read: two processes, one after the other, cannot be told apart in a replay. */
+START_TEST(a_place_taken_twice_spoils_a_trace)
+{
+    dcps_taken pull = {.kind = DCPS_TAKEN_PULL, .fate = DCPS_FATE_NONE, .worker = 3, .incarnation = 1, .seq = 1};
+    for (uint32_t lives = 1; lives <= 2; lives++) {
+        char reason[DCPS_TRACE_REASON_BYTES];
+        uint64_t rows = 0;
+        dcps_trace_writer *writer = NULL;
+        pull.incarnation = lives;
+        ck_assert_int_eq(dcps_trace_writer_create(folder.path, lives, 0, &writer), DCPS_OK);
+        dcps_trace_writer_add(writer, &pull, 1);
+        dcps_trace_writer_close(&writer, &rows, reason);
+        ck_assert_uint_eq(rows, 1);
+        ck_assert_str_eq(reason, lives == 1 ? "" : "worker 3 was two processes, one after the other");
+    }
+}
+END_TEST
+
 /* A limit on the size of files is as good as a full disk. */
 START_TEST(what_cannot_be_written_is_told_when_the_writer_is_closed)
 {
@@ -328,13 +346,19 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        requests_are_written_as_they_come,     what_is_there_is_not_overwritten,
-        a_spoilt_trace_keeps_its_first_reason, what_cannot_be_written_is_told_when_the_writer_is_closed,
-        a_server_is_described_and_read_back,   a_replay_is_proved_by_its_weights,
-        settings_that_differ_are_named,        models_that_differ_are_named,
-        the_order_of_each_block_is_read,       times_of_steps_are_those_of_block_0,
-        settings_of_the_start_are_read_back,   lack_of_memory_is_told_wherever_it_shows};
+    const TTest *const tests[] = {requests_are_written_as_they_come,
+                                  what_is_there_is_not_overwritten,
+                                  a_spoilt_trace_keeps_its_first_reason,
+                                  what_cannot_be_written_is_told_when_the_writer_is_closed,
+                                  a_place_taken_twice_spoils_a_trace,
+                                  a_server_is_described_and_read_back,
+                                  a_replay_is_proved_by_its_weights,
+                                  settings_that_differ_are_named,
+                                  models_that_differ_are_named,
+                                  the_order_of_each_block_is_read,
+                                  times_of_steps_are_those_of_block_0,
+                                  settings_of_the_start_are_read_back,
+                                  lack_of_memory_is_told_wherever_it_shows};
     Suite *suite = suite_create("traces");
     TCase *group = tcase_create("files");
     tcase_add_checked_fixture(group, setup, teardown);
