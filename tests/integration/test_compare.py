@@ -191,6 +191,14 @@ class CompareTest(cluster.ClusterTest):
             file.write(text.replace('"version": "', '"version": "9'))
         self.assertIn("was made by version 9", self.compare("--runs", RUNS).stderr)
         self.assertEqual(len(self.started()), 7)
+        for count, member, value in ((8, "seed", 2), (9, "workers", 5), (10, "algorithm", "asgd")):
+            with open(rule, encoding="utf-8") as file:
+                document = json.load(file)
+            document["run"][member] = value
+            with open(rule, "w", encoding="utf-8") as file:
+                json.dump(document, file)
+            self.assertIn("the result kept for dc-asgd-a@4-seed1 is of another run; it is run again", self.compare("--runs", RUNS).stderr)
+            self.assertEqual((len(self.started()), self.read()), (count, first))
 
     def test_another_build(self):
         """What an older build came to says nothing of this one."""

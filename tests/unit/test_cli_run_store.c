@@ -108,6 +108,25 @@ START_TEST(test_another_version)
 }
 END_TEST
 
+/* Be it by the name of the file this one: what it was made with is compared in full. */
+START_TEST(test_more_arguments)
+{
+    fixture self;
+    char path[PATH_MAX];
+    dcps_stored_run stored;
+    setup(&self);
+    save(&self);
+    find_file(&self, path, sizeof(path));
+    json_t *document = json_load_file(path, 0, NULL);
+    ck_assert_int_eq(json_array_append_new(json_object_get(document, "arguments"), json_string("--json")), 0);
+    ck_assert_int_eq(json_dump_file(document, path, 0), 0);
+    json_decref(document);
+    ck_assert_int_eq(load(&self, &stored), DCPS_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "its arguments differ"));
+    teardown(&self);
+}
+END_TEST
+
 /* Whatever stands in the file, it is named, and nothing is taken from it. */
 START_TEST(test_damage)
 {
@@ -175,6 +194,7 @@ int main(void)
     const TTest *const tests[] = {test_what_is_kept_comes_back,
                                   test_names_are_plain,
                                   test_another_version,
+                                  test_more_arguments,
                                   test_damage,
                                   test_clear,
                                   test_no_folder};

@@ -326,6 +326,24 @@ START_TEST(a_request_waits_for_its_turn_and_is_told_so)
 }
 END_TEST
 
+/* A worker whose answer was lost sends the same push again: it is answered once more, and counts for no turn. */
+START_TEST(a_repeat_of_what_was_taken_is_answered)
+{
+    dcps_replay_order order = order_of(one_then_zero, 2);
+    open_gate(&order);
+    engine_push(&shard, 1, 0, zero);
+    engine_expect(&shard, 1, DCPS_MESSAGE_WEIGHTS);
+    const engine_client *client = &shard.clients[1][0];
+    engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, client->seq, client->step, shard.config.batch_size, one,
+                   LENGTH);
+    (void)engine_expect_weights(&shard, 1, zero, LENGTH);
+    ck_assert_int_eq(dcps_replay_gate_failure(shard.gate, &text), DCPS_OK);
+    ck_assert_uint_eq(dcps_replay_gate_left(shard.gate), 1);
+    ck_assert_uint_eq(engine_stats(&shard).pushes_applied, 1);
+    close_gate();
+}
+END_TEST
+
 /* After a new connection a worker is reached elsewhere. */
 START_TEST(the_answer_goes_where_the_request_came_from_last)
 {
@@ -482,6 +500,7 @@ int main(void)
     Suite *suite = suite_create("replay gate");
     TCase *group = tcase_create("gate");
     const TTest *const tests[] = {a_request_waits_for_its_turn_and_is_told_so,
+                                  a_repeat_of_what_was_taken_is_answered,
                                   the_answer_goes_where_the_request_came_from_last,
                                   what_was_never_received_is_asked_for,
                                   a_refused_request_keeps_its_turn,
