@@ -210,6 +210,18 @@ static void print_remarks(const dcps_overview *overview, FILE *out)
     }
 }
 
+static bool is_measured(const dcps_overview *overview, const char *metric)
+{
+    for (uint32_t i = 0; i < overview->row_count; i++) {
+        for (uint32_t m = 0; m < overview->rows[i].metric_count; m++) {
+            if (strcmp(overview->rows[i].metric_names[m], metric) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* What the signs in the table mean, where they are there. */
 static void print_legend(const dcps_overview *overview, layout shown, FILE *out)
 {
@@ -225,7 +237,8 @@ static void print_legend(const dcps_overview *overview, layout shown, FILE *out)
                       most > 1 ? ", with the 95 % interval of Fieller" : "; one seed gives no interval");
     }
     if (overview->has_target) {
-        (void)fprintf(out, "Target: %s %g.\n", overview->target.metric, overview->target.value);
+        (void)fprintf(out, "Target: %s %g%s.\n", overview->target.metric, overview->target.value,
+                      is_measured(overview, overview->target.metric) ? "" : ", which no run measures");
     }
 }
 

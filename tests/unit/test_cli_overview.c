@@ -130,6 +130,15 @@ START_TEST(test_target)
     ck_assert_int_eq(dcps_overview_print(overview, out), DCPS_OK);
     (void)fclose(out);
     ck_assert_ptr_nonnull(strstr(text, "15.8 ± 0.8 (2 of 3)"));
+    ck_assert_ptr_nonnull(strstr(text, "Target: test_error 0.2.\n"));
+    free(text);
+    dcps_overview_destroy(&overview);
+    ck_assert_int_eq(dcps_target_parse("tset_error=0.2", &target), DCPS_OK);
+    ck_assert_int_eq(dcps_overview_create(&results, &target, &overview), DCPS_OK);
+    out = open_memstream(&text, &length);
+    ck_assert_int_eq(dcps_overview_print(overview, out), DCPS_OK);
+    (void)fclose(out);
+    ck_assert_ptr_nonnull(strstr(text, "Target: tset_error 0.2, which no run measures.\n"));
     free(text);
     dcps_overview_destroy(&overview);
     dcps_results_fini(&results);
