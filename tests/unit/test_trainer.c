@@ -292,6 +292,17 @@ START_TEST(a_signal_stops_it)
 }
 END_TEST
 
+/* Sends the process SIGTERM a second after the server has heard of its weights: it computes by then. */
+static void *send_term_in_the_step(void *server)
+{
+    while (loopback_received(server, DCPS_MESSAGE_INIT) == 0) {
+        (void)usleep(10000);
+    }
+    (void)usleep(1000000);
+    ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
+    return NULL;
+}
+
 /* Its first gradient would leave after days. */
 START_TEST(a_signal_ends_the_pause_of_a_slow_worker)
 {
@@ -300,14 +311,13 @@ START_TEST(a_signal_ends_the_pause_of_a_slow_worker)
     dcps_trainer_report report;
     dcps_stop *stop = NULL;
     pthread_t thread;
-    int number = SIGTERM;
     loopback_config config = toy_config();
     ck_assert_int_eq(dcps_stop_create(&stop), DCPS_OK);
     loopback_server *server = loopback_start(&config);
     toy_model_open(&toy, &loaded);
     dcps_client *client = connect_to(server);
     dcps_trainer_config slow = {.loaded = &loaded, .backend = dcps_ref_backend(), .stop = stop, .slowdown = 1e12};
-    ck_assert_int_eq(pthread_create(&thread, NULL, send_signal, &number), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, send_term_in_the_step, server), 0);
     uint64_t began_ns = dcps_clock_ns();
     ck_assert_int_eq(dcps_trainer_run(&slow, &client, &report), DCPS_OK);
     ck_assert_double_lt((double)(dcps_clock_ns() - began_ns) / 1e9, 20.0);
