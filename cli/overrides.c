@@ -5,27 +5,7 @@
 
 #include "base/text.h"
 
-const char *const dcps_training_options[] = {"epochs",
-                                             "batch-size",
-                                             "learning-rate",
-                                             "warmup-epochs",
-                                             "decay-epochs",
-                                             "decay-factor",
-                                             "consistency",
-                                             "backup-workers",
-                                             "ssp-bound",
-                                             "max-staleness",
-                                             "compensation",
-                                             "lambda",
-                                             "mean-square-decay",
-                                             "mean-square",
-                                             "correction-bound",
-                                             "step-size",
-                                             "adadelay-offset",
-                                             "optimizer",
-                                             "momentum",
-                                             "weight-decay",
-                                             NULL};
+const char *const dcps_training_options[] = {DCPS_TRAINING_OPTION_NAMES, NULL};
 
 bool dcps_is_training_option(const char *name)
 {

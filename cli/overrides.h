@@ -24,6 +24,11 @@ typedef struct dcps_overrides {
     dcps_override entries[DCPS_MAX_OVERRIDES];
 } dcps_overrides;
 
+#define DCPS_TRAINING_OPTION_NAMES                                                                                     \
+    "epochs", "batch-size", "learning-rate", "warmup-epochs", "decay-epochs", "decay-factor", "consistency",           \
+        "backup-workers", "ssp-bound", "max-staleness", "compensation", "lambda", "mean-square-decay", "mean-square",  \
+        "correction-bound", "step-size", "adadelay-offset", "optimizer", "momentum", "weight-decay"
+
 /* Options that may differ from run to run: what a run is trained with. Ended by NULL. */
 extern const char *const dcps_training_options[];
 bool dcps_is_training_option(const char *name);

@@ -54,17 +54,10 @@ dcps_status dcps_run_check(const dcps_options *options, const dcps_run_spec *spe
 /* The parts a run is made of: its preset's, or those that settings name. */
 static dcps_status algorithm_of(const dcps_options *options, const dcps_run_spec *spec, dcps_algorithm *algorithm)
 {
-    const struct {
-        const char *flag;
-        dcps_status (*set)(dcps_algorithm *, const char *);
-    } parts[] = {{"consistency", dcps_algorithm_set_consistency},
-                 {"compensation", dcps_algorithm_set_compensation},
-                 {"step-size", dcps_algorithm_set_step_size},
-                 {"optimizer", dcps_algorithm_set_optimizer}};
     dcps_status status = dcps_algorithm_preset(spec->algorithm, algorithm);
-    for (size_t i = 0; status == DCPS_OK && i < sizeof(parts) / sizeof(parts[0]); i++) {
-        const char *name = dcps_run_setting(options, &spec->overrides, parts[i].flag);
-        status = name == NULL ? DCPS_OK : parts[i].set(algorithm, name);
+    for (const dcps_algorithm_part *part = dcps_algorithm_parts; status == DCPS_OK && part->flag != NULL; part++) {
+        const char *name = dcps_run_setting(options, &spec->overrides, part->flag);
+        status = name == NULL ? DCPS_OK : part->set(algorithm, name);
     }
     return status == DCPS_OK ? DCPS_OK : name_error(status, spec);
 }

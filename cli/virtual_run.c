@@ -19,6 +19,7 @@
 #include "sim/gradients.h"
 #include "sim/world.h"
 #include "worker/assignments.h"
+#include "worker/evaluate.h"
 
 #define TIMING_BLOCK_PARAMS DCPS_LAYOUT_ALIGN_PARAMS /* what a block is made of when only time is looked at */
 #define TIMING_STEPS 20u                             /* of each worker over the run, unless told */
@@ -206,11 +207,6 @@ static void note_evaluation(void *context, const dcps_snapshot_reply *info, cons
     self->failure = self->failure == DCPS_OK ? status : self->failure;
 }
 
-static dcps_split split_of(const char *text)
-{
-    return strcmp(text, "validation") == 0 ? DCPS_SPLIT_VALIDATION : DCPS_SPLIT_TEST;
-}
-
 static dcps_status open_model(virtual_run *self, char *dataset)
 {
     const dcps_options *options = self->config->options;
@@ -230,7 +226,7 @@ static dcps_status open_model(virtual_run *self, char *dataset)
                                     .processes = self->world.workers,
                                     .seed = self->world.seed,
                                     .batch_size = self->world.batch_size,
-                                    .split = split_of(dcps_options_text(options, "split")),
+                                    .split = dcps_split_named(dcps_options_text(options, "split")),
                                     .again = dcps_options_text(options, "probe") != NULL,
                                     .evaluated = note_evaluation,
                                     .evaluated_context = self};

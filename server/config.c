@@ -50,17 +50,10 @@ static void override_count(const dcps_options *options, const char *flag, uint32
 /* Exchanges the parts of the preset that flags name. */
 static dcps_status override_parts(const dcps_options *options, dcps_algorithm *algorithm)
 {
-    const struct {
-        const char *flag;
-        dcps_status (*set)(dcps_algorithm *, const char *);
-    } parts[] = {{"consistency", dcps_algorithm_set_consistency},
-                 {"compensation", dcps_algorithm_set_compensation},
-                 {"step-size", dcps_algorithm_set_step_size},
-                 {"optimizer", dcps_algorithm_set_optimizer}};
     dcps_status status = DCPS_OK;
-    for (size_t i = 0; status == DCPS_OK && i < sizeof(parts) / sizeof(parts[0]); i++) {
-        if (dcps_options_is_set(options, parts[i].flag)) {
-            status = parts[i].set(algorithm, dcps_options_text(options, parts[i].flag));
+    for (const dcps_algorithm_part *part = dcps_algorithm_parts; status == DCPS_OK && part->flag != NULL; part++) {
+        if (dcps_options_is_set(options, part->flag)) {
+            status = part->set(algorithm, dcps_options_text(options, part->flag));
         }
     }
     return status;

@@ -10,6 +10,11 @@
 #include "tensor/tape.h"
 #include "worker/json.h"
 
+dcps_split dcps_split_named(const char *name)
+{
+    return name[1] == 'e' ? DCPS_SPLIT_TEST : name[0] == 't' ? DCPS_SPLIT_TRAIN : DCPS_SPLIT_VALIDATION;
+}
+
 uint64_t dcps_evaluate_snapshot_count(uint32_t epochs, uint64_t samples_per_epoch, uint64_t every_samples)
 {
     if (every_samples == 0) {

@@ -10,6 +10,9 @@
 #include "worker/metrics.h"
 #include "worker/stop.h"
 
+/* "test", "validation" or "train", as options have it. */
+dcps_split dcps_split_named(const char *name);
+
 typedef struct dcps_evaluate_config {
     const dcps_loaded_model *loaded;
     const dcps_backend *backend;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "worker/device.h"
+#include "worker/evaluate.h"
 #include "worker/program.h"
 
 static const dcps_option worker_options[] = {
@@ -99,11 +100,6 @@ static dcps_log_level log_level_of(const char *text)
     return levels[i];
 }
 
-static dcps_split split_of(const char *text)
-{
-    return text[1] == 'e' ? DCPS_SPLIT_TEST : text[0] == 't' ? DCPS_SPLIT_TRAIN : DCPS_SPLIT_VALIDATION;
-}
-
 static dcps_worker_task task_of(const dcps_options *options)
 {
     if (dcps_options_flag(options, "list-models")) {
@@ -137,7 +133,7 @@ static dcps_status take_options(dcps_worker_settings *settings)
     settings->name = dcps_options_text(options, "name");
     settings->device = dcps_options_text(options, "device");
     settings->threads = (uint32_t)dcps_options_integer(options, "threads");
-    settings->split = split_of(dcps_options_text(options, "split"));
+    settings->split = dcps_split_named(dcps_options_text(options, "split"));
     settings->timeout_ms = (uint32_t)(dcps_options_real(options, "timeout") * 1e3);
     settings->slowdown = dcps_options_real(options, "slowdown");
     settings->log_level = log_level_of(dcps_options_text(options, "log-level"));

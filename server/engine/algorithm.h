@@ -37,6 +37,14 @@ DCPS_MUST_CHECK dcps_status dcps_algorithm_set_compensation(dcps_algorithm *algo
 DCPS_MUST_CHECK dcps_status dcps_algorithm_set_step_size(dcps_algorithm *algorithm, const char *name);
 DCPS_MUST_CHECK dcps_status dcps_algorithm_set_optimizer(dcps_algorithm *algorithm, const char *name);
 
+/* Those functions by the names of their flags; ended by a NULL flag. */
+typedef struct dcps_algorithm_part {
+    const char *flag; /* "consistency" */
+    dcps_status (*set)(dcps_algorithm *algorithm, const char *name);
+} dcps_algorithm_part;
+
+extern const dcps_algorithm_part dcps_algorithm_parts[];
+
 const char *dcps_consistency_name(dcps_consistency consistency);
 const char *dcps_compensation_name(dcps_compensation compensation);
 const char *dcps_step_size_name(dcps_step_size step_size);

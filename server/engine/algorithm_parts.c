@@ -184,3 +184,9 @@ bool dcps_algorithm_uses(const dcps_algorithm *algorithm, const char *parameter)
     }
     return false;
 }
+
+const dcps_algorithm_part dcps_algorithm_parts[] = {{"consistency", dcps_algorithm_set_consistency},
+                                                    {"compensation", dcps_algorithm_set_compensation},
+                                                    {"step-size", dcps_algorithm_set_step_size},
+                                                    {"optimizer", dcps_algorithm_set_optimizer},
+                                                    {NULL, NULL}};
