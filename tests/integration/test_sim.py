@@ -31,6 +31,19 @@ class SimTest(simulation.SimulationTest):
             self.assertEqual(first, self.results("sim", "b", *arguments, "--threads", "3"), algorithm)
             self.assertNotEqual(first, self.results("sim", "c", *arguments, "--seed", "2"))
 
+    def write_text(self):
+        """Something for a language model to read."""
+        for split in ("train", "valid", "test"):
+            with open(os.path.join(self.folder, "ptb.%s.txt" % split), "w", encoding="utf-8") as file:
+                file.write("".join(" one two three four %s \n" % "abcdefg"[line % 7 * line % 7] for line in range(500)))
+
+    def test_state_of_each_worker(self):
+        """A language model carries its state from batch to batch: each worker has its own, whoever computes for it."""
+        self.write_text()
+        arguments = ["--model", "lstm", "--data", self.folder, "--model-opt", "hidden=8", "--batch-size", "4", "--epochs", "1", "--algorithm", "asgd", "--workers", "3"]
+        digests = {self.run_of(*arguments, "--threads", str(threads))["weights_digest"] for threads in (1, 2, 2, 3)}
+        self.assertEqual(len(digests), 1)
+
     def test_one_worker_is_a_real_one(self):
         """With one worker nothing depends on time, so that a real run, which takes its own time, must come to the same weights and hence to the same figures."""
         for algorithm in ("sgd", "dc-asgd-a"):
@@ -81,9 +94,7 @@ class SimTest(simulation.SimulationTest):
             self.assertAlmostEqual(float(of["dc-c:lambda=1"][name]) / float(of["square"][name]), 1.0, delta=1e-3)
 
     def test_wrong_probes(self):
-        for split in ("train", "valid", "test"):
-            with open(os.path.join(self.folder, "ptb.%s.txt" % split), "w", encoding="utf-8") as file:
-                file.write(" one two three four <unk> \n" * 500)
+        self.write_text()
         for arguments, code, word in ((["--model", "lstm", "--data", self.folder], 2, "carries state"), (["--no-gradients", "--params", "1000"], 2, "--probe"),
                                       ([*SMALL, "--probe-rules", "dc-z"], 2, "dc-z"), ([*SMALL, "--probe-every", "0"], 2, "probe-every"),
                                       ([*SMALL, "--probe", "/dev/null/x"], 1, "/dev/null")):
