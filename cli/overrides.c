@@ -7,14 +7,28 @@
 
 const char *const dcps_training_options[] = {DCPS_TRAINING_OPTION_NAMES, NULL};
 
-bool dcps_is_training_option(const char *name)
+static const char *const rule_options[] = {"consistency",      "backup-workers", "ssp-bound",         "max-staleness",
+                                           "compensation",     "lambda",         "mean-square-decay", "mean-square",
+                                           "correction-bound", "step-size",      "adadelay-offset",   NULL};
+
+static bool is_listed(const char *const *names, const char *name)
 {
-    for (size_t i = 0; dcps_training_options[i] != NULL; i++) {
-        if (strcmp(dcps_training_options[i], name) == 0) {
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (strcmp(names[i], name) == 0) {
             return true;
         }
     }
     return false;
+}
+
+bool dcps_is_training_option(const char *name)
+{
+    return is_listed(dcps_training_options, name);
+}
+
+bool dcps_is_rule_option(const char *name)
+{
+    return is_listed(rule_options, name);
 }
 
 const dcps_override *dcps_overrides_find(const dcps_overrides *overrides, const char *name)

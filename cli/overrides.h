@@ -32,6 +32,8 @@ typedef struct dcps_overrides {
 /* Options that may differ from run to run: what a run is trained with. Ended by NULL. */
 extern const char *const dcps_training_options[];
 bool dcps_is_training_option(const char *name);
+/* Whether it says what becomes of late gradients, or whether there are any: in plain ASGD it has its default. */
+bool dcps_is_rule_option(const char *name);
 
 /* Sets a value, instead of an earlier one of that name. Errors: DCPS_LIMIT (too many, or a name or value too long). */
 DCPS_MUST_CHECK dcps_status dcps_overrides_set(dcps_overrides *overrides, const char *name, const char *value);

@@ -168,22 +168,14 @@ static void time_row(const dcps_overview *overview, dcps_overview_row *row, doub
     row->seconds_to_target = dcps_stats_estimate(scratch, row->reached);
 }
 
-/* What a name says beyond its algorithm: "+optimizer=momentum". */
-static const char *own_settings(const dcps_result_run *run)
-{
-    const char *name = dcps_result_name(run);
-    size_t length = strlen(run->algorithm);
-    return strncmp(name, run->algorithm, length) == 0 ? name + length : "";
-}
-
 /* The runs of `algorithm` that a rule is held against; NULL: there are none. */
 static const dcps_overview_row *base_of(const dcps_overview *overview, const dcps_overview_row *row,
                                         const char *algorithm, uint32_t workers)
 {
     char name[2 * DCPS_RUN_LABEL_BYTES];
-    (void)snprintf(name, sizeof(name), "%s%s", algorithm, own_settings(row->runs[0]));
-    const dcps_overview_row *alike = find_row(overview, name, workers);
-    return alike != NULL ? alike : find_row(overview, algorithm, workers);
+    bool alike = dcps_run_base_name(dcps_result_name(row->runs[0]), algorithm, name, sizeof(name)) == DCPS_OK;
+    const dcps_overview_row *base = alike ? find_row(overview, name, workers) : NULL;
+    return base != NULL ? base : find_row(overview, algorithm, workers);
 }
 
 /* The run with that seed, which did not fail; NULL: there is none. */

@@ -134,3 +134,21 @@ dcps_status dcps_run_specs_parse(const char *text, dcps_run_spec *specs, size_t 
     *count = found;
     return DCPS_OK;
 }
+
+dcps_status dcps_run_base_name(const char *name, const char *algorithm, char *base, size_t bytes)
+{
+    size_t used = strlen(algorithm);
+    dcps_status status = dcps_format(base, bytes, "%s", algorithm);
+    const char *rest = name + part_length(name);
+    while (status == DCPS_OK && *rest != '\0') {
+        char option[DCPS_OVERRIDE_NAME_BYTES];
+        size_t length = 1 + part_length(rest + 1);
+        (void)snprintf(option, sizeof(option), "%.*s", (int)strcspn(rest + 1, "="), rest + 1);
+        if (!dcps_is_rule_option(option)) {
+            status = dcps_format(base + used, bytes - used, "%.*s", (int)length, rest);
+            used += length;
+        }
+        rest += length;
+    }
+    return status;
+}

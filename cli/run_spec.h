@@ -27,4 +27,8 @@ typedef struct dcps_run_spec {
 DCPS_MUST_CHECK dcps_status dcps_run_specs_parse(const char *text, dcps_run_spec *specs, size_t capacity,
                                                  size_t *count);
 
+/* The name of the run that a rule is held against: `algorithm`, with those settings of `name` that it can share. Of "asgd+compensation=dc-c+lambda=1+momentum=0.9" and "sgd" it makes
+ * "sgd+momentum=0.9". Errors: DCPS_LIMIT. */
+DCPS_MUST_CHECK dcps_status dcps_run_base_name(const char *name, const char *algorithm, char *base, size_t bytes);
+
 #endif

@@ -45,42 +45,90 @@ static inline range range_of(size_t place, const dcps_pool_attributes *is, size_
     return (range){begin < is->padding ? 0 : begin - is->padding, end < size ? end : size};
 }
 
-/* best = max(best, x) and where it was; a NaN is larger than anything, and the first of equals stays */
-static inline void keep_larger(size_t lanes, uint32_t pixel, const float *restrict x, float *restrict best,
-                               uint32_t *restrict where)
+#define MOST_LANES 16u /* of a vector; of more channels, so many at a time */
+
+/* A loop that becomes vectors: unrolled, it would be taken apart into single floats before anybody saw that. */
+#define LANES(c, count) _Pragma("GCC unroll 1") for (size_t c = 0; c < (count); c++)
+
+/* The range of lanes, of one window. x and y begin at the first of them. */
+typedef struct window {
+    range rows, columns;
+    size_t width, pitch; /* pixels of a row, floats of a pixel */
+} window;
+
+/* y [count] = the maxima and where they were; a NaN is larger than anything, and the first of equals stays. */
+static inline void max_window(const window *of, size_t count, const float *restrict x, float *restrict y,
+                              uint32_t *restrict where)
 {
-    for (size_t c = 0; c < lanes; c++) {
-        float seen = x[c], held = best[c];
-        bool larger = (seen > held) | ((seen != seen) & (held == held));
-        best[c] = larger ? seen : held;
-        where[c] = larger ? pixel : where[c];
+    float best[MOST_LANES];
+    uint32_t pixels[MOST_LANES], first = (uint32_t)(of->rows.from * of->width + of->columns.from);
+    LANES(c, count)
+    {
+        best[c] = x[first * of->pitch + c];
+        pixels[c] = first;
+    }
+    for (size_t row = of->rows.from; row < of->rows.to; row++)
+        for (size_t column = of->columns.from; column < of->columns.to; column++) {
+            size_t pixel = row * of->width + column;
+            LANES(c, count)
+            {
+                float seen = x[pixel * of->pitch + c], held = best[c];
+                bool larger = (seen > held) | ((seen != seen) & (held == held));
+                best[c] = larger ? seen : held;
+                pixels[c] = larger ? (uint32_t)pixel : pixels[c];
+            }
+        }
+    LANES(c, count)
+    {
+        y[c] = best[c];
+        where[c] = pixels[c];
     }
 }
 
-/* The window at (y_row, y_column) of one plane. */
-static inline void max_window(const pooling *self, range rows, range columns, const float *x, float *y, uint32_t *where)
+/* dx += dy where the maxima were, and nothing elsewhere: sums that need no branch. */
+static inline void max_back_window(const window *of, size_t count, const float *restrict dy,
+                                   const uint32_t *restrict where, float *restrict dx)
 {
-    size_t lanes = self->lanes, first = rows.from * self->width + columns.from;
-    memcpy(y, x + first * lanes, lanes * sizeof *y);
-    for (size_t c = 0; c < lanes; c++)
-        where[c] = (uint32_t)first;
-    for (size_t row = rows.from; row < rows.to; row++)
-        for (size_t column = columns.from; column < columns.to; column++) {
-            size_t pixel = row * self->width + column;
-            keep_larger(lanes, (uint32_t)pixel, x + pixel * lanes, y, where);
+    for (size_t row = of->rows.from; row < of->rows.to; row++)
+        for (size_t column = of->columns.from; column < of->columns.to; column++) {
+            size_t pixel = row * of->width + column;
+            LANES(c, count)
+            dx[pixel * of->pitch + c] += where[c] == pixel ? dy[c] : 0.0f;
         }
+}
+
+/* Lanes `lane` … `lane` + count − 1 of all windows of one plane. */
+static inline void max_lanes(const pooling *self, bool back, size_t plane, size_t lane, size_t count)
+{
+    size_t lanes = self->lanes, x = plane * self->height * self->width * lanes + lane;
+    size_t y = plane * self->y_height * self->y_width * lanes + lane;
+    for (size_t y_row = 0; y_row < self->y_height; y_row++)
+        for (size_t y_column = 0; y_column < self->y_width; y_column++, y += lanes) {
+            window of = {range_of(y_row, &self->is, self->height), range_of(y_column, &self->is, self->width),
+                         self->width, lanes};
+            if (back)
+                max_back_window(&of, count, self->from + y, self->where + y, self->to + x);
+            else
+                max_window(&of, count, self->from + x, self->to + y, self->where + y);
+        }
+}
+
+/* With the number of lanes known, a pixel's are one vector. */
+static inline void max_plane(const pooling *self, bool back, size_t plane)
+{
+    size_t lane = 0;
+    for (; lane + MOST_LANES <= self->lanes; lane += MOST_LANES)
+        max_lanes(self, back, plane, lane, MOST_LANES);
+    if (self->lanes - lane == MOST_LANES / 2)
+        max_lanes(self, back, plane, lane, MOST_LANES / 2);
+    else if (lane < self->lanes)
+        max_lanes(self, back, plane, lane, self->lanes - lane);
 }
 
 DCPS_CPU_LOOP static void max_planes(void *context, size_t begin, size_t end)
 {
-    const pooling *self = context;
-    size_t lanes = self->lanes, places = self->y_height * self->y_width;
     for (size_t plane = begin; plane < end; plane++)
-        for (size_t i = 0; i < places; i++)
-            max_window(self, range_of(i / self->y_width, &self->is, self->height),
-                       range_of(i % self->y_width, &self->is, self->width),
-                       self->from + plane * self->height * self->width * lanes, self->to + (plane * places + i) * lanes,
-                       self->where + (plane * places + i) * lanes);
+        max_plane(context, false, plane);
 }
 
 /* saved [count of y] holds, as whole numbers, the pixel in which each maximum was. */
@@ -104,14 +152,12 @@ static void clear(const pooling *self, size_t begin, size_t end)
         memset(self->to + begin * plane, 0, (end - begin) * plane * sizeof *self->to);
 }
 
-static void max_back_planes(void *context, size_t begin, size_t end)
+DCPS_CPU_LOOP static void max_back_planes(void *context, size_t begin, size_t end)
 {
-    const pooling *self = context;
-    size_t lanes = self->lanes, places = self->y_height * self->y_width;
-    clear(self, begin, end);
-    for (size_t plane = begin; plane < end; plane++)
-        for (size_t i = plane * places * lanes; i < (plane + 1) * places * lanes; i++)
-            self->to[(plane * self->height * self->width + self->where[i]) * lanes + i % lanes] += self->from[i];
+    for (size_t plane = begin; plane < end; plane++) {
+        clear(context, plane, plane + 1);
+        max_plane(context, true, plane);
+    }
 }
 
 static dcps_status max_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)

@@ -100,12 +100,16 @@ START_TEST(test_bases_have_the_same_settings)
     add(&results, "asgd+momentum=0.9", 4, 1, 0.3, 0.28);
     add(&results, "dc-asgd-a+momentum=0.9", 4, 1, 0.3, 0.18);
     add(&results, "dc-asgd-a+lambda=1", 4, 1, 0.3, 0.18);
+    add(&results, "asgd+compensation=dc-b,gap-aware+lambda=512+momentum=0.9", 4, 1, 0.3, 0.13);
     ck_assert_int_eq(dcps_overview_create(&results, NULL, &overview), DCPS_OK);
     const dcps_ratio alike = dcps_overview_find(overview, "dc-asgd-a+momentum=0.9", 4)->gap;
     const dcps_ratio plain = dcps_overview_find(overview, "dc-asgd-a+lambda=1", 4)->gap;
     ck_assert_int_eq(alike.kind, DCPS_RATIO_POINT);
     ck_assert_double_eq_tol(alike.value, 0.5, 1e-12);
     ck_assert_double_eq_tol(plain.value, 0.2, 1e-12);
+    const dcps_ratio chain =
+        dcps_overview_find(overview, "asgd+compensation=dc-b,gap-aware+lambda=512+momentum=0.9", 4)->gap;
+    ck_assert_double_eq_tol(chain.value, 0.75, 1e-12);
     dcps_overview_destroy(&overview);
     dcps_results_fini(&results);
 }
