@@ -48,9 +48,9 @@ static inline range range_of(size_t place, const dcps_pool_attributes *is, size_
 #define MOST_LANES 16u /* of a vector; of more channels, so many at a time */
 
 /* A loop that becomes vectors: unrolled, it would be taken apart into single floats before anybody saw that. */
-#define LANES(c, count) _Pragma("GCC unroll 1") for (size_t c = 0; c < (count); c++)
+#define EACH_LANE _Pragma("GCC unroll 1") for (size_t c = 0; c < count; c++)
 
-/* The range of lanes, of one window. x and y begin at the first of them. */
+/* Of x; of some of its lanes, where x and y begin. */
 typedef struct window {
     range rows, columns;
     size_t width, pitch; /* pixels of a row, floats of a pixel */
@@ -62,7 +62,7 @@ static inline void max_window(const window *of, size_t count, const float *restr
 {
     float best[MOST_LANES];
     uint32_t pixels[MOST_LANES], first = (uint32_t)(of->rows.from * of->width + of->columns.from);
-    LANES(c, count)
+    EACH_LANE
     {
         best[c] = x[first * of->pitch + c];
         pixels[c] = first;
@@ -70,7 +70,7 @@ static inline void max_window(const window *of, size_t count, const float *restr
     for (size_t row = of->rows.from; row < of->rows.to; row++)
         for (size_t column = of->columns.from; column < of->columns.to; column++) {
             size_t pixel = row * of->width + column;
-            LANES(c, count)
+            EACH_LANE
             {
                 float seen = x[pixel * of->pitch + c], held = best[c];
                 bool larger = (seen > held) | ((seen != seen) & (held == held));
@@ -78,7 +78,7 @@ static inline void max_window(const window *of, size_t count, const float *restr
                 pixels[c] = larger ? (uint32_t)pixel : pixels[c];
             }
         }
-    LANES(c, count)
+    EACH_LANE
     {
         y[c] = best[c];
         where[c] = pixels[c];
@@ -92,8 +92,10 @@ static inline void max_back_window(const window *of, size_t count, const float *
     for (size_t row = of->rows.from; row < of->rows.to; row++)
         for (size_t column = of->columns.from; column < of->columns.to; column++) {
             size_t pixel = row * of->width + column;
-            LANES(c, count)
-            dx[pixel * of->pitch + c] += where[c] == pixel ? dy[c] : 0.0f;
+            EACH_LANE
+            {
+                dx[pixel * of->pitch + c] += where[c] == pixel ? dy[c] : 0.0f;
+            }
         }
 }
 
