@@ -7,7 +7,7 @@ foreach(program dcps dcps-worker)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/fake/${program} ${fake_dir}/${program} COPYONLY)
 endforeach()
 
-dcps_test(test_cluster LABELS integration SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cluster.c LINKS dcps_cli m TIMEOUT 300)
+dcps_test(test_cluster LABELS integration SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cluster.c LINKS dcps_cli m TIMEOUT 300 WAITS)
 add_dependencies(test_cluster fake_server)
 set_property(TEST test_cluster APPEND PROPERTY ENVIRONMENT "DCPS_FAKE_DIR=${fake_dir}")
 

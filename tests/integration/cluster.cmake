@@ -1,7 +1,12 @@
 # Real processes over real sockets.
 find_program(DCPS_PYTHON3 python3 REQUIRED)
-foreach(name test_kill test_hostile test_end_to_end test_groups test_model_runs test_trace)
-  dcps_script_test(${name} LABELS integration TIMEOUT 900 COMMAND ${DCPS_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/${name}.py)
+set(tests_that_wait test_kill test_groups test_trace)
+foreach(name ${tests_that_wait} test_hostile test_end_to_end test_model_runs)
+  set(waits)
+  if(name IN_LIST tests_that_wait)
+    set(waits WAITS)
+  endif()
+  dcps_script_test(${name} LABELS integration TIMEOUT 900 ${waits} COMMAND ${DCPS_PYTHON3} ${CMAKE_CURRENT_LIST_DIR}/${name}.py)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "DCPS_BIN=${CMAKE_BINARY_DIR}/bin")
 endforeach()
 

@@ -177,5 +177,17 @@ class ClusterTest(unittest.TestCase):
         self.wait_exit(server, seconds)
 
 
+class TimedResult(unittest.TextTestResult):
+    """Says how long each test took."""
+
+    def startTest(self, test):
+        self.began = time.monotonic()
+        super().startTest(test)
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        self.stream.writeln("    %.1f s" % (time.monotonic() - self.began))
+
+
 def main():
-    unittest.main(verbosity=2)
+    unittest.main(testRunner=unittest.TextTestRunner(verbosity=2, resultclass=TimedResult))

@@ -9,8 +9,11 @@ target_link_libraries(dcps_test_client PRIVATE dcps_warnings PUBLIC dcps_test_lo
 dcps_test(test_clip LABELS unit SOURCES unit/test_clip.c LINKS dcps_worker m)
 dcps_test(test_pace LABELS unit SOURCES unit/test_pace.c LINKS dcps_worker)
 dcps_test(test_shuffle LABELS unit SOURCES unit/test_shuffle.c LINKS dcps_worker)
-foreach(module client client_waiting trainer evaluate)
+foreach(module client evaluate)
   dcps_test(test_${module} LABELS unit SOURCES unit/test_${module}.c LINKS dcps_test_client)
+endforeach()
+foreach(module client_waiting trainer)
+  dcps_test(test_${module} LABELS unit SOURCES unit/test_${module}.c LINKS dcps_test_client WAITS)
 endforeach()
 
 if(TARGET dcps_cuda_emulated)
