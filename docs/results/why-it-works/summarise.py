@@ -32,6 +32,9 @@ class Sums(collections.Counter):
     def add(self, row):
         self.update(row)
         self["probes"] += 1
+        if row["correction_square"] > 0:
+            self["relative_change"] += math.sqrt(row["gradient_square"] / row["correction_square"]) * row["correction_change"]
+            self["own_best"] += row["correction_change"] ** 2 / row["correction_square"]
         if row["change_square"] > 0:
             self.shares.append((2 * row["correction_change"] - row["correction_square"]) / row["change_square"])
 
@@ -98,6 +101,20 @@ def print_curvature(runs):
                 ratio(of["correction_change"], of["correction_square"])))
 
 
+def print_adapted(runs):
+    print("\n## Should λ follow the drift?\n")
+    print("Shares of Δ in percent that λ·δ recovers: with the best λ for the phase; with λ = a·‖g‖/‖δ‖, which makes the correction a times as long as the gradient, and the best a; with the best λ for each probe.\n")
+    print("| run | phase | one λ | λ | a·‖g‖/‖δ‖ | a | λ of each probe |")
+    print("|---|---|---|---|---|---|---|")
+    for name, phases in runs:
+        for phase, candidates in phases.items():
+            of = candidates["drift"]
+            print("| %s | %s | %s | %.2g | %s | %.2g | %s |" % (
+                name, phase, percent(best_share(of)), ratio(of["correction_change"], of["correction_square"]),
+                percent(ratio(of["relative_change"] ** 2, of["gradient_square"] * of["change_square"])), ratio(of["relative_change"], of["gradient_square"]),
+                percent(ratio(of["own_best"], of["change_square"]))))
+
+
 def print_rules(runs):
     print("\n## What rules do\n")
     print("Shares of Δ in percent, as the rules are; `scale` and `sign` at their best.\n")
@@ -160,6 +177,7 @@ def main():
     top = sys.argv[1]
     runs = read_runs(top)
     print_curvature(runs)
+    print_adapted(runs)
     print_rules(runs)
     print_effects(runs)
     for name, phases in runs:
