@@ -1,8 +1,5 @@
 #!/usr/bin/env python3
-"""Puts the tables of FOLDER/README.md there, from FOLDER/results.json: `results` (one table a number of workers) and, where the page has the mark, `trials`.
-
-    tables.py FOLDER [--title NAME=TITLE …]      a name as in --runs, without @ and what follows
-"""
+"""Puts the tables of a comparison into FOLDER/README.md: `results`, one table for each number of workers, and of a sweep `trials`. See --help."""
 import argparse
 import collections
 import json
@@ -42,21 +39,21 @@ def gap(row):
     return value if of["low"] is None or of["high"] is None else "%s (%s … %s)" % (value, number(100 * of["low"], 0), number(100 * of["high"], 0))
 
 
+def title(name):
+    """`asgd+optimizer=momentum+momentum=0.9` → asgd, momentum 0.9"""
+    short = name.replace("+optimizer=momentum+momentum=", ", momentum ").replace("asgd+compensation=dc-b,gap-aware", "dc-b then gap-aware")
+    return short.replace("+lambda=", ", λ ").replace("+", ", ").replace("=", " ")
+
+
 def workers_heading(workers):
     return "### One worker" if workers == 1 else "### %d workers" % workers
 
 
 class Page:
-    def __init__(self, document, titles):
+    def __init__(self, document):
         self.split = document["split"]
         self.rows = document["summary"]
         self.trials = document.get("trials", [])
-        self.titles = titles
-
-    def title(self, name):
-        """`asgd+optimizer=momentum+momentum=0.9` → asgd, momentum 0.9"""
-        plain = name.replace("+optimizer=momentum+momentum=", ", momentum ")
-        return self.titles.get(name) or self.titles.get(plain) or plain.replace("asgd+compensation=", "").replace("+lambda=", ", λ ").replace("+", ", ").replace("=", " ")
 
     def error(self, row):
         return row["metrics"].get(self.split + "_error") or {"mean": None, "se": None}
@@ -79,7 +76,7 @@ class Page:
         chosen = row.get("chosen")
         cells = [setting(chosen), percent(chosen and chosen.get("validation"))] if tuned else []
         times = self.times(row) if timed else []
-        return [self.title(row["name"]), *cells, percent(self.error(row)), gap(row), *times, "%d of %d" % (row["diverged"], row["runs"]) if row["diverged"] else ""]
+        return [title(row["name"]), *cells, percent(self.error(row)), gap(row), *times, "%d of %d" % (row["diverged"], row["runs"]) if row["diverged"] else ""]
 
     def times(self, row):
         target = row["seconds_to_target"]
@@ -99,17 +96,17 @@ class Page:
     def trial_lines(self):
         rows = []
         for (workers, name), errors in sorted(self.tried().items(), key=lambda item: item[0][0]):
-            rows.append([str(workers), self.title(name), "; ".join("%s: %s" % (key, number(None if error is None else 100 * error, 1)) for key, error in errors.items())])
+            rows.append([str(workers), title(name), "; ".join("%s: %s" % (key, number(None if error is None else 100 * error, 1)) for key, error in errors.items())])
         return readme.table(["workers", "rule", "setting: validation error, %"], rows)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder")
-    parser.add_argument("--title", action="append", default=[], metavar="NAME=TITLE", type=lambda text: text.rsplit("=", 1))
+    parser.add_argument("folder", help="of README.md")
+    parser.add_argument("--results", metavar="PATH", help="what dcps compare wrote (default: FOLDER/results.json)")
     job = parser.parse_args()
-    with open(os.path.join(job.folder, "results.json"), encoding="utf-8") as file:
-        page = Page(json.load(file), dict(job.title))
+    with open(job.results or os.path.join(job.folder, "results.json"), encoding="utf-8") as file:
+        page = Page(json.load(file))
     path = os.path.join(job.folder, "README.md")
     readme.put(path, "results", list(page.results()))
     if page.trials:
