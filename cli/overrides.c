@@ -7,9 +7,7 @@
 
 const char *const dcps_training_options[] = {DCPS_TRAINING_OPTION_NAMES, NULL};
 
-static const char *const rule_options[] = {"consistency",      "backup-workers", "ssp-bound",         "max-staleness",
-                                           "compensation",     "lambda",         "mean-square-decay", "mean-square",
-                                           "correction-bound", "step-size",      "adadelay-offset",   NULL};
+static const char *const rule_options[] = {DCPS_RULE_OPTION_NAMES, NULL};
 
 static bool is_listed(const char *const *names, const char *name)
 {

@@ -24,15 +24,17 @@ typedef struct dcps_overrides {
     dcps_override entries[DCPS_MAX_OVERRIDES];
 } dcps_overrides;
 
+/* What says how an algorithm treats late gradients, or whether there are any; and everything else that a run is trained with. */
+#define DCPS_RULE_OPTION_NAMES                                                                                         \
+    "consistency", "backup-workers", "ssp-bound", "max-staleness", "compensation", "lambda", "mean-square-decay",      \
+        "mean-square", "correction-bound", "step-size", "adadelay-offset"
 #define DCPS_TRAINING_OPTION_NAMES                                                                                     \
-    "epochs", "batch-size", "learning-rate", "warmup-epochs", "decay-epochs", "decay-factor", "consistency",           \
-        "backup-workers", "ssp-bound", "max-staleness", "compensation", "lambda", "mean-square-decay", "mean-square",  \
-        "correction-bound", "step-size", "adadelay-offset", "optimizer", "momentum", "weight-decay"
+    "epochs", "batch-size", "learning-rate", "warmup-epochs", "decay-epochs", "decay-factor", DCPS_RULE_OPTION_NAMES,  \
+        "optimizer", "momentum", "weight-decay"
 
 /* Options that may differ from run to run: what a run is trained with. Ended by NULL. */
 extern const char *const dcps_training_options[];
 bool dcps_is_training_option(const char *name);
-/* Whether it says what becomes of late gradients, or whether there are any: in plain ASGD it has its default. */
 bool dcps_is_rule_option(const char *name);
 
 /* Sets a value, instead of an earlier one of that name. Errors: DCPS_LIMIT (too many, or a name or value too long). */

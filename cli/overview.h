@@ -63,7 +63,7 @@ typedef struct dcps_overview {
     dcps_overview_row *rows; /* in the order in which their names first appear */
 } dcps_overview;
 
-/* `results` must outlive the overview; target NULL: none. A rule is held against asgd and sgd with the same settings of their own, where there are such runs, else against the plain ones. DCPS_NO_MEMORY. */
+/* `results` must outlive the overview; target NULL: none. A rule is held against asgd and sgd with the same settings of their own (dcps_run_base_name), where there are such runs, else against the plain ones. DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_overview_create(const dcps_results *results, const dcps_target *target,
                                                  dcps_overview **overview);
 void dcps_overview_destroy(dcps_overview **overview);

@@ -129,8 +129,8 @@ run_preset() {
         return
     fi
     step "$preset: tests"
-    # Two slots for each job and two for tests that wait: see dcps_test_properties.
-    set -- ctest --preset "$preset" -j $((2 * jobs + 2)) --output-junit "$(pwd)/$results/$preset.xml"
+    # Two slots for each job and one for a test that waits: see dcps_test_properties.
+    set -- ctest --preset "$preset" -j $((2 * jobs + 1)) --output-junit "$(pwd)/$results/$preset.xml"
     [ -z "$label" ] || set -- "$@" -L "$label"
     [ -z "$pattern" ] || set -- "$@" -R "$pattern"
     # Lints look at sources, not at builds, and sources are the same under every preset.

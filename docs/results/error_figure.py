@@ -22,7 +22,7 @@ def lines_of(rows, heavy):
         name = tables.title(row["name"])
         if row["workers"] > 1 and heavy == (name.endswith(MOMENTUM) or name in ONLY_WITH) and row["diverged"] == 0:
             lines.setdefault(name.replace(MOMENTUM, ""), list(start)).append((row["workers"], *estimate(row)))
-    return lines
+    return {name: sorted(points) for name, points in lines.items()}
 
 
 def estimate(row):
@@ -43,10 +43,10 @@ class Panel:
         self.text(left + WIDTH / 2, TOP + HEIGHT + 34, "workers", "middle")
 
     def x(self, workers):
-        return self.left + 20 + (WIDTH - 40) * math.log2(workers) / math.log2(self.sizes[-1])
+        return self.left + 20 + (WIDTH - 40) * math.log2(workers) / math.log2(max(2, self.sizes[-1]))
 
     def y(self, error):
-        return TOP + HEIGHT * (self.highest - min(error, self.highest)) / (self.highest - self.lowest)
+        return TOP + HEIGHT * (self.highest - max(self.lowest, min(error, self.highest))) / (self.highest - self.lowest)
 
     def text(self, x, y, text, anchor="start", colour="#333", weight="normal"):
         self.parts.append('<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s" font-weight="%s">%s</text>' % (x, y, anchor, colour, weight, text))
@@ -71,8 +71,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("--results", metavar="PATH", help="what dcps compare wrote (default: FOLDER/results.json)")
-    parser.add_argument("--lowest", type=float, default=9, help="error at the lower edge, percent")
-    parser.add_argument("--highest", type=float, default=20, help="error at the upper edge; what is above is drawn there")
+    parser.add_argument("--lowest", type=float, default=9, help="error at the lower edge, percent; what is outside is drawn at the edge")
+    parser.add_argument("--highest", type=float, default=20, help="error at the upper edge")
     job = parser.parse_args()
     with open(job.results or os.path.join(job.folder, "results.json"), encoding="utf-8") as file:
         rows = json.load(file)["summary"]

@@ -21,10 +21,11 @@ def percent(estimate):
     return number(100 * estimate["mean"], 2) + ("" if estimate["se"] is None else " ± %.2f" % (100 * estimate["se"]))
 
 
-def setting(chosen):
+def setting(chosen, tried):
+    """What was chosen; `*` where it is the first or last of three values or more."""
     if not chosen:
         return ""
-    marks = {name: "*" for name in chosen["edge"]}
+    marks = {name: "*" for name in chosen["edge"] if len({trial[name] for trial in tried}) > 2}
     short = {"learning-rate": "η", "lambda": "λ"}
     return ", ".join("%s %s%s" % (short.get(name, name), "%g" % value if isinstance(value, float) else value, marks.get(name, "")) for name, value in chosen["setting"].items())
 
@@ -74,7 +75,8 @@ class Page:
 
     def result(self, row, tuned, timed):
         chosen = row.get("chosen")
-        cells = [setting(chosen), percent(chosen and chosen.get("validation"))] if tuned else []
+        tried = [trial["setting"] for trial in self.trials if (trial["name"], trial["workers"]) == (row["name"], row["workers"])]
+        cells = [setting(chosen, tried), percent(chosen and chosen.get("validation"))] if tuned else []
         times = self.times(row) if timed else []
         return [title(row["name"]), *cells, percent(self.error(row)), gap(row), *times, "%d of %d" % (row["diverged"], row["runs"]) if row["diverged"] else ""]
 

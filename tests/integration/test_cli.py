@@ -123,7 +123,7 @@ class CliTest(cluster.ClusterTest):
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             with open(os.path.join(out, "results.json"), encoding="utf-8") as file:
                 texts.append(file.read())
-        self.assertEqual(texts[0], texts[-1])
+        self.assertEqual(len(set(texts)), 1)
         results = json.loads(texts[0])
         self.assertEqual((results["virtual"], results["dataset"], len(results["trials"])), (True, "fashion-mnist", 6))
         self.assertEqual([row["name"] for row in results["summary"]], ["sgd", "asgd", "dc-asgd-a"])

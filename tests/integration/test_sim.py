@@ -73,7 +73,7 @@ class SimTest(simulation.SimulationTest):
             self.assertEqual(plain, probed, algorithm)
             lines = read_csv(os.path.join(folder, "probe.csv"))
             self.assertEqual("running" in {line["candidate"] for line in lines}, algorithm != "asgd")
-            self.assertGreater(len({line["batch"] for line in lines}), STEPS // 10)
+            self.assertGreater(len({line["batch"] for line in lines}), STEPS // 10 if cluster.SANITIZED else 10)
             if algorithm != "dana-dc":  # what it sends is ahead of the weights, also where nobody else came between
                 self.assertGreater(min(int(line["staleness"]) for line in lines), 0)
             tensors = {line["tensor"] for line in read_csv(os.path.join(folder, "tensors.csv"))}

@@ -40,6 +40,8 @@ static void fill(parity_domain domain, float *values, size_t count, uint64_t see
             values[i] += 1.5f;
         else if (domain == PARITY_WIDE)
             values[i] *= 6.0f;
+        else if (domain == PARITY_TIES)
+            values[i] = roundf(1.5f * values[i]);
     }
 }
 

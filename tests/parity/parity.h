@@ -16,7 +16,8 @@ typedef enum parity_domain {
     PARITY_NO_KINK,    /* the same, and at least 0.05 from zero, for what is not smooth there */
     PARITY_POSITIVE,   /* [0.5, 2.5) */
     PARITY_WIDE,       /* [-6, 6) */
-    PARITY_DISTINCT    /* all different by at least 0.05, in random order, for what chooses a maximum */
+    PARITY_DISTINCT,   /* all different by at least 0.05, in random order, for what chooses a maximum */
+    PARITY_TIES        /* -1, 0 and 1 */
 } parity_domain;
 
 typedef struct parity_row {

@@ -114,6 +114,36 @@ START_TEST(repeats_to_the_bit_without_allocating)
 }
 END_TEST
 
+static void put_nans(bench *self)
+{
+    for (size_t i = 0; i < bench_count(self, 0); i += 5)
+        bench_input(self, 0)[i] = NAN;
+    bench_forward(self);
+}
+
+/* A NaN is the largest of its window, so that it is not lost; the first of several. */
+START_TEST(max_pool_keeps_nans)
+{
+    for (size_t i = 0; i < parity_row_count(); i++) {
+        const parity_row *row = parity_row_at(i);
+        if (strncmp(row->name, "max_pool", 8) != 0 || is_left_out(row))
+            continue;
+        bench ref, self;
+        bench_init(&ref, row, dcps_ref_backend(), NULL);
+        bench_init(&self, row, subject.backend, subject.device);
+        put_nans(&ref);
+        put_nans(&self);
+        const float *seen = bench_result(&self), *expected = bench_result(&ref);
+        for (size_t k = 0; k < ref.y->count; k++)
+            ck_assert_msg(isnan(expected[k]) ? isnan(seen[k]) : seen[k] == expected[k],
+                          "%s: element %zu of y is %g, not %g", row->name, k, (double)seen[k], (double)expected[k]);
+        compare_gradients(&self, &ref, false, NAN, "dx with NaNs in x");
+        bench_fini(&self);
+        bench_fini(&ref);
+    }
+}
+END_TEST
+
 /* Ops without a row would go unnoticed. */
 START_TEST(every_op_has_rows)
 {
@@ -143,6 +173,7 @@ int main(void)
     int rows = (int)parity_row_count();
     tcase_add_loop_test(tests, equals_ref, 0, rows);
     tcase_add_loop_test(tests, repeats_to_the_bit_without_allocating, 0, rows);
+    tcase_add_test(tests, max_pool_keeps_nans);
     tcase_add_test(tests, every_op_has_rows);
     suite_add_tcase(suite, tests);
     return check_run_in(suite, subject.one_process ? CK_NOFORK : CK_FORK_GETENV);

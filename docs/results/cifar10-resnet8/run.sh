@@ -7,7 +7,7 @@ out=$1
 shift
 [ $# -gt 0 ] || set -- 8 16
 dcps=${DCPS:-$(dirname "$0")/../../../build/release/bin/dcps}
-rules=${RULES:-"asgd ssgd dc-asgd-c dc-asgd-a dc-asgd-b ormo dana-dc"}
+rules="asgd ssgd dc-asgd-c dc-asgd-a dc-asgd-b ormo dana-dc"
 heavy="sgd+optimizer=momentum+momentum=0.9"
 
 compare() {
@@ -23,8 +23,10 @@ compare --out "$out/tune" --runs "$runs" --seeds 1 --epochs 5 --decay-epochs 3,4
   --sweep learning-rate=0.05:0.1:0.2:0.4 --sweep sgd:learning-rate=0.1:0.2:0.4:0.8 --sweep ssgd:learning-rate=0.4:0.8:1.6:3.2 --sweep dc-asgd-b:learning-rate=0.1:0.2:0.4:0.8 \
   --sweep "$heavy:learning-rate=0.01:0.02:0.05:0.1" --sweep ormo:learning-rate=0.005:0.01:0.02:0.05 --sweep dana-dc:learning-rate=0.005:0.01:0.02:0.05
 
-chosen=$(python3 -c '
+sweeps=$(python3 -c '
 import json, sys
-rows = json.load(open(sys.argv[1], encoding="utf-8"))["summary"]
-print(",".join("%s+learning-rate=%g@%d" % (row["name"], row["chosen"]["setting"]["learning-rate"], row["workers"]) for row in rows))' "$out/tune/results.json")
-compare --out "$out/final" --runs "$chosen" --seeds 2 --epochs 20 --decay-epochs 10,15
+for row in json.load(open(sys.argv[1], encoding="utf-8"))["summary"]:
+    print("--sweep=%s@%d:learning-rate=%g" % (row["name"], row["workers"], row["chosen"]["setting"]["learning-rate"]))' "$out/tune/results.json")
+# A list of one value is no trial but a choice. Words without blanks: to be split.
+# shellcheck disable=SC2086
+compare --out "$out/final" --runs "$runs" --seeds 2 --epochs 20 --decay-epochs 10,15 $sweeps

@@ -103,7 +103,7 @@ def print_curvature(runs):
 
 def print_adapted(runs):
     print("\n## Should λ follow the drift?\n")
-    print("Shares of Δ in percent that λ·δ recovers: with the best λ for the phase; with λ = a·‖g‖/‖δ‖, which makes the correction a times as long as the gradient, and the best a; with the best λ for each probe.\n")
+    print("Shares of Δ in percent that λ·δ recovers: with the best λ for the phase; with λ = a·‖g‖/‖δ‖, which makes the correction a times as long as the gradient, and the best a; with the best λ, of either sign, for each probe.\n")
     print("| run | phase | one λ | λ | a·‖g‖/‖δ‖ | a | λ of each probe |")
     print("|---|---|---|---|---|---|---|")
     for name, phases in runs:
