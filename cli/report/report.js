@@ -169,7 +169,9 @@
     }
   }
 
+  /* None where there is no room for all: the legend above and the tip name them, too. */
   function drawLabels(svg, plot, curves) {
+    if (14 * (curves.length - 1) > HEIGHT - TOP - BOTTOM) return;
     const labels = curves.map(({ one, points }) => {
       const last = points[points.length - 1];
       const y = Math.min(Math.max(plot.y(last.y), TOP + 6), HEIGHT - BOTTOM);
