@@ -41,7 +41,7 @@ void loopback_mute(loopback_server *server, bool mute);
 /* Hands out no more batches. */
 void loopback_drain(loopback_server *server);
 
-/* Messages of a type that have arrived, and updates applied to all blocks so far. */
+/* Messages of a type that have arrived, and updates applied to all blocks, counted a moment after they were answered. */
 uint64_t loopback_received(const loopback_server *server, dcps_message_type type);
 uint64_t loopback_applied(const loopback_server *server);
 
