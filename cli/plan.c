@@ -10,6 +10,7 @@
 #include "cli/run_check.h"
 #include "cli/run_options.h"
 #include "dcps/data.h"
+#include "server/engine/algorithm.h"
 #include "worker/plugin.h"
 
 #define DCPS_MAX_SEED UINT64_C(9007199254740991)
@@ -104,10 +105,9 @@ static dcps_status read_entries(dcps_plan *plan)
 /* A sweep that exchanges parts of the rule may need any of the other options at one point or another. */
 static bool exchanges_parts(const dcps_sweep *sweep)
 {
-    static const char *const parts[] = {"consistency", "compensation", "step-size", "optimizer"};
     for (uint32_t i = 0; i < sweep->count; i++) {
-        for (size_t p = 0; p < sizeof(parts) / sizeof(parts[0]); p++) {
-            if (strcmp(sweep->parameters[i].name, parts[p]) == 0) {
+        for (const dcps_algorithm_part *part = dcps_algorithm_parts; part->flag != NULL; part++) {
+            if (strcmp(sweep->parameters[i].name, part->flag) == 0) {
                 return true;
             }
         }

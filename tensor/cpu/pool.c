@@ -50,7 +50,7 @@ static inline range range_of(size_t place, const dcps_pool_attributes *is, size_
 /* A loop that becomes vectors: unrolled, it would be taken apart into single floats before anybody saw that. */
 #define EACH_LANE _Pragma("GCC unroll 1") for (size_t c = 0; c < count; c++)
 
-/* Of x; of some of its lanes, where x and y begin. */
+/* A part of a plane of x, which belongs to one place of y. Pointers into both begin at the first of the lanes in question. */
 typedef struct window {
     range rows, columns;
     size_t width, pitch; /* pixels of a row, floats of a pixel */
