@@ -39,6 +39,24 @@ def free_ports(count):
     return ports
 
 
+def children(pid):
+    """The processes that a process which still runs has started."""
+    try:
+        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def alive(pid):
+    """False also for a process that only waits to be reaped."""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
 class Process:
     """One program with its output in files, so that nothing blocks on a pipe."""
 

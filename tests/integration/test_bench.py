@@ -11,6 +11,8 @@ import tempfile
 import time
 import unittest
 
+import cluster
+
 BIN = os.environ["DCPS_BIN"]
 DCPS = os.path.join(BIN, "dcps")
 LIMIT_S = 120
@@ -20,20 +22,6 @@ no_measuring = unittest.skipIf(SANITIZED, "measuring a sanitized program takes m
 
 def run(*args, program=DCPS):
     return subprocess.run([program, "bench", *args], capture_output=True, text=True, timeout=LIMIT_S, check=False)
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(word) for word in file.read().split()]
-
-
-def end_state(pid):
-    """Whether a process is gone or only waits to be reaped."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
-    except FileNotFoundError:
-        return True
 
 
 class PushPull(unittest.TestCase):
@@ -91,7 +79,7 @@ class PushPull(unittest.TestCase):
         deadline = time.monotonic() + 60
         while server is None and time.monotonic() < deadline:
             time.sleep(0.05)
-            server = next(iter(children(process.pid)), None)
+            server = next(iter(cluster.children(process.pid)), None)
         self.assertIsNotNone(server)
         time.sleep(1.0)
         os.kill(server, signal.SIGKILL)
@@ -109,13 +97,13 @@ class PushPull(unittest.TestCase):
         deadline = time.monotonic() + 60
         while not found and time.monotonic() < deadline:
             time.sleep(0.05)
-            found = children(process.pid)
+            found = cluster.children(process.pid)
         self.assertTrue(found)
         process.kill()
         process.wait()
-        while not all(end_state(pid) for pid in found) and time.monotonic() < deadline:
+        while any(map(cluster.alive, found)) and time.monotonic() < deadline:
             time.sleep(0.05)
-        self.assertTrue(all(end_state(pid) for pid in found))
+        self.assertFalse(any(map(cluster.alive, found)))
 
     def test_no_server_program(self):
         with tempfile.TemporaryDirectory() as folder:

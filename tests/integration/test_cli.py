@@ -190,22 +190,11 @@ class CliTest(cluster.ClusterTest):
         done = self.dcps("run", *SMALL, "--workers", "1", variables=variables)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def children(self, parent):
-        found = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True)
-        return [int(pid) for pid in found.stdout.split()]
-
-    def alive(self, pid):
-        try:
-            with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as file:
-                return file.read().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
-        except OSError:
-            return False
-
     def start_long_run(self):
         run = self.start("run", "dcps", "run", *SMALL, "--workers", "2", "--epochs", "1000", "--log-level", "info",
                          "--out", os.path.join(self.folder, "out"))
-        self.wait("its processes", lambda: len(self.children(run.process.pid)) >= 3, 60)
-        return run, self.children(run.process.pid)
+        self.wait("its processes", lambda: len(cluster.children(run.process.pid)) >= 3, 60)
+        return run, cluster.children(run.process.pid)
 
     def test_ctrl_c_leaves_nothing(self):
         run, pids = self.start_long_run()
@@ -220,12 +209,12 @@ class CliTest(cluster.ClusterTest):
         self.assertTrue(os.path.exists(os.path.join(self.folder, "out", "report.html")))
         self.assertIn("asgd@2 failed: stopped on request", run.out)
         self.assertIn("stopped on request", run.err)
-        self.assertEqual([pid for pid in pids if self.alive(pid)], [])
+        self.assertEqual([pid for pid in pids if cluster.alive(pid)], [])
 
     def test_killed_parent_leaves_nothing(self):
         run, pids = self.start_long_run()
         run.kill()
-        self.wait("its children to go", lambda: not any(self.alive(pid) for pid in pids), 20)
+        self.wait("its children to go", lambda: not any(cluster.alive(pid) for pid in pids), 20)
 
 
 if __name__ == "__main__":

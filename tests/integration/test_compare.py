@@ -269,11 +269,11 @@ class CompareTest(cluster.ClusterTest):
             process = self.begin("--runs", "sgd@1,asgd@2", "--jobs", "2", mode=mode)
             before = len(self.started())
             self.wait("both", lambda: len(self.started()) >= before + 2, 30)
-            children = subprocess.run(["pgrep", "-P", str(process.process.pid)], capture_output=True, text=True).stdout.split()
+            children = cluster.children(process.process.pid)
             self.assertEqual(len(children), 2)
             process.signal(number)
             self.wait("its end", lambda: process.code is not None, 20)
-            self.wait("the end of its children", lambda: not any(os.path.exists("/proc/" + child) for child in children), 20)
+            self.wait("the end of its children", lambda: not any(map(cluster.alive, children)), 20)
 
     def test_progress(self):
         done = self.compare("--runs", RUNS, "--seeds", "2", "--jobs", "1")

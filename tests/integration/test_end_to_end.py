@@ -36,10 +36,11 @@ class EndToEndTest(cluster.ClusterTest):
     def test_one_worker_is_deterministic_on_any_shards_and_rule(self):
         one = self.train("sgd", 1, 1)
         self.assertIn("fc1.weight", " ".join(one))
-        self.assertEqual(one, self.train("sgd", 1, 3))
-        self.assertEqual(one, self.train("ssgd", 1, 2))
-        self.assertEqual(one, self.train("dc-asgd-c", 1, 2))  # no staleness: nothing to compensate
-        self.assertEqual(one, self.train("asgd", 1, 2, "--block-params", 1024))
+        self.assertEqual(one, self.train("dc-asgd-c", 1, 3))  # no staleness: nothing to compensate
+        if not cluster.SANITIZED:
+            self.assertEqual(one, self.train("sgd", 1, 2))
+            self.assertEqual(one, self.train("ssgd", 1, 2))
+            self.assertEqual(one, self.train("asgd", 1, 2, "--block-params", 1024))
         self.assertNotEqual(one, self.train("sgd", 1, 1, "--seed", 12345))
 
     def test_one_worker_equals_serial_training(self):
@@ -86,28 +87,31 @@ class EndToEndTest(cluster.ClusterTest):
 
     def test_run_and_compare(self):
         out = os.path.join(self.folder, "out")
-        done = subprocess.run([os.path.join(cluster.BIN, "dcps"), "compare", "--model", "mlp", "--model-opt", "hidden=16", "--runs",
-                               "sgd@1,ssgd@2,asgd@2,dc-asgd-c@2,dc-asgd-a@2", "--epochs", "1", "--batch-size", "128", "--learning-rate", "0.1",
-                               "--warmup-epochs", "0", "--out", out],
-                              capture_output=True, text=True, timeout=300 * cluster.PATIENCE)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        runs = [("sgd", 1), ("ssgd", 2), ("dc-asgd-a", 2)] if cluster.SANITIZED else [("sgd", 1), ("ssgd", 2), ("asgd", 2), ("dc-asgd-c", 2), ("dc-asgd-a", 2)]
+        compare = self.start("compare", "dcps", "compare", "--model", "mlp", "--model-opt", "hidden=16", "--runs", ",".join("%s@%d" % run for run in runs), "--epochs", "1", "--batch-size", "128", "--learning-rate", "0.1", "--warmup-epochs", "0", "--out", out)
+        started = set()
+
+        def ended():
+            started.update(cluster.children(compare.process.pid))
+            return compare.code is not None
+        self.wait("the end", ended, 300)
+        self.assertEqual(compare.code, 0, compare.describe())
+        self.assertGreaterEqual(len(started), sum(1 + workers for _, workers in runs))  # a server for each run, and its workers
+        self.assertEqual([pid for pid in started if cluster.alive(pid)], [])
         with open(os.path.join(out, "results.json")) as file:
             results = json.load(file)
         self.assertEqual(results["schema"], "dcps-results/1")
-        self.assertEqual([(run["algorithm"], run["workers"]) for run in results["runs"]],
-                         [("sgd", 1), ("ssgd", 2), ("asgd", 2), ("dc-asgd-c", 2), ("dc-asgd-a", 2)])
+        self.assertEqual([(run["algorithm"], run["workers"]) for run in results["runs"]], runs)
         for run in results["runs"]:
             self.assertEqual(run["samples"], 60000)
             self.assertLess(run["metrics"]["test_error"], 0.50)  # 0.90 untrained; staleness, and so the rest, is up to the machine
             self.assertEqual(run["curve"][-1]["epoch"], 1.0)
-            self.assertIn(run["algorithm"], done.stdout)
+            self.assertIn(run["algorithm"], compare.out)
         self.assertEqual(results["runs"][0]["staleness"]["max"], 0)
         self.assertEqual(results["runs"][1]["staleness"]["max"], 0)
         with open(os.path.join(out, "report.html")) as file:
             report = file.read()
         self.assertNotRegex(report, r"(src|href)=[\"']https?://")
-        leftover = subprocess.run(["pgrep", "-f", "dcps-(server|worker).*%s" % self.folder], capture_output=True, text=True)
-        self.assertEqual(leftover.stdout, "")
 
     def test_staleness_is_measured(self):
         """Workers that take 4 ms for each of 1,000 steps are there together on any machine."""
@@ -136,12 +140,13 @@ class EndToEndTest(cluster.ClusterTest):
         run = self.start("run", "dcps", "run", "--model", "mlp", "--model-opt", "hidden=16", "--algorithm", "asgd", "--workers", "2", "--epochs",
                          "200", "--out", out, "--checkpoint-dir", os.path.join(self.folder, "checkpoints"))
         self.wait("progress", lambda: "samples/s" in run.out + run.err or "epoch" in run.out + run.err, 30)
+        started = cluster.children(run.process.pid)
+        self.assertGreaterEqual(len(started), 3)
         run.signal(signal.SIGINT)
         self.wait("the end", lambda: run.code is not None, 30)
         self.assertNotEqual(run.code, 0)
         self.assertTrue(os.path.exists(os.path.join(self.folder, "checkpoints", "dcps-0-of-1.safetensors")), run.describe())
-        children = subprocess.run(["pgrep", "-P", str(run.process.pid)], capture_output=True, text=True).stdout
-        self.assertEqual(children, "")
+        self.assertEqual([pid for pid in started if cluster.alive(pid)], [])
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import subprocess
 import cluster
 import simulation
 
-STEPS = 40 if cluster.SANITIZED else 80
-SMALL = ["--model", "cnn", "--model-opt", "filters=16", "--model-opt", "hidden=16", "--model-opt", "samples=%d" % (25 * STEPS), "--epochs", "2", "--batch-size", "50",
-         "--warmup-epochs", "0"]
+STEPS, BATCH = (40, 10) if cluster.SANITIZED else (80, 50)
+SMALL = ["--model", "cnn", "--model-opt", "filters=16", "--model-opt", "hidden=16", "--model-opt", "samples=%d" % (STEPS // 2 * BATCH), "--epochs", "2",
+         "--batch-size", str(BATCH), "--warmup-epochs", "0"]
 
 
 def read_csv(path):

@@ -10,9 +10,12 @@ import unittest
 import cluster
 
 
+SAMPLES = 3200 if cluster.SANITIZED else 8000
+
+
 class TraceTest(cluster.ClusterTest):
-    # Steps long enough that the workers are at it together; 500 of them, in six blocks on two shards.
-    model = cluster.paced(1, 8000)
+    # Steps long enough that the workers are at it together; 200 of them or 500, in six blocks on two shards.
+    model = cluster.paced(1, SAMPLES)
     settings = ["--workers", 4, "--shards", 2, "--epochs", 1, "--batch-size", 16, "--learning-rate", 0.05, "--block-params", 1024]
 
     def train(self, name, *flags, workers=4, settings=None):
@@ -77,11 +80,11 @@ class TraceTest(cluster.ClusterTest):
             server = self.start("refused" + change[0], "dcps-server", *self.settings, "--algorithm", "asgd", "--replay-trace", folder, *change)
             self.wait_exit(server, 20, code=1)
             self.assertIn(message, server.err)
-        self.model = cluster.paced(1, 8016)
+        self.model = cluster.paced(1, SAMPLES + 16)
         server = self.start_server(*self.settings, "--algorithm", "asgd", "--replay-trace", folder, name="another-model")
         self.start_worker(server.address)
         self.wait_exit(server, 20, code=1)
-        self.assertIn("8000 samples an epoch, this one has 8016", server.err)
+        self.assertIn("%d samples an epoch, this one has %d" % (SAMPLES, SAMPLES + 16), server.err)
 
     def test_incomplete_traces_are_refused(self):
         folder = os.path.join(self.folder, "trace")
@@ -115,7 +118,7 @@ class TraceTest(cluster.ClusterTest):
     def test_a_run_that_leaves_the_trace_fails(self):
         folder = os.path.join(self.folder, "trace")
         self.train("recorded", "--algorithm", "asgd", "--record-trace", folder)
-        self.train_slowly(20, 8000)
+        self.train_slowly(20, SAMPLES)
         server = self.start_server(*self.settings, "--algorithm", "asgd", "--replay-trace", folder, name="left")
         workers = [self.start_worker(server.address, name="worker-left%d" % i) for i in range(4)]
         self.wait_samples(server.address, 300)
@@ -149,7 +152,7 @@ class TraceTest(cluster.ClusterTest):
 class RunTest(cluster.ClusterTest):
     """The same by dcps run and dcps sim, which need no settings for a replay."""
 
-    training = [*cluster.paced(1, 8000), "--workers", 3, "--servers", 2, "--block-params", 1024, "--epochs", 1, "--batch-size", 16,
+    training = [*cluster.paced(1, SAMPLES), "--workers", 3, "--servers", 2, "--block-params", 1024, "--epochs", 1, "--batch-size", 16,
                 "--learning-rate", 0.05, "--seed", 5]
 
     def run_dcps(self, *flags, command="run", code=0):
