@@ -74,12 +74,37 @@ void dcps_histogram_summarise(const dcps_histogram *histogram, dcps_summary *sum
                               .count = histogram->count};
 }
 
+void dcps_counts_add(dcps_counts *counts, uint64_t value)
+{
+    counts->sum += value;
+    counts->max = value > counts->max ? value : counts->max;
+    counts->of[value < DCPS_COUNTS_BUCKETS ? value : DCPS_COUNTS_BUCKETS - 1u]++;
+}
+
+void dcps_counts_merge(dcps_counts *into, const dcps_counts *from)
+{
+    into->sum += from->sum;
+    into->max = from->max > into->max ? from->max : into->max;
+    for (uint32_t i = 0; i < DCPS_COUNTS_BUCKETS; i++) {
+        into->of[i] += from->of[i];
+    }
+}
+
+uint32_t dcps_counts_used(const dcps_counts *counts)
+{
+    uint32_t used = DCPS_COUNTS_BUCKETS;
+    while (used > 0 && counts->of[used - 1u] == 0) {
+        used--;
+    }
+    return used;
+}
+
 /* Smallest value at which at least `share` of `total` counts are reached. */
-static uint64_t counts_percentile(const uint64_t *counts, uint32_t bucket_count, uint64_t total, double share)
+static uint64_t counts_percentile(const dcps_counts *counts, uint64_t total, double share)
 {
     uint64_t below = 0;
-    for (uint32_t i = 0; i < bucket_count; i++) {
-        below += counts[i];
+    for (uint32_t i = 0; i < DCPS_COUNTS_BUCKETS; i++) {
+        below += counts->of[i];
         if (below > 0 && (double)below >= share * (double)total) {
             return i;
         }
@@ -87,18 +112,15 @@ static uint64_t counts_percentile(const uint64_t *counts, uint32_t bucket_count,
     return 0;
 }
 
-void dcps_counts_summarise(const uint64_t *counts, uint32_t bucket_count, dcps_summary *summary)
+void dcps_counts_summarise(const dcps_counts *counts, dcps_summary *summary)
 {
-    *summary = (dcps_summary){.mean = (double)NAN};
-    double sum = 0.0;
-    for (uint32_t i = 0; i < bucket_count; i++) {
-        summary->count += counts[i];
-        sum += (double)i * (double)counts[i];
-        summary->max = counts[i] > 0 ? i : summary->max;
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < DCPS_COUNTS_BUCKETS; i++) {
+        total += counts->of[i];
     }
-    if (summary->count > 0) {
-        summary->mean = sum / (double)summary->count;
-        summary->p50 = counts_percentile(counts, bucket_count, summary->count, 0.50);
-        summary->p99 = counts_percentile(counts, bucket_count, summary->count, 0.99);
-    }
+    *summary = (dcps_summary){.mean = total > 0 ? (double)counts->sum / (double)total : (double)NAN,
+                              .p50 = counts_percentile(counts, total, 0.50),
+                              .p99 = counts_percentile(counts, total, 0.99),
+                              .max = counts->max,
+                              .count = total};
 }

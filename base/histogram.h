@@ -37,7 +37,20 @@ void dcps_histogram_merge(dcps_histogram *into, const dcps_histogram *from);
 uint64_t dcps_histogram_percentile(const dcps_histogram *histogram, double share);
 void dcps_histogram_summarise(const dcps_histogram *histogram, dcps_summary *summary);
 
-/* The same of counts with one bucket for each value below `bucket_count`, the last for larger ones, too. Exact but for those. */
-void dcps_counts_summarise(const uint64_t *counts, uint32_t bucket_count, dcps_summary *summary);
+/* Counts of small whole numbers, each with a bucket of its own; a zeroed one is empty. */
+#define DCPS_COUNTS_BUCKETS 1025u /* 0, 1, …, 1023, and 1024 or more */
+
+typedef struct dcps_counts {
+    uint64_t sum; /* of the values */
+    uint64_t max;
+    uint64_t of[DCPS_COUNTS_BUCKETS];
+} dcps_counts;
+
+void dcps_counts_add(dcps_counts *counts, uint64_t value);
+void dcps_counts_merge(dcps_counts *into, const dcps_counts *from);
+/* Up to the last that is not empty. */
+uint32_t dcps_counts_used(const dcps_counts *counts);
+/* Exact, but percentiles of 1024 may be more. */
+void dcps_counts_summarise(const dcps_counts *counts, dcps_summary *summary);
 
 #endif

@@ -239,7 +239,7 @@ static void keep_details(dcps_cluster *cluster)
     dcps_run_statistics statistics = {.shard_count = 0};
     dcps_status status = dcps_monitor_statistics(cluster->monitor, &statistics);
     if (status == DCPS_OK) {
-        status = dcps_result_details_keep(&run->details, &statistics, cluster->progress.staleness, config->groups,
+        status = dcps_result_details_keep(&run->details, &statistics, &cluster->progress.staleness, config->groups,
                                           config->workers);
     }
     run->details_known = status == DCPS_OK && statistics.shard_count > 0;
@@ -273,7 +273,7 @@ static void keep_results(dcps_cluster *cluster)
     run->samples = progress->samples;
     run->seconds = progress->seconds;
     run->samples_per_second = progress->seconds > 0.0 ? (double)progress->samples / progress->seconds : (double)NAN;
-    dcps_counts_summarise(progress->staleness, DCPS_STALENESS_BUCKETS, &run->staleness);
+    dcps_counts_summarise(&progress->staleness, &run->staleness);
     run->weights_final = progress->weights_final;
     run->weights_digest = progress->weights_digest;
     keep_details(cluster);

@@ -68,7 +68,7 @@ static void add_training(dcps_line *line, const dcps_cluster *cluster)
     const dcps_run_progress *progress = &cluster->progress;
     dcps_summary staleness;
     char text[48];
-    dcps_counts_summarise(progress->staleness, DCPS_STALENESS_BUCKETS, &staleness);
+    dcps_counts_summarise(&progress->staleness, &staleness);
     line_add(line, "  epoch %.1f/%" PRIu32, (double)progress->samples / (double)progress->samples_per_epoch,
              progress->epochs);
     if (isfinite(progress->train_loss)) {

@@ -45,7 +45,7 @@ static json_t *server_json(const char *address, const dcps_server_view *view)
 {
     const dcps_status_reply *reply = &view->status;
     dcps_summary staleness;
-    dcps_counts_summarise(view->staleness, DCPS_STALENESS_BUCKETS, &staleness);
+    dcps_counts_summarise(&view->staleness, &staleness);
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "address",
         address, "state", state_name(reply->state), "algorithm", view->algorithm, "samples", (json_int_t)reply->samples,
@@ -105,7 +105,7 @@ static void add_row(dcps_table *table, const char *address, const dcps_server_vi
         }
         return;
     }
-    dcps_counts_summarise(view->staleness, DCPS_STALENESS_BUCKETS, &staleness);
+    dcps_counts_summarise(&view->staleness, &staleness);
     dcps_table_cell(table, "%s", state_name(reply->state));
     dcps_table_cell(table, "%s", view->algorithm);
     dcps_table_cell(table, "%" PRIu32 "/%" PRIu32, reply->workers_live, reply->workers_expected);
@@ -159,13 +159,13 @@ static dcps_status print_tables(dcps_monitor *monitor, const dcps_result_details
 
 static dcps_status print(dcps_monitor *monitor, bool json)
 {
-    static const uint64_t none[DCPS_STALENESS_BUCKETS]; /* each server's is shown by itself */
+    static const dcps_counts none; /* each server's is shown by itself */
     const dcps_groups groups = {.count = 0};
     dcps_run_statistics statistics = {.shard_count = 0};
     dcps_result_details details = {.worker_count = 0};
     dcps_status status = dcps_monitor_statistics(monitor, &statistics);
     if (status == DCPS_OK) {
-        status = dcps_result_details_keep(&details, &statistics, none, &groups, 0);
+        status = dcps_result_details_keep(&details, &statistics, &none, &groups, 0);
     }
     if (status == DCPS_OK) {
         status = json ? print_json(monitor, &details) : print_tables(monitor, &details);

@@ -132,12 +132,7 @@ static void keep_status(dcps_watched *watched, const dcps_status_reply *reply)
 {
     dcps_server_view *view = &watched->view;
     view->status = *reply;
-    (void)memset(view->staleness, 0, sizeof(view->staleness));
-    uint32_t entries =
-        reply->staleness_count < DCPS_STALENESS_BUCKETS ? reply->staleness_count : DCPS_STALENESS_BUCKETS;
-    for (uint32_t i = 0; i < entries; i++) {
-        view->staleness[i] = reply->staleness[i];
-    }
+    view->staleness = reply->staleness == NULL ? (dcps_counts){.sum = 0} : *reply->staleness;
     (void)snprintf(view->algorithm, sizeof(view->algorithm), "%s", reply->algorithm == NULL ? "" : reply->algorithm);
     uint32_t shards = reply->shard_count < DCPS_MAX_SHARDS ? reply->shard_count : DCPS_MAX_SHARDS;
     memcpy(view->shards, reply->shards, shards * sizeof(*view->shards));
@@ -147,8 +142,7 @@ static void keep_status(dcps_watched *watched, const dcps_status_reply *reply)
     view->status.held_ns = NULL; /* shards have theirs */
     view->status.worker_count = 0;
     view->status.workers = NULL;
-    view->status.staleness = view->staleness;
-    view->status.staleness_count = entries;
+    view->status.staleness = &view->staleness;
     view->status.algorithm = view->algorithm;
     view->known = true;
     view->answers++;
@@ -270,9 +264,7 @@ void dcps_monitor_progress(const dcps_monitor *monitor, dcps_run_progress *progr
     for (uint32_t i = 0; i < monitor->count; i++) {
         const dcps_server_view *view = &monitor->servers[i].view;
         progress->known = progress->known && view->known;
-        for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
-            progress->staleness[bucket] += view->staleness[bucket];
-        }
+        dcps_counts_merge(&progress->staleness, &view->staleness);
         progress->weights_final = progress->weights_final && view->status.weights_final;
         progress->weights_digest += view->status.weights_digest;
     }

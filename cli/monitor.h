@@ -20,7 +20,7 @@ typedef struct dcps_server_view {
     uint64_t answers;  /* so far */
     dcps_status_reply
         status; /* .staleness, .shards and .algorithm point into this view; it has neither .workers nor .held_ns */
-    uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    dcps_counts staleness;
     dcps_shard_statistics shards[DCPS_MAX_SHARDS];
     dcps_worker_table workers; /* as last told of, which is now and then */
     uint64_t worker_rounds;    /* times that all workers were told of, or none by a server that does not know how */
@@ -59,7 +59,7 @@ typedef struct dcps_run_progress {
     double seconds;
     double train_loss;
     uint32_t workers_live;
-    uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    dcps_counts staleness;
     bool weights_final;      /* on every server: nobody trains any more */
     uint64_t weights_digest; /* then: of the model */
 } dcps_run_progress;

@@ -35,21 +35,11 @@ static void describe(const dcps_worker_statistics *from, const dcps_groups *grou
     dcps_histogram_summarise(&from->held_ns, &to->held_ns);
 }
 
-static uint32_t used_entries(const uint64_t staleness[DCPS_STALENESS_BUCKETS])
-{
-    uint32_t count = DCPS_STALENESS_BUCKETS;
-    while (count > 0 && staleness[count - 1] == 0) {
-        count--;
-    }
-    return count;
-}
-
 dcps_status dcps_result_details_keep(dcps_result_details *details, const dcps_run_statistics *statistics,
-                                     const uint64_t staleness[DCPS_STALENESS_BUCKETS], const dcps_groups *groups,
-                                     uint32_t workers)
+                                     const dcps_counts *staleness, const dcps_groups *groups, uint32_t workers)
 {
     dcps_result_details kept = {.pushes = statistics->pushes,
-                                .staleness_count = used_entries(staleness),
+                                .staleness_count = dcps_counts_used(staleness),
                                 .worker_count = statistics->workers.count,
                                 .shard_count = statistics->shard_count};
     kept.staleness = dcps_alloc(kept.staleness_count + 1u, sizeof(*kept.staleness));
@@ -59,7 +49,7 @@ dcps_status dcps_result_details_keep(dcps_result_details *details, const dcps_ru
         dcps_result_details_fini(&kept);
         return dcps_fail(DCPS_NO_MEMORY, "no memory for what %" PRIu32 " workers went through", kept.worker_count);
     }
-    memcpy(kept.staleness, staleness, kept.staleness_count * sizeof(*staleness));
+    memcpy(kept.staleness, staleness->of, kept.staleness_count * sizeof(staleness->of[0]));
     for (uint32_t i = 0; i < kept.worker_count; i++) {
         describe(&statistics->workers.items[i], groups, workers, &kept.workers[i]);
     }

@@ -27,10 +27,9 @@ typedef struct dcps_result_worker {
 /* A zeroed one knows nothing. */
 typedef struct dcps_result_details {
     dcps_push_counts pushes;
-    uint32_t
-        staleness_count;   /* entries of the histogram below, the last of DCPS_STALENESS_BUCKETS for larger ones, too */
-    uint64_t *staleness;   /* pushes applied at staleness 0, 1, … */
-    uint32_t worker_count; /* by id, ascending */
+    uint32_t staleness_count; /* entries of the histogram below, the last of DCPS_COUNTS_BUCKETS for larger ones, too */
+    uint64_t *staleness;      /* pushes applied at staleness 0, 1, … */
+    uint32_t worker_count;    /* by id, ascending */
     dcps_result_worker *workers;
     uint32_t shard_count;
     dcps_shard_statistics *shards;
@@ -40,8 +39,8 @@ typedef struct dcps_result_details {
  * before. DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_result_details_keep(dcps_result_details *details,
                                                      const dcps_run_statistics *statistics,
-                                                     const uint64_t staleness[DCPS_STALENESS_BUCKETS],
-                                                     const dcps_groups *groups, uint32_t workers);
+                                                     const dcps_counts *staleness, const dcps_groups *groups,
+                                                     uint32_t workers);
 /* What a worker itself says of its waiting: `share` of its time. Ignored for one that no shard knows. */
 void dcps_result_details_set_wait(dcps_result_details *details, uint32_t worker, const dcps_summary *wait_ns,
                                   double share);

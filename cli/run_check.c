@@ -7,7 +7,6 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "cli/run_options.h"
-#include "server/config.h"
 #include "server/engine/algorithm.h"
 
 /* "--name value" pairs become "name=value". */
@@ -29,25 +28,32 @@ static dcps_status name_error(dcps_status status, const dcps_run_spec *spec)
                      what);
 }
 
-dcps_status dcps_run_check(const dcps_options *options, const dcps_run_spec *spec, uint64_t seed)
+dcps_status dcps_run_server_config(const dcps_options *options, const dcps_run_spec *spec, uint64_t seed,
+                                   dcps_options **server_options, dcps_server_config *config)
 {
     dcps_args args = {0};
     dcps_args assignments = {0};
-    dcps_options *server_options = NULL;
-    dcps_server_config config;
     dcps_server_args_add(&args, options, spec, seed, false);
     dcps_status status = assignments_of(&args, &assignments);
     if (status == DCPS_OK) {
         status =
             dcps_options_from_assignments("dcps-server", dcps_server_program.options,
-                                          (const char *const *)assignments.items, assignments.count, &server_options);
+                                          (const char *const *)assignments.items, assignments.count, server_options);
     }
     if (status == DCPS_OK) {
-        status = dcps_server_config_read(server_options, &config);
+        status = dcps_server_config_read(*server_options, config);
     }
-    dcps_options_destroy(&server_options);
     dcps_args_fini(&assignments);
     dcps_args_fini(&args);
+    return status;
+}
+
+dcps_status dcps_run_check(const dcps_options *options, const dcps_run_spec *spec, uint64_t seed)
+{
+    dcps_options *server_options = NULL;
+    dcps_server_config config;
+    dcps_status status = dcps_run_server_config(options, spec, seed, &server_options, &config);
+    dcps_options_destroy(&server_options);
     return status == DCPS_OK ? DCPS_OK : name_error(status, spec);
 }
 

@@ -8,6 +8,13 @@
 #include "cli/run_spec.h"
 #include "dcps/options.h"
 #include "dcps/status.h"
+#include "server/config.h"
+
+/* The settings that servers of this run would be given on their command line, read as dcps-server reads them, but for its environment. `config` points into the options, which are the caller's to destroy, also
+ * after an error. DCPS_INVALID, DCPS_LIMIT, DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_run_server_config(const dcps_options *options, const dcps_run_spec *spec,
+                                                   uint64_t seed, dcps_options **server_options,
+                                                   dcps_server_config *config);
 
 /* Checks the training settings of a run as its servers would. DCPS_INVALID names the run and what is wrong, DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_run_check(const dcps_options *options, const dcps_run_spec *spec, uint64_t seed);

@@ -12,7 +12,7 @@
 #include "cli/job.h"
 #include "cli/probe_run.h"
 #include "cli/programs.h"
-#include "cli/run_options.h"
+#include "cli/run_check.h"
 #include "cli/trace_options.h"
 #include "server/config.h"
 #include "server/trace/trace.h"
@@ -23,7 +23,7 @@
 
 #define TIMING_BLOCK_PARAMS DCPS_LAYOUT_ALIGN_PARAMS /* what a block is made of when only time is looked at */
 #define TIMING_STEPS 20u                             /* of each worker over the run, unless told */
-#define LONGEST_RUN_NS (UINT64_C(1) << 62)
+#define LONGEST_RUN_NS (10000000 * DCPS_NS_PER_S) /* sixteen weeks: engines look at their clocks ten times a second */
 
 /* What one run is made of. */
 typedef struct virtual_run {
@@ -46,26 +46,6 @@ typedef struct virtual_run {
     dcps_result_run *result;
     dcps_status failure; /* of noting a result */
 } virtual_run;
-
-/* What dcps-server would be told, read as dcps-server reads it. */
-static dcps_status read_server_flags(virtual_run *self)
-{
-    dcps_args args = {.items = NULL};
-    dcps_parse_outcome outcome;
-    int positional;
-    dcps_args_add(&args, "dcps sim");
-    dcps_server_args_add(&args, self->config->options, self->config->spec, self->config->seed, false);
-    dcps_status status = dcps_args_check(&args);
-    if (status == DCPS_OK) {
-        status = dcps_options_parse(&dcps_server_program, (int)args.count, args.items, &self->server_options,
-                                    &positional, &outcome);
-    }
-    if (status == DCPS_OK) {
-        status = dcps_server_config_read(self->server_options, &self->server);
-    }
-    dcps_args_fini(&args);
-    return status;
-}
 
 /* "60s:5s". */
 static dcps_status read_stops(const char *text, dcps_world_config *world)
@@ -288,8 +268,8 @@ static bool tell(void *context, uint64_t samples, uint64_t now_ns)
 static dcps_status note_details(const virtual_run *self, const dcps_world_outcome *outcome)
 {
     dcps_result_run *run = self->result;
-    dcps_status status = dcps_result_details_keep(&run->details, outcome->statistics, outcome->staleness, &self->groups,
-                                                  self->world.workers);
+    dcps_status status = dcps_result_details_keep(&run->details, outcome->statistics, &outcome->staleness,
+                                                  &self->groups, self->world.workers);
     run->details_known = status == DCPS_OK;
     for (uint32_t i = 0; status == DCPS_OK && i < outcome->processes; i++) {
         const dcps_world_wait *wait = &outcome->waits[i];
@@ -314,7 +294,7 @@ static void note_outcome(const virtual_run *self, const dcps_world_outcome *outc
     run->samples_per_second = run->seconds > 0.0 ? (double)run->samples / run->seconds : (double)NAN;
     run->loss_known = self->gradients != NULL;
     run->train_loss = outcome->diverged || !run->loss_known ? (double)NAN : outcome->train_loss;
-    dcps_counts_summarise(outcome->staleness, DCPS_STALENESS_BUCKETS, &run->staleness);
+    dcps_counts_summarise(&outcome->staleness, &run->staleness);
     run->weights_final = outcome->weights_final && self->gradients != NULL;
     run->weights_digest = outcome->weights_digest;
 }
@@ -349,8 +329,11 @@ static dcps_status simulate(virtual_run *self)
     if (status == DCPS_OK && outcome.stopped) {
         status = dcps_fail(DCPS_CANCELLED, "stopped");
     } else if (status == DCPS_OK && !outcome.finished && !outcome.diverged) {
-        status = dcps_fail(DCPS_TIMEOUT, "the simulated run still goes on after %" PRIu64 " s of virtual time",
-                           outcome.ended_ns / DCPS_NS_PER_S);
+        status =
+            dcps_fail(DCPS_TIMEOUT,
+                      "the simulated run still goes on after %" PRIu64
+                      " s of virtual time: see --step-time, --groups, --stops, --latency, --bandwidth, --update-rate",
+                      outcome.ended_ns / DCPS_NS_PER_S);
     }
     dcps_world_destroy(&world);
     return status == DCPS_OK ? self->failure : status;
@@ -359,7 +342,8 @@ static dcps_status simulate(virtual_run *self)
 dcps_status dcps_virtual_run(const dcps_virtual_run_config *config, dcps_result_run *run, char *dataset)
 {
     virtual_run self = {.config = config, .result = run, .failure = DCPS_OK};
-    dcps_status status = read_server_flags(&self);
+    dcps_status status =
+        dcps_run_server_config(config->options, config->spec, config->seed, &self.server_options, &self.server);
     if (status == DCPS_OK) {
         take_server_settings(&self);
         status = read_cluster(&self);

@@ -21,7 +21,6 @@
 #define DCPS_MAX_BLOCKS (1u << 20)
 #define DCPS_SNAPSHOT_EVERY_EPOCH UINT64_MAX /* as a number of samples: one epoch, whatever its length */
 #define DCPS_MAX_STEP (UINT64_C(1) << 62)    /* so that sums of steps and bounds do not wrap */
-#define DCPS_STALENESS_BUCKETS 1025u         /* 0, 1, …, 1023, and 1024 or more */
 #define DCPS_MAX_STATUS_WORKERS 64u          /* in one answer to STATUS */
 
 #endif

@@ -185,9 +185,8 @@ typedef struct dcps_status_reply {
     uint64_t rejected_messages;  /* malformed, oversized, unknown session, … */
     uint64_t payload_bytes_in;
     uint64_t payload_bytes_out;
-    uint32_t staleness_count; /* entries of the histogram below: index τ, last one "or more"; trailing zeros left out */
-    const uint64_t *staleness; /* over all blocks of the server */
-    bool weights_final;        /* every worker has left, the last with a goodbye */
+    const dcps_counts *staleness; /* over all blocks of the server; NULL: nothing was counted */
+    bool weights_final;           /* every worker has left, the last with a goodbye */
     uint64_t
         weights_digest; /* then: of this server's parameters; those of all servers sum up, modulo 2^64, to that of the model. Else 0 */
     const char *algorithm;

@@ -141,8 +141,12 @@ static void put_counters(Dcps__StatusReply *reply, const dcps_status_reply *from
     reply->rejected_messages = from->rejected_messages;
     reply->payload_bytes_in = from->payload_bytes_in;
     reply->payload_bytes_out = from->payload_bytes_out;
-    reply->n_staleness = from->staleness_count;
-    reply->staleness = (uint64_t *)from->staleness; /* packing only reads */
+    if (from->staleness != NULL) {
+        reply->n_staleness = dcps_counts_used(from->staleness);
+        reply->staleness = (uint64_t *)from->staleness->of; /* packing only reads */
+        reply->staleness_sum = from->staleness->sum;
+        reply->staleness_max = from->staleness->max;
+    }
     reply->weights_final = from->weights_final;
     reply->weights_digest = from->weights_digest;
 }
@@ -382,7 +386,7 @@ static dcps_status check_counters(const Dcps__StatusReply *from)
     DCPS_WIRE_CHECK(dcps_wire_check_range(type, "state", (uint64_t)from->state, DCPS_RUN_WAITING, DCPS_RUN_DONE));
     DCPS_WIRE_CHECK(dcps_wire_check_range(type, "workers_live", from->workers_live, 0, DCPS_MAX_WORKERS));
     DCPS_WIRE_CHECK(dcps_wire_check_range(type, "workers_expected", from->workers_expected, 0, DCPS_MAX_WORKERS));
-    DCPS_WIRE_CHECK(dcps_wire_check_range(type, "length of staleness", from->n_staleness, 0, DCPS_STALENESS_BUCKETS));
+    DCPS_WIRE_CHECK(dcps_wire_check_range(type, "length of staleness", from->n_staleness, 0, DCPS_COUNTS_BUCKETS));
     DCPS_WIRE_CHECK(dcps_wire_check_range(type, "dropped_round", from->dropped_round, 0, from->pushes_dropped));
     return dcps_wire_check_text(type, "algorithm", from->algorithm, DCPS_MAX_NAME_BYTES);
 }
@@ -410,11 +414,23 @@ static void take_counters(const Dcps__StatusReply *from, dcps_status_reply *repl
                                  .rejected_messages = from->rejected_messages,
                                  .payload_bytes_in = from->payload_bytes_in,
                                  .payload_bytes_out = from->payload_bytes_out,
-                                 .staleness_count = (uint32_t)from->n_staleness,
-                                 .staleness = from->staleness,
                                  .weights_final = from->weights_final != 0,
                                  .weights_digest = from->weights_digest,
                                  .algorithm = from->algorithm};
+}
+
+static dcps_status take_staleness(const Dcps__StatusReply *from, dcps_arena *arena, dcps_status_reply *reply)
+{
+    dcps_counts *counts = dcps_arena_take(arena, 1, sizeof *counts);
+    if (counts == NULL) {
+        return dcps_fail(DCPS_LIMIT, "STATUS_REPLY: too large to decode");
+    }
+    *counts = (dcps_counts){.sum = from->staleness_sum, .max = from->staleness_max};
+    for (size_t i = 0; i < from->n_staleness; i++) {
+        counts->of[i] = from->staleness[i];
+    }
+    reply->staleness = counts;
+    return DCPS_OK;
 }
 
 static dcps_status take_held(const Dcps__StatusReply *from, dcps_arena *arena, dcps_status_reply *reply)
@@ -431,6 +447,7 @@ dcps_status dcps_wire_take_status_reply(const Dcps__StatusReply *from, dcps_aren
 {
     DCPS_WIRE_CHECK(check_counters(from));
     take_counters(from, reply);
+    DCPS_WIRE_CHECK(take_staleness(from, arena, reply));
     DCPS_WIRE_CHECK(take_held(from, arena, reply));
     DCPS_WIRE_CHECK(take_shards(from, arena, reply));
     return take_workers(from, arena, reply);

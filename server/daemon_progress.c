@@ -11,7 +11,7 @@
 static double mean_staleness(const dcps_status_reply *status)
 {
     dcps_summary staleness;
-    dcps_counts_summarise(status->staleness, status->staleness_count, &staleness);
+    dcps_counts_summarise(status->staleness, &staleness);
     return staleness.count > 0 ? staleness.mean : 0;
 }
 

@@ -47,9 +47,7 @@ static void add_shards(const dcps_status_sources *sources, dcps_status_storage *
         reply->payload_bytes_out += shard->stats.payload_bytes_out;
         reply->weights_final = reply->weights_final && shard->stats.weights_final;
         reply->weights_digest += shard->stats.weights_digest;
-        for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
-            storage->staleness[bucket] += shard->stats.staleness[bucket];
-        }
+        dcps_counts_merge(&storage->staleness, &shard->stats.staleness);
         dcps_histogram_merge(&storage->held_ns, &shard->stats.held_ns);
         describe_shard(sources, i, &storage->shards[i]);
         if (sources->partition != NULL && owned_blocks(sources->partition, config->index * config->shards + i) > 0) {
@@ -100,18 +98,14 @@ void dcps_status_build(const dcps_status_sources *sources, dcps_status_storage *
                                  .workers_lost = sources->control.workers_lost,
                                  .rejected_messages = sources->control.rejected + sources->control_malformed,
                                  .algorithm = config->algorithm.name};
-    memset(storage->staleness, 0, sizeof(storage->staleness));
+    storage->staleness = (dcps_counts){.sum = 0};
     storage->held_ns = (dcps_histogram){.count = 0};
     add_progress(sources, reply);
     add_shards(sources, storage, reply);
     reply->held_ns = &storage->held_ns;
     reply->shards = storage->shards;
     reply->shard_count = config->shards;
-    reply->staleness = storage->staleness;
-    reply->staleness_count = DCPS_STALENESS_BUCKETS;
-    while (reply->staleness_count > 0 && storage->staleness[reply->staleness_count - 1u] == 0) {
-        reply->staleness_count--;
-    }
+    reply->staleness = &storage->staleness;
 }
 
 void dcps_status_add_workers(dcps_worker_source_fn source, void *context, uint32_t first, dcps_status_storage *storage,

@@ -25,7 +25,7 @@ uint32_t dcps_status_first_shard(const dcps_partition *partition, uint32_t index
 
 /* Where an answer keeps what it points to. Large. */
 typedef struct dcps_status_storage {
-    uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    dcps_counts staleness;
     dcps_histogram held_ns;
     dcps_shard_statistics shards[DCPS_MAX_SHARDS];
     dcps_worker_statistics workers[DCPS_MAX_STATUS_WORKERS];

@@ -200,9 +200,7 @@ static void add_stats(dcps_sim_server *server)
         server->past.early_starts += stats.early_starts;
         server->past.weights_digest += stats.weights_digest;
         server->past.weights_final = stats.weights_final && (i == 0 || server->past.weights_final);
-        for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
-            server->past.staleness[bucket] += stats.staleness[bucket];
-        }
+        dcps_counts_merge(&server->past.staleness, &stats.staleness);
         if (server->index == 0 && i == 0) {
             server->past.training_ns = stats.training_ns;
             server->past.train_loss = stats.train_loss;
@@ -289,9 +287,7 @@ void dcps_sim_server_report(dcps_sim_server *server)
     world->outcome.duplicates_ignored += server->past.duplicates_ignored;
     world->outcome.stale_ignored += server->past.stale_ignored;
     world->outcome.rejected += server->past.rejected;
-    for (uint32_t bucket = 0; bucket < DCPS_STALENESS_BUCKETS; bucket++) {
-        world->outcome.staleness[bucket] += server->past.staleness[bucket];
-    }
+    dcps_counts_merge(&world->outcome.staleness, &server->past.staleness);
     if (server->index == 0) {
         world->outcome.training_ns = server->past.training_ns;
         world->outcome.train_loss = server->past.train_loss;

@@ -129,9 +129,9 @@ typedef struct dcps_world_outcome {
     uint64_t duplicates_ignored;
     uint64_t stale_ignored;
     uint64_t rejected;
-    uint64_t staleness[DCPS_STALENESS_BUCKETS]; /* over all blocks */
-    const dcps_run_statistics *statistics;      /* shards in the last lives of their servers, workers over all lives */
-    const dcps_world_wait *waits;               /* [processes] */
+    dcps_counts staleness;                 /* over all blocks */
+    const dcps_run_statistics *statistics; /* shards in the last lives of their servers, workers over all lives */
+    const dcps_world_wait *waits;          /* [processes] */
     uint64_t messages;
     uint64_t gradients_lost;
     uint64_t rejoins;

@@ -115,6 +115,7 @@ struct dcps_world {
     uint32_t starts_due;   /* client processes that will still be started */
     uint64_t samples_done; /* that workers know to have been learnt from */
     dcps_cores *cores;     /* NULL: each worker and each shard has one of its own */
+    uint64_t cores_due_ns; /* of the event at which somebody may be done; UINT64_MAX: none is planned */
     dcps_sim_work *works;  /* [places], where there are cores: processes first, then the threads of shards */
     dcps_arena arena;
     float *weights;

@@ -36,7 +36,7 @@ void dcps_count_applied(dcps_shard *shard, const dcps_block *block, uint32_t wor
 {
     dcps_worker_statistics *counted = &shard->workers[worker];
     shard->stats.pushes_applied++;
-    shard->stats.staleness[staleness < DCPS_STALENESS_BUCKETS ? staleness : DCPS_STALENESS_BUCKETS - 1u]++;
+    dcps_counts_add(&shard->stats.staleness, staleness);
     counted->steps += block->index == shard->first_block ? 1u : 0u;
     counted->pushes.applied++;
     dcps_histogram_add(&counted->staleness, staleness);
@@ -87,6 +87,6 @@ void dcps_shard_stats_describe(const dcps_shard_stats *stats, uint32_t shard, dc
         .queue_max = stats->queue_max,
         .queue_mean = stats->queue_pushes > 0 ? (double)stats->queue_sum / (double)stats->queue_pushes : (double)NAN,
         .backlog_mean = (double)NAN};
-    dcps_counts_summarise(stats->staleness, DCPS_STALENESS_BUCKETS, &statistics->staleness);
+    dcps_counts_summarise(&stats->staleness, &statistics->staleness);
     dcps_histogram_summarise(&stats->held_ns, &statistics->held_ns);
 }

@@ -87,7 +87,7 @@ typedef struct dcps_shard_stats {
     bool counts_batches;     /* it holds block 0, and with it the book of mini-batches */
     bool weights_final;      /* every worker has left, the last with a goodbye */
     uint64_t weights_digest; /* then: of the parameters of this shard (digest.h) */
-    uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    dcps_counts staleness;
     dcps_histogram held_ns; /* of pushes, abstaining ones too: from their arrival to the departure of the answer */
     uint64_t queue_now;     /* requests that wait for others */
     uint64_t queue_max;     /* most of them, looked at after each message */

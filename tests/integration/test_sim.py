@@ -110,6 +110,35 @@ class SimTest(simulation.SimulationTest):
                                 (["--model-opt", "magic=1"], "magic"), (["--workers", "2000"], "workers")):
             self.assertIn(word, self.dcps("sim", *arguments, code=2).stderr)
 
+    def test_many_steps_on_few_cores(self):
+        """Each costs the same, however many have been."""
+        run = self.run_of("--no-gradients", "--params", "1000", "--shards", "1", "--workers", "4", "--cores", "2", "--batch-size", "1", "--epochs", "1",
+                          "--samples", "60000")
+        self.assertEqual(run["updates"], 60000)
+        self.assertAlmostEqual(run["seconds"], 60000 * 0.1 / 2, delta=60)
+
+    def test_far_behind(self):
+        """The run's mean and maximum are those of its workers, also beyond what has a bucket of its own."""
+        run = self.run_of("--no-gradients", "--params", "1000", "--servers", "1", "--shards", "1", "--workers", "1024", "--step-time", "exponential:100ms",
+                          "--batch-size", "1", "--samples", "10240", "--epochs", "1")
+        workers = run["per_worker"]
+        self.assertGreater(run["staleness"]["max"], 2000)
+        self.assertEqual(run["staleness"]["max"], max(worker["staleness"]["max"] for worker in workers if worker["pushes"]["applied"] > 0))
+        total = sum(worker["staleness"]["mean"] * worker["pushes"]["applied"] for worker in workers if worker["pushes"]["applied"] > 0)
+        self.assertAlmostEqual(run["staleness"]["mean"], total / run["pushes"]["applied"], places=6)
+
+    def test_environment_is_not_the_servers(self):
+        """What a variable means to dcps-server it does not mean to a simulation."""
+        config = os.path.join(self.folder, "config")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("params = 1000\nno-gradients = true\nepochs = 1\n")
+        for variables in ({"DCPS_SERVERS": "2"}, {"DCPS_BIND": "0.0.0.0:1"}, {"DCPS_CONFIG": config}):
+            done = subprocess.run([os.path.join(cluster.BIN, "dcps"), "sim", "--no-gradients", "--params", "1000", "--shards", "3", "--json"], capture_output=True, text=True,
+                                  env={**os.environ, **variables}, timeout=60 * cluster.PATIENCE)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            shards = json.loads(done.stdout.splitlines()[-1])["run"]["per_shard"]
+            self.assertEqual(len(shards), 6 if "DCPS_SERVERS" in variables else 3)
+
     def test_divergence_ends_early(self):
         run = self.run_of(*SMALL, "--algorithm", "asgd", "--workers", "8", "--learning-rate", "1e6")
         self.assertLess(run["updates"], STEPS)

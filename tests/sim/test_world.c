@@ -191,7 +191,7 @@ static void check_statistics(const dcps_world_outcome *outcome, uint64_t seed)
 {
     const dcps_run_statistics *statistics = outcome->statistics;
     dcps_push_counts workers = {.applied = 0};
-    uint64_t staleness[DCPS_STALENESS_BUCKETS] = {0};
+    uint64_t staleness[DCPS_COUNTS_BUCKETS] = {0};
     uint64_t pushes = 0;
     uint64_t answers = 0;
     for (uint32_t i = 0; i < statistics->workers.count; i++) {
@@ -206,7 +206,7 @@ static void check_statistics(const dcps_world_outcome *outcome, uint64_t seed)
     bool same = workers.applied == outcome->pushes_applied && pushes == outcome->pushes_applied &&
                 workers.dropped_stale + workers.dropped_round == outcome->pushes_dropped &&
                 workers.duplicates == outcome->duplicates_ignored &&
-                memcmp(staleness, outcome->staleness, 16 * sizeof(*staleness)) == 0;
+                memcmp(staleness, outcome->staleness.of, 16 * sizeof(*staleness)) == 0;
     ck_assert_msg(same, "seed %" PRIu64 ": workers and shards count differently", seed);
     ck_assert_msg(answers >= pushes / 2, "seed %" PRIu64 ": %" PRIu64 " pushes, but %" PRIu64 " answers", seed, pushes,
                   answers);

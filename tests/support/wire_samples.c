@@ -38,7 +38,7 @@ static const dcps_layout_tensor tensors[] = {
      .init_bound = 0.1F},
 };
 
-static const uint64_t staleness[] = {5, 0, UINT64_MAX};
+static const dcps_counts staleness = {.sum = 77, .max = 9, .of = {5, 0, UINT64_MAX}};
 
 static const dcps_shard_statistics shards[] = {
     {.shard = 3,
@@ -139,8 +139,7 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
                                        .rejected_messages = 113,
                                        .payload_bytes_in = 114,
                                        .payload_bytes_out = 115,
-                                       .staleness_count = 3,
-                                       .staleness = staleness,
+                                       .staleness = &staleness,
                                        .weights_final = true,
                                        .weights_digest = UINT64_MAX - 1u,
                                        .algorithm = "asgd",

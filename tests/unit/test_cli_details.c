@@ -24,7 +24,7 @@ static dcps_worker_statistics worker_of(uint32_t id, const char *name, uint64_t 
 /* Workers 0 and 1, of which worker 0 is the second process and slow, and one shard. */
 static void keep(dcps_result_details *details, const char *first, const char *second, uint64_t held_ms)
 {
-    uint64_t staleness[DCPS_STALENESS_BUCKETS] = {2, 0, 6};
+    static const dcps_counts staleness = {.sum = 12, .max = 2, .of = {2, 0, 6}};
     dcps_groups groups;
     dcps_run_statistics statistics = {.shard_count = 0};
     const dcps_worker_statistics workers[] = {worker_of(0, second, 2, 0), worker_of(1, first, 2, held_ms)};
@@ -44,7 +44,7 @@ static void keep(dcps_result_details *details, const char *first, const char *se
     ck_assert_int_eq(dcps_worker_table_add(&statistics.workers, &workers[1]), DCPS_OK);
     ck_assert_int_eq(dcps_run_statistics_add_shard(&statistics, &shard), DCPS_OK);
     *details = (dcps_result_details){.worker_count = 0};
-    ck_assert_int_eq(dcps_result_details_keep(details, &statistics, staleness, &groups, 2), DCPS_OK);
+    ck_assert_int_eq(dcps_result_details_keep(details, &statistics, &staleness, &groups, 2), DCPS_OK);
     dcps_run_statistics_fini(&statistics);
 }
 
@@ -202,13 +202,13 @@ END_TEST
 
 START_TEST(without_memory_nothing_is_kept)
 {
-    const uint64_t staleness[DCPS_STALENESS_BUCKETS] = {1};
+    static const dcps_counts staleness = {.of = {1}};
     const dcps_groups groups = {.count = 0};
     const dcps_run_statistics statistics = {.shard_count = 0};
     for (uint64_t n = 0; n < 3; n++) {
         dcps_result_details details = {.worker_count = 0};
         dcps_alloc_fail_after(n);
-        ck_assert_int_eq(dcps_result_details_keep(&details, &statistics, staleness, &groups, 1), DCPS_NO_MEMORY);
+        ck_assert_int_eq(dcps_result_details_keep(&details, &statistics, &staleness, &groups, 1), DCPS_NO_MEMORY);
         dcps_alloc_fail_after(UINT64_MAX);
         ck_assert_ptr_null(details.workers);
     }

@@ -91,12 +91,12 @@ END_TEST
 START_TEST(nothing_counted_has_no_mean)
 {
     static const dcps_histogram empty;
-    static const uint64_t zeros[3];
+    static const dcps_counts zeros;
     dcps_summary summary;
     dcps_histogram_summarise(&empty, &summary);
     ck_assert(isnan(summary.mean));
     ck_assert_uint_eq(summary.count + summary.p50 + summary.p99 + summary.max, 0);
-    dcps_counts_summarise(zeros, 3, &summary);
+    dcps_counts_summarise(&zeros, &summary);
     ck_assert(isnan(summary.mean));
     ck_assert_uint_eq(summary.count + summary.p50 + summary.p99 + summary.max, 0);
 }
@@ -111,33 +111,67 @@ START_TEST(the_largest_value_has_a_place)
 }
 END_TEST
 
-/* 50 zeros, 45 ones, 4 twos, 1 seven. */
+static void add_many(dcps_counts *counts, uint64_t value, uint32_t times)
+{
+    for (uint32_t i = 0; i < times; i++) {
+        dcps_counts_add(counts, value);
+    }
+}
+
 START_TEST(counts_are_exact)
 {
-    const uint64_t counts[] = {50, 45, 4, 0, 0, 0, 0, 1, 0};
+    static dcps_counts counts;
     dcps_summary summary;
-    dcps_counts_summarise(counts, sizeof(counts) / sizeof(counts[0]), &summary);
+    add_many(&counts, 0, 50);
+    add_many(&counts, 1, 45);
+    add_many(&counts, 2, 4);
+    add_many(&counts, 7, 1);
+    dcps_counts_summarise(&counts, &summary);
     ck_assert_double_eq_tol(summary.mean, 0.6, 1e-15);
     ck_assert_uint_eq(summary.count, 100);
     ck_assert_uint_eq(summary.p50, 0);
     ck_assert_uint_eq(summary.p99, 2);
     ck_assert_uint_eq(summary.max, 7);
+    ck_assert_uint_eq(dcps_counts_used(&counts), 8);
 }
 END_TEST
 
 /* Values 0 ×1, 2 ×4, 3 ×94, 9 ×1: the 99th of 100 is a 3; of 101 with another 9 the first 9. */
 START_TEST(percentiles_of_counts_at_their_edges)
 {
-    uint64_t counts[10] = {1, 0, 4, 94, 0, 0, 0, 0, 0, 1};
+    static dcps_counts counts;
     dcps_summary summary;
-    dcps_counts_summarise(counts, 10, &summary);
+    add_many(&counts, 0, 1);
+    add_many(&counts, 2, 4);
+    add_many(&counts, 3, 94);
+    add_many(&counts, 9, 1);
+    dcps_counts_summarise(&counts, &summary);
     ck_assert_double_eq_tol(summary.mean, (8.0 + 282.0 + 9.0) / 100.0, 1e-12);
     ck_assert_uint_eq(summary.p50, 3);
     ck_assert_uint_eq(summary.p99, 3);
     ck_assert_uint_eq(summary.max, 9);
-    counts[9] = 2;
-    dcps_counts_summarise(counts, 10, &summary);
+    dcps_counts_add(&counts, 9);
+    dcps_counts_summarise(&counts, &summary);
     ck_assert_uint_eq(summary.p99, 9);
+}
+END_TEST
+
+/* Beyond the buckets, mean and maximum stay exact, also of counts that were put together. */
+START_TEST(counts_of_large_values)
+{
+    static dcps_counts counts, others;
+    dcps_summary summary;
+    add_many(&counts, 1023, 2);
+    dcps_counts_add(&counts, 1024);
+    add_many(&others, 9000, 5);
+    dcps_counts_merge(&counts, &others);
+    dcps_counts_summarise(&counts, &summary);
+    ck_assert_double_eq_tol(summary.mean, (2 * 1023.0 + 1024.0 + 5 * 9000.0) / 8.0, 1e-9);
+    ck_assert_uint_eq(summary.count, 8);
+    ck_assert_uint_eq(summary.p50, 1024); /* or more */
+    ck_assert_uint_eq(summary.max, 9000);
+    ck_assert_uint_eq(counts.of[1023], 2);
+    ck_assert_uint_eq(counts.of[DCPS_COUNTS_BUCKETS - 1], 6);
 }
 END_TEST
 
@@ -151,6 +185,7 @@ int main(void)
                                   nothing_counted_has_no_mean,
                                   the_largest_value_has_a_place,
                                   counts_are_exact,
-                                  percentiles_of_counts_at_their_edges};
+                                  percentiles_of_counts_at_their_edges,
+                                  counts_of_large_values};
     return CHECK_MAIN("histogram", tests);
 }

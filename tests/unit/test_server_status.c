@@ -34,8 +34,10 @@ static dcps_status_sources sources_of(const dcps_partition *partition)
         stats->payload_bytes_out = 5;
         stats->weights_final = true;
         stats->weights_digest = UINT64_C(0x8000000000000001) + i;
-        stats->staleness[0] = 4;
-        stats->staleness[i + 1] = 8;
+        stats->staleness.of[0] = 4;
+        stats->staleness.of[i + 1] = 8;
+        stats->staleness.sum = 8 * (i + 1);
+        stats->staleness.max = i + 1;
         stats->dropped_round = 4 + i;
         dcps_histogram_add(&stats->held_ns, 10 * (i + 1));
         stats->queue_now = i;
@@ -89,9 +91,11 @@ START_TEST(counters_are_summed_and_progress_is_that_of_the_first_block)
     ck_assert_uint_eq(reply.payload_bytes_in, 7u << 20);
     ck_assert_uint_eq(reply.payload_bytes_out, 15);
     ck_assert_str_eq(reply.algorithm, "ssp");
-    ck_assert_uint_eq(reply.staleness_count, 4);
-    ck_assert_uint_eq(reply.staleness[0], 12);
-    ck_assert_uint_eq(reply.staleness[3], 8);
+    ck_assert_uint_eq(dcps_counts_used(reply.staleness), 4);
+    ck_assert_uint_eq(reply.staleness->of[0], 12);
+    ck_assert_uint_eq(reply.staleness->of[3], 8);
+    ck_assert_uint_eq(reply.staleness->sum, 8 + 16 + 24);
+    ck_assert_uint_eq(reply.staleness->max, 3);
     ck_assert_uint_eq(reply.dropped_round, 4 + 5 + 6);
     ck_assert_uint_eq(reply.held_ns->count, 3);
     ck_assert_uint_eq(reply.held_ns->sum, 60);
@@ -218,7 +222,7 @@ START_TEST(before_a_layout_the_server_waits)
     memset(shards, 0, sizeof(shards));
     dcps_status_build(&sources, &storage, &reply);
     ck_assert_int_eq(reply.state, DCPS_RUN_WAITING);
-    ck_assert_uint_eq(reply.staleness_count, 0);
+    ck_assert_uint_eq(dcps_counts_used(reply.staleness), 0);
     ck_assert_uint_eq(reply.snapshots, 0);
 }
 END_TEST

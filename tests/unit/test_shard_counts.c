@@ -67,9 +67,9 @@ START_TEST(staleness_is_counted_of_the_worker_that_pushed)
     ck_assert_uint_eq(counted(1)->staleness.buckets[2], 1);
     dcps_shard_stats stats = engine_stats(&shard);
     ck_assert_uint_eq(stats.pushes_applied, 5);
-    ck_assert_uint_eq(stats.staleness[0], 2);
-    ck_assert_uint_eq(stats.staleness[1], 2);
-    ck_assert_uint_eq(stats.staleness[2], 1);
+    ck_assert_uint_eq(stats.staleness.of[0], 2);
+    ck_assert_uint_eq(stats.staleness.of[1], 2);
+    ck_assert_uint_eq(stats.staleness.of[2], 1);
     /* Nobody waits for anybody. */
     expect_waiting(&stats.held_ns, 5, 0, 0);
     expect_waiting(&counted(1)->held_ns, 2, 0, 0);
@@ -123,7 +123,7 @@ START_TEST(rounds_hold_the_fast_for_the_slow)
     expect_waiting(&counted(1)->held_ns, 2, 30 + 0, 30);
     expect_waiting(&counted(2)->held_ns, 2, 0 + 5, 5);
     expect_waiting(&stats.held_ns, 6, 120, 45);
-    ck_assert_uint_eq(stats.staleness[0], 6);
+    ck_assert_uint_eq(stats.staleness.of[0], 6);
     ck_assert_uint_eq(counted(1)->staleness.count, 2);
     ck_assert_uint_eq(counted(1)->staleness.max, 0);
     dcps_shard_statistics told;

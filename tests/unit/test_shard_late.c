@@ -50,14 +50,14 @@ START_TEST(test_too_late_is_dropped)
     ck_assert_uint_eq(stats.pushes_dropped, 1);
     ck_assert_uint_eq(stats.pushes_applied, 2);
     ck_assert_uint_eq(stats.samples, 16);
-    ck_assert_uint_eq(stats.staleness[2], 0);
+    ck_assert_uint_eq(stats.staleness.of[2], 0);
     engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, seq, 1, 8, all(100.0F), N); /* the repeat is no second one */
     (void)engine_expect_weights(&shard, 1, all(-2.0F), N);
     ck_assert_uint_eq(engine_stats(&shard).pushes_dropped, 1);
     (void)push(0, 2.0F, -3.0F);
     (void)push(1, 2.0F, -4.0F); /* τ = 1 */
     ck_assert_uint_eq(engine_stats(&shard).pushes_dropped, 1);
-    ck_assert_uint_eq(engine_stats(&shard).staleness[1], 1);
+    ck_assert_uint_eq(engine_stats(&shard).staleness.of[1], 1);
     engine_expect_quiet(&shard);
     engine_close(&shard);
 }

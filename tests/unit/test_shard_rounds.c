@@ -301,7 +301,7 @@ START_TEST(test_loss_is_weighted)
     engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, 11, 5, 6, zero, N);
     ck_assert_double_eq_tol(engine_stats(&shard).train_loss, (1.0 * 12.0 + 5.0 * 8.0) / 20.0, 1e-12);
     ck_assert_uint_eq(engine_stats(&shard).samples, 20);
-    ck_assert_uint_eq(engine_stats(&shard).staleness[0], 4);
+    ck_assert_uint_eq(engine_stats(&shard).staleness.of[0], 4);
     engine_close(&shard);
 }
 END_TEST

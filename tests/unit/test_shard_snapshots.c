@@ -372,7 +372,7 @@ START_TEST(test_staleness_histogram)
     config.epochs = 1000;
     engine_open(&shard, &config, N, N, 1);
     engine_begin(&shard, 2, 0, zero);
-    uint32_t far = DCPS_STALENESS_BUCKETS + 5;
+    uint32_t far = DCPS_COUNTS_BUCKETS + 5;
     for (uint32_t k = 0; k < far; k++) {
         engine_push(&shard, 0, 0, zero);
         engine_expect(&shard, 0, DCPS_MESSAGE_WEIGHTS);
@@ -384,10 +384,12 @@ START_TEST(test_staleness_histogram)
     engine_pull(&shard, 0, 0);       /* a pull makes up for it */
     engine_push(&shard, 0, 0, zero); /* 0 */
     dcps_shard_stats stats = engine_stats(&shard);
-    ck_assert_uint_eq(stats.staleness[0], far + 2);
-    ck_assert_uint_eq(stats.staleness[1], 1);
-    ck_assert_uint_eq(stats.staleness[2], 1);
-    ck_assert_uint_eq(stats.staleness[DCPS_STALENESS_BUCKETS - 1], 1);
+    ck_assert_uint_eq(stats.staleness.of[0], far + 2);
+    ck_assert_uint_eq(stats.staleness.of[1], 1);
+    ck_assert_uint_eq(stats.staleness.of[2], 1);
+    ck_assert_uint_eq(stats.staleness.of[DCPS_COUNTS_BUCKETS - 1], 1);
+    ck_assert_uint_eq(stats.staleness.sum, 1 + 2 + far);
+    ck_assert_uint_eq(stats.staleness.max, far);
     ck_assert_uint_eq(stats.pushes_applied, far + 5);
     engine_close(&shard);
 }

@@ -238,16 +238,15 @@ static void fill_shards(answer *self)
 /* Whatever is counted, an answer with as many workers as have room, and never fewer than four, can be sent and read. */
 START_TEST(largest_answers_fit)
 {
-    static uint64_t staleness[DCPS_STALENESS_BUCKETS];
+    static dcps_counts staleness;
     answer *self = sample();
     dcps_status_reply *reply = &self->message.body.status_reply;
     dcps_message passed;
     size_t used = 0;
     start();
-    memset(staleness, 0xff, sizeof(staleness));
+    memset(&staleness, 0xff, sizeof(staleness));
     memset(&reply->samples, 0xff, offsetof(dcps_status_reply, train_loss) - offsetof(dcps_status_reply, samples));
-    reply->staleness = staleness;
-    reply->staleness_count = DCPS_STALENESS_BUCKETS;
+    reply->staleness = &staleness;
     fill(&self->held);
     fill_shards(self);
     reply->first_worker = 900;

@@ -34,7 +34,7 @@ static const char *flag(int argc, char **argv, const char *name)
 /* Progress after `age_ns`: nothing, then a straight line, then done. */
 static void fill_status(dcps_status_reply *reply, uint64_t age_ns, bool stuck)
 {
-    static const uint64_t staleness[] = {1, 2, 1};
+    static const dcps_counts staleness = {.sum = 4, .max = 2, .of = {1, 2, 1}};
     uint64_t trained_ns = age_ns < WAITING_NS ? 0 : age_ns - WAITING_NS;
     trained_ns = trained_ns > TRAINING_NS ? TRAINING_NS : trained_ns;
     trained_ns = stuck ? 0 : trained_ns;
@@ -47,8 +47,7 @@ static void fill_status(dcps_status_reply *reply, uint64_t age_ns, bool stuck)
                                  .training_ns = trained_ns,
                                  .train_loss = 0.5,
                                  .workers_expected = 2,
-                                 .staleness_count = 3,
-                                 .staleness = staleness,
+                                 .staleness = &staleness,
                                  .algorithm = "asgd"};
     reply->state = age_ns < WAITING_NS ? DCPS_RUN_WAITING : reply->state;
     reply->state = trained_ns == TRAINING_NS ? DCPS_RUN_DONE : reply->state;
