@@ -5,7 +5,6 @@ set -eu
 
 cd "$(dirname "$0")/.."
 root=$(pwd)
-limit_mib=64
 
 # A compiler and its libraries are there, and so is what every Debian has.
 there='^(gcc|g\+\+|cpp|binutils|cmake|libc6|libc-|libgcc|libstdc\+\+|libgomp|linux-libc-dev|libcrypt|libtirpc|libnsl|rpcsvc-proto|mawk|dpkg|debconf|perl|tar)'
@@ -75,7 +74,5 @@ say "fetching $(printf '%s\n' "$packages" | wc -w) packages into $folder/debs"
 # shellcheck disable=SC2086 # a list of words
 apt-get download $packages >/dev/null || fail "apt-get download failed: see above; are the package lists old (apt-get update)?"
 install -m 755 "$root/deploy/offline-unpack.sh" ../unpack.sh
-mib=$(du -sm .. | cut -f1)
-say "$folder has $mib MiB"
-[ "$data" = yes ] || [ "$mib" -lt "$limit_mib" ] || fail "expected less than $limit_mib MiB: a package has grown, see ls -lS $folder/debs"
+say "$folder has $(du -sm .. | cut -f1) MiB"
 say "on the other machine: sh unpack.sh PREFIX && . PREFIX/env.sh && cmake --preset release && cmake --build --preset release"
