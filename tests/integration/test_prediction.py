@@ -11,8 +11,9 @@ FOLDER = os.path.join(os.environ.get("DCPS_SOURCE_DIR", "."), "docs", "results",
 
 class PredictionTest(cluster.ClusterTest):
     def predict(self, *arguments):
-        command = [sys.executable, "-B", os.path.join(FOLDER, "predict.py"), "--bin", cluster.BIN, "--out", self.folder, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=200 * cluster.PATIENCE)
+        command = [sys.executable, "-B", os.path.join(FOLDER, "predict.py"), "--out", self.folder, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=200 * cluster.PATIENCE,
+                              env={**os.environ, "DCPS": os.path.join(cluster.BIN, "dcps")})
 
     def test_small(self):
         with open(os.path.join(FOLDER, "README.md"), encoding="utf-8") as file, open(os.path.join(self.folder, "README.md"), "w", encoding="utf-8") as copy:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+DCPS = os.environ.get("DCPS") or os.path.join(HERE, "..", "..", "..", "build", "release", "bin", "dcps")
 sys.path.insert(0, os.path.dirname(HERE))
 import readme  # noqa: E402
 
@@ -26,8 +27,8 @@ def clean_environment():
     return {name: value for name, value in os.environ.items() if name in ("DCPS_MODELS", "DCPS_DATA") or not name.startswith("DCPS_")}
 
 
-def start(job, *arguments):
-    return subprocess.Popen([os.path.join(job.bin, "dcps"), *map(str, arguments)], stdout=subprocess.PIPE, text=True, env=clean_environment())
+def start(*arguments):
+    return subprocess.Popen([DCPS, *map(str, arguments)], stdout=subprocess.PIPE, text=True, env=clean_environment())
 
 
 def output(process):
@@ -39,7 +40,7 @@ def output(process):
 
 def real_run(job, algorithm, workers, seed):
     with tempfile.TemporaryDirectory() as folder:
-        output(start(job, "run", "--model", job.model, "--model-opt", "samples=%d" % job.samples, "--epochs", job.epochs, "--batch-size", BATCH, "--algorithm",
+        output(start("run", "--model", job.model, "--model-opt", "samples=%d" % job.samples, "--epochs", job.epochs, "--batch-size", BATCH, "--algorithm",
                      algorithm, "--workers", workers, "--threads", 1, "--shards", SHARDS, "--seed", seed, "--out", folder))
         with open(os.path.join(folder, "results.json"), encoding="utf-8") as file:
             run = json.load(file)["runs"][0]
@@ -73,7 +74,7 @@ def step_seconds(runs):
 
 def bench_steps(job, at_once):
     """Steps without servers, in as many processes at once: the mean of their medians, and the relative deviation from the 99th percentile, 2.33 of them away."""
-    processes = [start(job, "bench", "model", "--model", job.model, "--batch-size", BATCH, "--threads", 1, "--steps", job.bench_steps, "--json") for _ in range(at_once)]
+    processes = [start("bench", "model", "--model", job.model, "--batch-size", BATCH, "--threads", 1, "--steps", job.bench_steps, "--json") for _ in range(at_once)]
     results = [json.loads(output(process)) for process in processes]
     medians = [result["seconds"]["median"] for result in results]
     deviations = [(result["seconds"]["p99"] / result["seconds"]["median"] - 1) / 2.33 for result in results]
@@ -90,7 +91,7 @@ def bench_push_pull(job, algorithm, params):
     spent = []
     for steps in (job.bench_steps, 21 * job.bench_steps):
         before = processor_seconds()
-        result = json.loads(output(start(job, "bench", "push-pull", "--params", params, "--shards", SHARDS, "--algorithm", algorithm, "--steps", steps, "--repeats", 1, "--json")))
+        result = json.loads(output(start("bench", "push-pull", "--params", params, "--shards", SHARDS, "--algorithm", algorithm, "--steps", steps, "--repeats", 1, "--json")))
         spent.append(processor_seconds() - before)
     return {"seconds": result["seconds"]["median"], "processor_seconds": max((spent[1] - spent[0]) / (20 * job.bench_steps), 1e-9)}
 
@@ -109,7 +110,7 @@ def cluster_flags(job, inputs, algorithm, workers):
 def predicted_runs(job, inputs, algorithm, workers):
     runs = []
     for seed in range(1, job.repeats + 1):
-        text = output(start(job, "sim", "--no-gradients", "--params", inputs["params"], "--samples", job.samples, "--epochs", job.epochs, "--batch-size", BATCH, "--algorithm",
+        text = output(start("sim", "--no-gradients", "--params", inputs["params"], "--samples", job.samples, "--epochs", job.epochs, "--batch-size", BATCH, "--algorithm",
                             algorithm, "--workers", workers, "--shards", SHARDS, "--seed", seed, "--json", *cluster_flags(job, inputs, algorithm, workers)))
         run = json.loads(text.splitlines()[-1])["run"]
         runs.append({**run, "rate": run["samples_per_second"]})
@@ -159,7 +160,6 @@ def input_lines(inputs):
 
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bin", default=os.path.join(HERE, "..", "..", "..", "build", "release", "bin"), help="folder of the programs")
     parser.add_argument("--out", default=HERE, help="folder of README.md, in which the tables are put, and prediction.json")
     parser.add_argument("--model", default="cnn", help="a model with an option `samples`")
     parser.add_argument("--algorithms", default="asgd,ssgd", type=lambda text: text.split(","))

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Measures borders of stability and writes them down: borders.json, border.svg, and the tables of README.md. Usage: measure.py DCPS"""
 import json
-import math
 import os
 import sys
 
@@ -9,6 +8,7 @@ import border
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
+import figure  # noqa: E402
 import readme  # noqa: E402
 
 ASGD_WORKERS = [1, 2, 3, 4, 5, 8, 16, 32, 64]
@@ -132,53 +132,27 @@ def noise_table(noise):
 COLOURS = ["#1f77b4", "#9467bd", "#2ca02c", "#ff7f0e", "#8c564b", "#d62728", "#17becf", "#7f7f7f"]
 DRAWN = ["sa-asgd", "gap-aware", "dc-asgd-b", "dc-asgd-c, λ 1", "dc-asgd-a, λ 2", "dana-zero", "dana-dc", "asgd, momentum 0.9"]
 TOP, HEIGHT, WIDTH = 30, 300, 340
+DRAWN_WORKERS = [2 ** power for power in range(7)]
 
 
-class Panel:
-    """Axes of which both are logarithmic, to the base 2."""
-
-    def __init__(self, left, title, lowest, highest):
-        self.left, self.lowest, self.highest = left, lowest, highest
-        self.parts = ['<text x="%d" y="18" font-weight="bold">%s</text>' % (left, title),
-                      '<rect x="%d" y="%d" width="%d" height="%d" fill="none" stroke="#999"/>' % (left, TOP, WIDTH, HEIGHT)]
-        for power in range(0, 7):
-            self.text(self.x(2 ** power), TOP + HEIGHT + 16, "%d" % 2 ** power, "middle")
-        for power in range(round(lowest), round(highest) + 1):
-            y = self.y(2 ** power)
-            self.text(left - 6, y + 4, ("%g" % 2 ** power) if power >= 0 else "1/%d" % 2 ** -power, "end")
-            self.parts.append('<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#ddd"/>' % (left, left + WIDTH, y, y))
-        self.text(left + WIDTH / 2, TOP + HEIGHT + 34, "workers", "middle")
-
-    def x(self, workers):
-        return self.left + 20 + (WIDTH - 40) * math.log2(workers) / 6
-
-    def y(self, value):
-        share = (math.log2(value) - self.lowest) / (self.highest - self.lowest)
-        return TOP + HEIGHT * (1 - min(max(share, 0), 1))
-
-    def text(self, x, y, text, anchor="start", colour="#333"):
-        self.parts.append('<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>' % (x, y, anchor, colour, text))
-
-    def line(self, points, colour, dashed=False):
-        self.parts.append('<polyline fill="none" stroke="%s" stroke-width="1.5"%s points="%s"/>' % (
-            colour, ' stroke-dasharray="4 3"' if dashed else "", " ".join("%.1f,%.1f" % (self.x(m), self.y(v)) for m, v in points)))
-
-    def dots(self, points, colour):
-        for workers, value in points:
-            self.parts.append('<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>' % (self.x(workers), self.y(value), colour))
+def ticks(panel):
+    for power in range(round(panel.lowest), round(panel.highest) + 1):
+        panel.tick(2 ** power, "%g" % 2 ** power if power >= 0 else "1/%d" % 2 ** -power)
 
 
 def draw_asgd(rows):
-    panel = Panel(50, "asgd: η·h at the border", -6, 2)
+    panel = figure.LogPanel((50, TOP, WIDTH, HEIGHT), "asgd: η·h at the border", DRAWN_WORKERS, (-6, 2))
+    ticks(panel)
     panel.line([(2 ** (k / 10), border.closed_form(2 ** (k / 10))) for k in range(61)], "#999")
     panel.dots([(row["workers"], row["border"]) for row in rows], COLOURS[0])
     panel.text(panel.left + 150, TOP + 30, "line: 2·sin(π/(2(2τ+1)))")
     panel.text(panel.left + 150, TOP + 46, "dots: measured")
-    return panel.parts
+    return panel
 
 
 def draw_rules(rules):
-    panel = Panel(460, "other rules: border, as multiple of asgd's", -4, 7)
+    panel = figure.LogPanel((460, TOP, WIDTH, HEIGHT), "other rules: border, as multiple of asgd's", DRAWN_WORKERS, (-4, 7))
+    ticks(panel)
     for rule in rules:
         if rule["rule"] not in DRAWN:
             continue
@@ -192,14 +166,11 @@ def draw_rules(rules):
         panel.text(panel.left + WIDTH + 12, TOP + 14 + 18 * place, rule["rule"], colour=colour)
     panel.text(panel.left + WIDTH + 12, TOP + 40 + 18 * len(DRAWN), "dashed: up to where")
     panel.text(panel.left + WIDTH + 12, TOP + 54 + 18 * len(DRAWN), "it stays bounded")
-    return panel.parts
+    return panel
 
 
 def write_figure(document):
-    parts = draw_asgd(document["asgd"]) + draw_rules(document["rules"])
-    with open(os.path.join(HERE, "border.svg"), "w", encoding="utf-8") as file:
-        file.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 380" font-family="sans-serif" font-size="12">\n'
-                   '<rect width="960" height="380" fill="#fff"/>\n%s\n</svg>\n' % "\n".join(parts))
+    figure.write(os.path.join(HERE, "border.svg"), (960, 380), [draw_asgd(document["asgd"]), draw_rules(document["rules"])])
 
 
 def main():

@@ -1,7 +1,6 @@
 #!/bin/sh
-# Measures the borders anew and writes borders.json, border.svg and the tables of README.md. Programs: build/release/bin, or the folder given.
+# Measures the borders anew and writes borders.json, border.svg and the tables of README.md.
 set -eu
 
-cd "$(dirname "$0")"
-bin=$(cd "${1:-../../../build/release/bin}" && pwd)
-exec python3 measure.py "$bin/dcps"
+here=$(dirname "$0")
+exec python3 "$here/measure.py" "${DCPS:-$here/../../../build/release/bin/dcps}"
