@@ -50,7 +50,7 @@ def compare(net, workers):
         of = "1" if name == "serial SGD" else workers
         rate, tried = tune(net, of, rule)
         errors = [100 * train(net, of, rule, rate, seed, "test") for seed in range(11, 16)]
-        print("| %s | %s | %.2f ± %.2f | %s |" % (name, rate, statistics.mean(errors), statistics.stdev(errors),
+        print("| %s | %s | %.2f ± %.2f | %s |" % (name, rate, statistics.mean(errors), statistics.stdev(errors) / math.sqrt(len(errors)),
                                                    ", ".join("%.1f" % (100 * error) for error in tried.values())), flush=True)
 
 
