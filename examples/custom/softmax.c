@@ -1,17 +1,33 @@
 /* Softmax regression on Fashion-MNIST: the smallest useful model. */
+#include <stdlib.h>
+
 #include <dcps/model.h>
 
 enum { WEIGHT, BIAS }; /* in the order of declaration */
-static dcps_images *images;
-static dcps_image_batch batch;
+
+/* All that an open model knows; nothing is global, because a simulation opens several side by side. */
+typedef struct softmax {
+    dcps_images *images;
+    dcps_image_batch batch;
+} softmax;
 
 static dcps_status softmax_open(const dcps_options *options, const char *data_dir, void **state)
 {
-    return dcps_images_open("fashion-mnist", data_dir, &images);
+    softmax *self = calloc(1, sizeof *self);
+    if (self == NULL)
+        return dcps_fail(DCPS_NO_MEMORY, "softmax: no memory");
+    dcps_status status = dcps_images_open("fashion-mnist", data_dir, &self->images);
+    if (status != DCPS_OK) {
+        free(self);
+        return status;
+    }
+    *state = self;
+    return DCPS_OK;
 }
 static dcps_status softmax_describe(void *state, dcps_model_info *info)
 {
-    *info = (dcps_model_info){.train_samples = images->train.count, .dataset = "fashion-mnist"};
+    const softmax *self = state;
+    *info = (dcps_model_info){.train_samples = self->images->train.count, .dataset = "fashion-mnist"};
     return DCPS_OK;
 }
 static dcps_status softmax_declare(void *state, dcps_layout *layout)
@@ -21,7 +37,8 @@ static dcps_status softmax_declare(void *state, dcps_layout *layout)
 }
 static dcps_status softmax_load(void *state, const dcps_batch *slice)
 {
-    return dcps_image_batch_load(&batch, &images->train, slice->samples, slice->count);
+    softmax *self = state;
+    return dcps_image_batch_load(&self->batch, &self->images->train, slice->samples, slice->count);
 }
 static dcps_tensor *softmax_logits(void *state, dcps_tape *tape, dcps_tensor *x)
 {
@@ -30,17 +47,21 @@ static dcps_tensor *softmax_logits(void *state, dcps_tape *tape, dcps_tensor *x)
 }
 static dcps_tensor *softmax_loss(void *state, dcps_tape *tape)
 {
-    dcps_tensor *x = dcps_tape_input(tape, batch.x, 2, (size_t[]){batch.count, batch.features});
-    return dcps_tape_cross_entropy(tape, softmax_logits(state, tape, x), batch.y);
+    softmax *self = state;
+    dcps_tensor *x = dcps_tape_input(tape, self->batch.x, 2, (size_t[]){self->batch.count, self->batch.features});
+    return dcps_tape_cross_entropy(tape, softmax_logits(self, tape, x), self->batch.y);
 }
 static dcps_status softmax_evaluate(void *state, dcps_tape *tape, dcps_split split, dcps_metrics *metrics)
 {
-    return dcps_evaluate_classifier(tape, images, split, softmax_logits, state, metrics);
+    softmax *self = state;
+    return dcps_evaluate_classifier(tape, self->images, split, softmax_logits, self, metrics);
 }
 static void softmax_close(void *state)
 {
-    dcps_image_batch_release(&batch);
-    dcps_images_close(&images);
+    softmax *self = state;
+    dcps_image_batch_release(&self->batch);
+    dcps_images_close(&self->images);
+    free(self);
 }
 
 DCPS_MODEL_EXPORT = {DCPS_MODEL_HEAD,

@@ -6,7 +6,8 @@
  *         DCPS_MODEL_HEAD, .name = "softmax", .summary = "…", .options = options, .open = …, …
  *     };
  *
- * The worker calls open once, then describe and declare, then load and loss for every batch, or evaluate; close at the end. All calls come from one thread. */
+ * Of each state: open, then describe and declare, then load and loss for every batch, and evaluate between batches; close at the end. One thread at a time uses a state, not
+ * always the same. A process may have several states open and use them side by side, as dcps sim does: what changes is kept behind *state, never in a global. */
 #ifndef DCPS_MODEL_H
 #define DCPS_MODEL_H
 
@@ -32,7 +33,7 @@ typedef struct dcps_model_info {
     /* > 0: a gradient whose Euclidean norm over all trained tensors is larger is scaled to this one before it is pushed (Pascanu et al. 2013); 0: as it is */
     double clip_norm;
     bool
-        carries_state; /* what a batch does depends on the batch before: every worker of a simulation then gets a state of its own, instead of one for all */
+        carries_state; /* what a batch does depends on the batch before: every worker of a simulation then gets a state of its own, instead of one for each thread */
 } dcps_model_info;
 
 /* One mini-batch to load: `samples` [count] are indices 0 … train_samples − 1, a slice of the epoch's permutation.

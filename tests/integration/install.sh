@@ -58,4 +58,15 @@ nm -D --defined-only "$models/softmax.so" | grep -q ' dcps_model_table$' || fail
 # Both programs that load it find libdcps.so beside them, whatever the system's loader knows.
 "$prefix/bin/dcps-worker" --model softmax --help-model >"$work/log" 2>&1 || fail "dcps-worker cannot load softmax.so: $(cat "$work/log")"
 "$prefix/bin/dcps" run --model softmax --print-config >"$work/log" 2>&1 || fail "dcps cannot load softmax.so: $(cat "$work/log")"
+
+# A simulation opens a model once for each thread; what is learnt must not depend on how many there are.
+digest_of_threads() {
+    "$prefix/bin/dcps" sim --model softmax --algorithm asgd --workers 4 --epochs 1 --batch-size 1000 --threads "$1" >"$work/sim" 2>"$work/log" ||
+        fail "dcps sim --threads $1 of softmax.so failed: $(cat "$work/log")"
+    sed -n 's/^digest of the final weights: //p' "$work/sim"
+}
+alone=$(digest_of_threads 1)
+[ -n "$alone" ] || fail "dcps sim shows no digest: $(cat "$work/sim")"
+side_by_side=$(digest_of_threads 2)
+[ "$alone" = "$side_by_side" ] || fail "softmax.so learns other weights with two threads than with one: $side_by_side, not $alone"
 echo "installed, moved and used"
