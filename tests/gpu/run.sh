@@ -4,11 +4,13 @@ set -u
 
 cd "$(dirname "$0")/../.." || exit 1
 
+all="info build parity memcheck racecheck synccheck initcheck syncs bench pytorch workers"
+
 usage() {
-    cat <<'END'
+    cat <<END
 Usage: tests/gpu/run.sh DIR [PART…]
   DIR    logs and figures go here
-  PART   info build parity memcheck racecheck synccheck initcheck syncs bench pytorch workers   (all of them, in this order)
+  PART   $all   (all of them, in this order)
 Environment: DCPS_DATA      folder with CIFAR-10 and PTB; made-up data of these shapes where it has not both
              DCPS_GPU       the device, cuda:0 if not set
              DCPS_GPU_BUILD an existing build with tests, build/cuda if not set
@@ -21,10 +23,27 @@ case ${1:-} in
     exit 2
     ;;
 esac
-mkdir -p "$1" || exit 1
-out=$(cd "$1" && pwd)
+is_part() {
+    for known in $all; do
+        [ "$1" != "$known" ] || return 0
+    done
+    return 1
+}
+
+folder=$1
 shift
-[ $# -gt 0 ] || set -- info build parity memcheck racecheck synccheck initcheck syncs bench pytorch workers
+# shellcheck disable=SC2086 # a list of words
+[ $# -gt 0 ] || set -- $all
+for part in "$@"; do
+    is_part "$part" || {
+        printf '%s\n' "run.sh: no part \"$part\"" >&2
+        usage >&2
+        exit 2
+    }
+done
+mkdir -p "$folder" || exit 1
+out=$(cd "$folder" && pwd)
+: >"$out/summary.txt" || exit 1
 device=${DCPS_GPU:-cuda:0}
 build=${DCPS_GPU_BUILD:-build/cuda}
 data=${DCPS_DATA:-}
@@ -137,9 +156,25 @@ part_pytorch() {
     run pytorch-tf32 90 python3 tests/gpu/bench_pytorch.py --tf32 --channels-last --benchmark resnet lstm
 }
 
+# watch_processes LOG: how many processes the GPU serves, once a second, until it is killed.
+watch_processes() {
+    while sleep 1; do
+        nvidia-smi --query-compute-apps=pid --format=csv,noheader | grep -c '[0-9]'
+    done >"$1" 2>&1
+}
+
 part_workers() {
     data_ready
+    watcher=
+    if have nvidia-smi "count of processes"; then
+        watch_processes "$out/workers-processes.log" &
+        watcher=$!
+    fi
     run workers 120 "$build/bin/dcps" run --model resnet --device "$device" --data "$data" --workers 4 --algorithm dc-asgd-a --epochs 1 --out "$out/workers"
+    [ -n "$watcher" ] || return
+    kill "$watcher"
+    most=$(sort -n "$out/workers-processes.log" | tail -n 1)
+    note "         workers: nvidia-smi shows up to ${most:-0} processes at once"
 }
 
 for part in "$@"; do
@@ -152,10 +187,6 @@ for part in "$@"; do
     bench) part_bench ;;
     pytorch) part_pytorch ;;
     workers) part_workers ;;
-    *)
-        usage >&2
-        exit 2
-        ;;
     esac
 done
 exit "$failed"
