@@ -1,7 +1,14 @@
 /* Push and pull from any program: the client of dcps servers. Part of the public interface.
  *
  * A client owns an I/O thread; all functions below are for one caller thread at a time. Vectors are the caller's: `weights` and `gradient` must stay valid until
- * dcps_client_destroy. Weights are complete, and may be read, whenever dcps_client_pull or dcps_client_wait has returned DCPS_OK. */
+ * dcps_client_destroy. Weights are complete, and may be read, once declare, wait, abstain, pull or snapshot has returned DCPS_OK. Those of a range that is pushed are overwritten at any
+ * time until the next of these returns.
+ *
+ * Errors. Every function: DCPS_INVALID where it is not due or is given what it cannot take; nothing has changed then. Those that wait for servers also:
+ *   DCPS_TIMEOUT    one was silent for `timeout_ms`; it is named. After a wait, abstain or pull, dcps_client_wait goes on waiting, and fails at once while the server stays silent
+ *   DCPS_CANCELLED  on request: see dcps_client_cancel
+ *   others          final: DCPS_MISMATCH (the servers disagree, or one has lost its parameters), DCPS_PROTOCOL, DCPS_NO_MEMORY, DCPS_SYSTEM, or what a server refuses us with, such as DCPS_LIMIT
+ * After a final one, and after any failed declaration or snapshot but DCPS_INVALID and DCPS_NOT_FOUND, finish and destroy are all that is left. */
 #ifndef DCPS_CLIENT_H
 #define DCPS_CLIENT_H
 
@@ -43,26 +50,28 @@ typedef struct dcps_work {
     uint64_t batch; /* number over the whole run */
 } dcps_work;
 
-/* Connects to all servers, waiting for them in any order of start, and says whom it waits for. Errors: DCPS_INVALID (address), DCPS_TIMEOUT (server named), DCPS_MISMATCH
- * (servers disagree on the cluster), DCPS_CANCELLED, DCPS_NO_MEMORY, DCPS_SYSTEM. */
+/* Connects to all servers, waiting for them in any order of start, and says whom it waits for. Errors: as above, but never DCPS_CANCELLED; DCPS_INVALID for an address that is none. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_connect(const dcps_client_config *config, dcps_client **client);
 DCPS_API const dcps_run_info *dcps_client_run_info(const dcps_client *client);
 
 /* Declares the model and pulls the first weights. `weights` [total params] holds the initial values (used if this is the first client). Blocks until the weights are
- * in (a synchronous run: until all workers are there). `gradient` may be NULL for an observer. Errors: DCPS_MISMATCH (the servers train another layout: difference named), as above. */
+ * in (a synchronous run: until all workers are there). `gradient` may be NULL for an observer. Errors: as above; DCPS_MISMATCH also where the servers train another layout or on another
+ * number of samples (difference named), DCPS_LIMIT where the model is too large for a server. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_declare(dcps_client *client, const dcps_layout *layout,
                                                          uint64_t samples_per_epoch, float *weights, float *gradient,
                                                          dcps_work *work);
 
-/* The gradient of parameters [first, first + count) is final: every block that is complete by now leaves. Does not wait. Until the next dcps_client_wait has returned the
- * range must not change. `first` is a multiple of 16; `count` extends to the next one. samples: batch size; loss: mean over the batch. */
+/* The gradient of parameters [first, first + count) is final: every block that is complete by now leaves. Waits for no server; only, while 256 pushes lie before it, until the I/O thread has
+ * taken one. Until the next dcps_client_wait has returned the range must not change. `first` is a multiple of 16; `count` extends to the next one. samples: batch size, the same in all pushes of
+ * a step; loss: mean over the batch, likewise. Errors: DCPS_INVALID alone, also for a parameter pushed twice in a step. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_push(dcps_client *client, uint64_t first, uint64_t count,
                                                       uint32_t samples, float loss);
-/* Waits until every block pushed has been answered with new weights. All parameters must have been pushed. */
+/* Waits until every block pushed has been answered with new weights. All parameters must have been pushed. Errors: as above; call it again after DCPS_TIMEOUT and DCPS_CANCELLED. A gradient
+ * that comes too late, or whose server was restarted since, may be dropped, which is no error. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_wait(dcps_client *client, dcps_work *work);
-/* Takes part in the round without a gradient, and waits. */
+/* Takes part in the round without a gradient, and waits. Between steps only. Errors: as of dcps_client_wait, which goes on waiting. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_abstain(dcps_client *client, dcps_work *work);
-/* Pulls the current weights. */
+/* Pulls the current weights, and waits. Between steps only; not for an observer. Errors: as of dcps_client_wait, which goes on waiting. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_pull(dcps_client *client, dcps_work *work);
 
 typedef struct dcps_snapshot_info {
@@ -71,11 +80,13 @@ typedef struct dcps_snapshot_info {
     double train_loss; /* mean since the previous snapshot; NaN when diverged */
 } dcps_snapshot_info;
 
-/* Observer: waits for the evaluation snapshot `index` and loads it into the weights. DCPS_NOT_FOUND when the run ended before it. `release`: the servers may drop it. */
+/* Observer: waits for the evaluation snapshot `index` and loads it into the weights. `release`: the servers may drop those before it. Errors: as above; DCPS_NOT_FOUND
+ * when the run ended before it or it was released: the next may be asked for, but the weights are of no use. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_snapshot(dcps_client *client, uint32_t index, bool release,
                                                           dcps_snapshot_info *info);
 
-/* Says goodbye: the servers no longer count on this worker. Waits at most `timeout_ms` for their answers. */
+/* Says goodbye: the servers no longer count on this worker. Due at any time, also after a failure; destroy is all that may follow. Waits at most `timeout_ms` for their answers. Errors:
+ * DCPS_TIMEOUT, DCPS_CANCELLED (its lease then ends by itself), DCPS_SYSTEM. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_finish(dcps_client *client, uint32_t timeout_ms);
 
 /* Makes a waiting call of another thread return DCPS_CANCELLED, or the next one where none is waiting; dcps_client_finish forgets what came before it. Async-signal-safe. After a

@@ -37,7 +37,9 @@ typedef struct dcps_layout_tensor {
     float init_bound;       /* of DCPS_INIT_UNIFORM; 0 with every other */
 } dcps_layout_tensor;
 
+/* An empty layout, the caller's to destroy. Errors: DCPS_NO_MEMORY. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_layout_create(dcps_layout **layout);
+/* Its texts and dims go with it. Accepts NULL inside. */
 DCPS_API void dcps_layout_destroy(dcps_layout **layout);
 
 /* Appends a tensor; *index counts from 0 in the order of calls (index may be NULL). Names are unique, 1 to 127 bytes of [A-Za-z0-9_.-/]; 0 to 8

@@ -28,14 +28,14 @@ DCPS_API const float *dcps_tensor_values(dcps_tape *tape, const dcps_tensor *ten
  * batch hands to the next. Does not wait for a device, as dcps_tensor_values does. Nothing happens where the tape has failed or the tensor is NULL. */
 DCPS_API void dcps_tape_fetch(dcps_tape *tape, const dcps_tensor *tensor, float *to);
 
-/* Leaf: tensor `index` of the layout, in the order of dcps_layout_add. Differentiable; lives in the flat weight vector. An averaged tensor is for
+/* Every call below that makes a tensor, leaf or op, returns NULL, and the tape has failed, with DCPS_INVALID when an index, shapes or attributes are not as described,
+ * DCPS_UNSUPPORTED when the backend lacks the op, DCPS_NO_MEMORY, or DCPS_SYSTEM when a library call fails; the message names op, shapes and backend. */
+
+/* Leaf: tensor `index` of the layout, from 0 in the order of dcps_layout_add. Differentiable; lives in the flat weight vector. An averaged tensor is for
  * dcps_tape_batch_norm only; where a step has no value for it, what was pulled is pushed. */
 DCPS_API dcps_tensor *dcps_tape_parameter(dcps_tape *tape, uint32_t index);
 /* Leaf: data, not differentiated. `values` [product of dims] are used in place and must stay unchanged until the step ends. */
 DCPS_API dcps_tensor *dcps_tape_input(dcps_tape *tape, const float *values, uint32_t dim_count, const size_t *dims);
-
-/* Every op below returns NULL, and the tape has failed, with DCPS_INVALID when shapes or attributes are not as described, DCPS_UNSUPPORTED when the
- * backend lacks the op, DCPS_NO_MEMORY, or DCPS_SYSTEM when a library call fails; the message names op, shapes and backend. */
 
 /* a [m, k] · b [k, n] → [m, n]; or for each of a batch, a [batch, m, k] · b [batch, k, n] → [batch, m, n]. */
 DCPS_API dcps_tensor *dcps_tape_matmul(dcps_tape *tape, dcps_tensor *a, dcps_tensor *b);

@@ -304,6 +304,8 @@ START_TEST(observer_hears_a_server_that_has_nothing_to_say)
     ck_assert_int_eq(dcps_client_snapshot(observer.client, 0, true, &info), DCPS_CANCELLED);
     capture_end(&stderr_text, log, sizeof(log));
     later_end(&stop);
+    ck_assert_int_eq(dcps_client_snapshot(observer.client, 0, true, &info), DCPS_INVALID); /* only a goodbye is due */
+    ck_assert_int_eq(dcps_client_finish(observer.client, 2000), DCPS_OK);
     ck_assert_str_eq(log, "");
     client_fixture_close(&worker);
     client_fixture_close(&observer);
@@ -351,6 +353,7 @@ START_TEST(can_be_cancelled)
     ck_assert_double_lt(seconds_since(began_ns), 10.0);
     later_end(&stop);
     ck_assert_int_eq(dcps_client_push(fixture.client, 0, 16, 1, 1.0f), DCPS_INVALID);
+    ck_assert_int_eq(dcps_client_wait(fixture.client, &fixture.work), DCPS_INVALID);
     ck_assert_int_eq(dcps_client_finish(fixture.client, 2000), DCPS_OK);
     ck_assert_uint_eq(loopback_received(server, DCPS_MESSAGE_FINISH), 1);
     ck_assert_int_eq(dcps_client_finish(fixture.client, 2000), DCPS_OK);
