@@ -5,12 +5,30 @@ set -eu
 source_dir=${DCPS_SOURCE_DIR:?is set by ctest}
 build_dir=${DCPS_BUILD_DIR:?is set by ctest}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+children=
+leave() {
+    for child in $children; do
+        kill "$child" 2>/dev/null || true
+    done
+    rm -rf "$work"
+}
+trap leave EXIT
 prefix=$work/moved
 
 fail() {
     printf '%s\n' "install.sh: $*" >&2
     exit 1
+}
+
+# within_10_s COMMAND…: succeeds as soon as the command does.
+within_10_s() {
+    for _ in 0 1 2 3 4 5 6 7 8 9; do
+        for _ in 0 1 2 3 4 5 6 7 8 9; do
+            ! "$@" || return 0
+            sleep 0.1
+        done
+    done
+    return 1
 }
 
 cmake --install "$build_dir" --prefix "$work/installed" >"$work/log" || fail "cmake --install failed: $(cat "$work/log")"
@@ -35,22 +53,43 @@ for program in dcps dcps-server dcps-worker; do
     esac
 done
 
-cat >"$work/client.c" <<'EOF'
-#include <dcps/client.h>
-#include <string.h>
-
-int main(void)
-{
-    dcps_client *client = NULL;
-    dcps_client_config config = {.servers = "nonsense"};
-    if (dcps_client_connect(&config, &client) != DCPS_INVALID || client != NULL)
-        return 1;
-    return strstr(dcps_error_message(), "nonsense") == NULL;
-}
-EOF
 # shellcheck disable=SC2086 # a list of flags
-cc -std=c11 -Wall -Wextra -Werror "$work/client.c" $flags -Wl,-rpath,"$prefix/lib" -o "$work/client"
-"$work/client" || fail "a client built against the installation does not work"
+cc -std=c11 -Wall -Wextra -Werror "$source_dir/examples/client/regression.c" $flags -lm -Wl,-rpath,"$prefix/lib" -o "$work/regression"
+code=0
+"$work/regression" nonsense >"$work/log" 2>&1 || code=$?
+if [ "$code" != 1 ] || ! grep -q nonsense "$work/log"; then
+    fail "of the server \"nonsense\", regression says (exit code $code): $(cat "$work/log")"
+fi
+
+# Two processes of it share the weights of a server. In synchronous training both have to come, and every mini-batch is one process's.
+"$prefix/bin/dcps-server" --workers 2 --algorithm ssgd --epochs 5 --batch-size 32 --learning-rate 0.3 --lease-ms 60000 >"$work/server" 2>"$work/log" &
+server=$!
+children=$server
+listens() {
+    address=$(sed -n 's/^dcps-server listening control=\([^ ]*\) .*/\1/p' "$work/server")
+    [ -n "$address" ]
+}
+within_10_s listens || fail "dcps-server names no address: $(cat "$work/log")"
+"$work/regression" "$address" >"$work/first" 2>&1 &
+first=$!
+children="$server $first"
+"$work/regression" "$address" >"$work/second" 2>&1 || fail "the second client failed: $(cat "$work/second")"
+wait "$first" || fail "the first client failed: $(cat "$work/first")"
+children=$server
+# The distance was 2.7 at the beginning.
+grep -h 'mini-batches computed here' "$work/first" "$work/second" |
+    awk '$NF ~ /^[0-9.]+(e-[0-9]+)?$/ && $NF < 0.001 && $1 > 0 { near++; batches += $1 } END { exit !(near == 2 && batches == 500) }' ||
+    fail "expected two clients near the truth after 500 mini-batches, got: $(cat "$work/first" "$work/second")"
+is_done() {
+    "$prefix/bin/dcps" status --json "$address" >"$work/status" || return
+    for words in '"state": "done"' '"samples": 16000,' '"workers_live": 0' '"workers_lost": 0'; do
+        grep -q "$words" "$work/status" || return
+    done
+}
+within_10_s is_done || fail "expected a server that is done with 16000 samples and has no worker left: $(cat "$work/status")"
+kill "$server"
+wait "$server" || fail "dcps-server did not end well: $(cat "$work/log")"
+children=
 
 # shellcheck disable=SC2086
 cc -std=c11 -Wall -Werror -shared -fPIC "$source_dir/examples/custom/softmax.c" $flags -o "$models/softmax.so"
