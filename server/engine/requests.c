@@ -177,6 +177,14 @@ static void on_init(dcps_shard *shard, const dcps_peer *peer, const dcps_request
     serve_pull(shard, block, slot, request, now_ns);
 }
 
+/* Whoever comes after the others have finished and pushes goes on with the run. To come is not enough: a worker that wakes up and dies would leave a run without an end. */
+static void note_work(dcps_shard *shard, uint32_t worker)
+{
+    dcps_member *member = &shard->members[worker];
+    shard->any_finished = shard->any_finished && !member->came_after_end;
+    member->came_after_end = false;
+}
+
 static void on_push_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_push_pull *push, dcps_buffer *payload,
                          uint64_t now_ns)
 {
@@ -205,6 +213,9 @@ static void on_push_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_pu
     if (status != DCPS_OK) {
         dcps_answer_error(shard, peer, status, request, "block %u: %s", block->index, dcps_error_message());
         return;
+    }
+    if (!abstains) {
+        note_work(shard, request->session.worker);
     }
     slot->last_seq = request->seq;
     slot->peer = *peer;

@@ -175,9 +175,8 @@ dcps_status dcps_shard_worker_join(dcps_shard *shard, const dcps_session *sessio
     if (status != DCPS_OK) {
         return status;
     }
-    *member = (dcps_member){.live = true, .session = *session};
+    *member = (dcps_member){.live = true, .came_after_end = shard->any_finished, .session = *session};
     shard->live_count++;
-    shard->any_finished = false; /* the run goes on */
     shard->stats.weights_final = false;
     return DCPS_OK;
 }

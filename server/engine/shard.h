@@ -85,7 +85,7 @@ typedef struct dcps_shard_stats {
     uint64_t blocks_moved;   /* times that a block set back by a checkpoint followed the run to where it is */
     bool complete;           /* the model is known and every block has values */
     bool counts_batches;     /* it holds block 0, and with it the book of mini-batches */
-    bool weights_final;      /* every worker has left, the last with a goodbye */
+    bool weights_final;      /* every worker has left, with a goodbye or after the others had said theirs */
     uint64_t weights_digest; /* then: of the parameters of this shard (digest.h) */
     dcps_counts staleness;
     dcps_histogram held_ns; /* of pushes, abstaining ones too: from their arrival to the departure of the answer */

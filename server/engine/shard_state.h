@@ -93,6 +93,7 @@ typedef struct dcps_block {
 
 typedef struct dcps_member {
     bool live;
+    bool came_after_end; /* others had finished when it joined, and it has pushed nothing yet */
     dcps_session session;
 } dcps_member;
 
@@ -113,7 +114,7 @@ struct dcps_shard {
     uint32_t slot_capacity;
     dcps_member members[DCPS_MAX_WORKERS];
     uint32_t live_count;
-    bool any_finished;
+    bool any_finished; /* and nobody who came later has pushed since */
     bool draining;
     dcps_tickets *tickets;           /* shard of block 0 only */
     dcps_shard_stats stats;          /* counters; progress is read from the blocks */

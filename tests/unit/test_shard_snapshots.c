@@ -265,9 +265,6 @@ START_TEST(test_joining_late_goes_on)
     engine_join(&shard, 1);
     engine_snapshot(&shard, OBSERVER, 0, 1, false); /* the mark itself can come now, */
     engine_expect_quiet(&shard);
-    engine_leave(&shard, 1);
-    engine_expect_quiet(&shard); /* even if whoever came dies: that is no end */
-    engine_join(&shard, 1);
     engine_pull(&shard, 1, 0);
     engine_expect(&shard, 1, DCPS_MESSAGE_WEIGHTS);
     push(1, 8);
@@ -276,9 +273,33 @@ START_TEST(test_joining_late_goes_on)
     ck_assert_uint_eq(take_reply(OBSERVER, 1, -4.0F).samples, 32);
     engine_snapshot(&shard, OBSERVER, 0, 2, false);
     engine_expect_quiet(&shard);
+    engine_leave(&shard, 1); /* it has pushed: another may go on where it died */
+    engine_expect_quiet(&shard);
+    engine_join(&shard, 1);
     engine_finish(&shard, 1);
     expect_unavailable(OBSERVER, 2); /* nothing was learnt since */
     engine_expect_quiet(&shard);
+    engine_close(&shard);
+}
+END_TEST
+
+/* A worker that had been given up wakes when all have finished, joins, pulls, and dies before it did anything: the end stays the end. */
+START_TEST(test_joining_late_and_dying)
+{
+    open_keeping(16, 1);
+    push_times(3);
+    engine_finish(&shard, 0);
+    engine_join(&shard, 1);
+    engine_snapshot(&shard, OBSERVER, 0, 1, false);
+    engine_pull(&shard, 1, 0);
+    engine_expect(&shard, 1, DCPS_MESSAGE_WEIGHTS);
+    engine_abstain(&shard, 1, 0);
+    engine_expect(&shard, 1, DCPS_MESSAGE_WEIGHTS);
+    engine_expect_quiet(&shard);
+    ck_assert(!engine_stats(&shard).weights_final); /* it might push */
+    engine_leave(&shard, 1);
+    ck_assert_uint_eq(take_reply(OBSERVER, 1, -3.0F).samples, 24);
+    ck_assert(engine_stats(&shard).weights_final);
     engine_close(&shard);
 }
 END_TEST
@@ -471,6 +492,7 @@ int main(void)
                                   test_run_is_stopped,
                                   test_dead_workers_do_not_end_the_run,
                                   test_joining_late_goes_on,
+                                  test_joining_late_and_dying,
                                   test_too_many_observers,
                                   test_every_block_counts,
                                   test_nothing_kept,
