@@ -187,8 +187,14 @@ dcps_status dcps_run_spec_read(const dcps_options *options, dcps_run_spec *spec)
     return status == DCPS_OK ? dcps_device_check(dcps_options_text(options, "device")) : status;
 }
 
-const char *const dcps_server_pass_through[] = {
-    DCPS_TRAINING_OPTION_NAMES, "lease-ms", "start-grace-ms", "block-params", "transport", "log-level", NULL};
+const char *const dcps_server_pass_through[] = {DCPS_TRAINING_OPTION_NAMES,
+                                                "lease-ms",
+                                                "start-grace-ms",
+                                                "round-timeout-ms",
+                                                "block-params",
+                                                "transport",
+                                                "log-level",
+                                                NULL};
 const char *const dcps_worker_pass_through[] = {"model", "data", "device", "log-level", NULL};
 
 /* Options of `dcps run` alone that servers take. */

@@ -66,7 +66,7 @@ static void add_model(dcps_args *args, const dcps_options *options, const dcps_r
 
 void dcps_sim_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint64_t seed)
 {
-    static const char *const server_options[] = {"block-params", "lease-ms", "start-grace-ms"};
+    static const char *const server_options[] = {"block-params", "lease-ms", "start-grace-ms", "round-timeout-ms"};
     dcps_args_add(args, "sim");
     dcps_args_add_flag(args, "algorithm", spec->algorithm);
     dcps_args_add(args, "--workers");

@@ -165,6 +165,7 @@ static void take_server_settings(virtual_run *self)
     world->block_params = server->block_params;
     world->lease_ms = server->lease_ms;
     world->start_grace_ns = server->start_grace_ns;
+    world->round_timeout_ns = server->round_timeout_ns;
     world->deadline_ns = LONGEST_RUN_NS;
     world->stop_diverged = true;
 }

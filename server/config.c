@@ -258,6 +258,7 @@ static void read_numbers(const dcps_options *options, dcps_server_config *config
     config->block_params = (uint32_t)dcps_options_integer(options, "block-params");
     config->lease_ms = (uint32_t)dcps_options_integer(options, "lease-ms");
     config->start_grace_ns = (uint64_t)dcps_options_integer(options, "start-grace-ms") * DCPS_NS_PER_MS;
+    config->round_timeout_ns = (uint64_t)dcps_options_integer(options, "round-timeout-ms") * DCPS_NS_PER_MS;
     config->io_threads = (uint32_t)dcps_options_integer(options, "io-threads");
     config->shards_on_ipc = strcmp(dcps_options_text(options, "transport"), "ipc") == 0;
     config->log_json = strcmp(dcps_options_text(options, "log-format"), "json") == 0;

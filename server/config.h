@@ -29,6 +29,7 @@ typedef struct dcps_server_config {
     uint32_t block_params; /* 0: chosen from the layout */
     uint32_t lease_ms;
     uint64_t start_grace_ns;
+    uint64_t round_timeout_ns; /* 0: nobody is left out */
     uint64_t snapshot_every_samples;
     const char *checkpoint_dir; /* NULL: no checkpoints. Belongs to the options */
     double checkpoint_every_s;  /* 0: at the end and on request */

@@ -60,6 +60,7 @@ typedef struct dcps_progress {
     uint64_t waited_ns; /* when the wait for workers was last told of */
     uint64_t told_ns;   /* when progress was last told of */
     uint64_t told_samples;
+    uint64_t awaited_ns; /* when it was last told whom others wait for */
     bool done_told;
 } dcps_progress;
 
@@ -147,6 +148,10 @@ DCPS_MUST_CHECK dcps_status dcps_daemon_trace_model(dcps_daemon *daemon, const d
                                                     uint64_t samples_per_epoch);
 /* When the threads of all shards have ended: says how it went, and closes the files. A replay that came to other weights is a failure of the run. */
 void dcps_daemon_close_traces(dcps_daemon *daemon);
+
+/* ---- daemon_awaited.c ---- */
+/* Names those whom others wait for, now and then, and goes on without them when their time is up. */
+void dcps_daemon_watch_awaited(dcps_daemon *daemon, uint64_t now_ns);
 
 /* ---- daemon_progress.c ---- */
 /* Log lines on what is waited for and how far the run is. */

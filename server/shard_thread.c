@@ -13,6 +13,7 @@
 #define COMMAND_CAPACITY 4096u
 #define TICK_MS 100
 #define SETTLE_MS 5 /* quiet for so long: publish what changed */
+#define LATE_NS (10 * TICK_MS * DCPS_NS_PER_MS)
 #define PUBLISH_NS (50 * DCPS_NS_PER_MS)
 
 typedef enum command_kind {
@@ -55,6 +56,7 @@ struct dcps_shard_thread {
     uint64_t published_ns;
     uint64_t ticked_ns;
     uint64_t answers_dropped;
+    dcps_awaited_list awaited; /* as of the latest tick */
     uint64_t wakes;
     uint64_t messages;
     uint64_t backlog_max;
@@ -166,6 +168,7 @@ static void publish(dcps_shard_thread *thread, uint64_t now_ns)
     thread->published.malformed = dcps_socket_rejected(thread->socket);
     thread->published.answers_dropped = thread->answers_dropped;
     thread->published.replay_left = thread->gate == NULL ? 0 : dcps_replay_gate_left(thread->gate);
+    thread->published.awaited = thread->awaited;
     thread->published.wakes = thread->wakes;
     thread->published.messages = thread->messages;
     thread->published.backlog_max = thread->backlog_max;
@@ -324,6 +327,21 @@ static bool serve_messages(dcps_shard_thread *thread)
     return served > 0;
 }
 
+/* After a tick that comes late, because this process stood still, what others have sent may lie unread: nobody is to blame then. */
+static void tick(dcps_shard_thread *thread, uint64_t now_ns)
+{
+    bool late = now_ns - thread->ticked_ns >= LATE_NS;
+    bool any = thread->awaited.count > 0;
+    dcps_shard_tick(thread->engine, now_ns);
+    thread->awaited.count = 0;
+    if (!late) {
+        dcps_shard_awaited(thread->engine, now_ns, &thread->awaited);
+    }
+    thread->ticked_ns = now_ns;
+    thread->changed = thread->changed || any || thread->awaited.count > 0 ||
+                      dcps_socket_rejected(thread->socket) != thread->published.malformed;
+}
+
 static void turn(dcps_shard_thread *thread)
 {
     bool wake;
@@ -337,9 +355,7 @@ static void turn(dcps_shard_thread *thread)
     bool busy = serve_messages(thread);
     uint64_t now_ns = dcps_clock_ns();
     if (now_ns - thread->ticked_ns >= TICK_MS * DCPS_NS_PER_MS) {
-        dcps_shard_tick(thread->engine, now_ns);
-        thread->ticked_ns = now_ns;
-        thread->changed = thread->changed || dcps_socket_rejected(thread->socket) != thread->published.malformed;
+        tick(thread, now_ns);
     }
     if (thread->changed && (!busy || now_ns - thread->published_ns >= PUBLISH_NS)) {
         publish(thread, now_ns);

@@ -123,12 +123,31 @@ static dcps_status restore(dcps_sim_server *server)
     return status;
 }
 
+/* Goes on without those whom others have waited for too long; not in a replay, which has everybody who was there. */
+static void watch_awaited(dcps_sim_server *server, uint64_t now_ns)
+{
+    const dcps_world_config *config = &server->world->config;
+    dcps_awaited_list list = {.count = 0};
+    if (config->round_timeout_ns == 0 || config->replay_dir != NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < config->shards_per_server; i++) {
+        dcps_shard_awaited(server->shards[i], now_ns, &list);
+    }
+    for (uint32_t i = 0; i < list.count; i++) {
+        if (list.items[i].waited_ns >= config->round_timeout_ns) {
+            dcps_control_expel(server->control, &list.items[i].session, list.items[i].waited_ns / DCPS_NS_PER_MS);
+        }
+    }
+}
+
 void dcps_sim_server_tick(void *context, uint64_t now_ns)
 {
     dcps_sim_server *server = context;
     if (server->up) {
         select_socket(server, DCPS_ROUTE_CONTROL);
         dcps_control_tick(server->control, now_ns);
+        watch_awaited(server, now_ns);
         for (uint32_t i = 0; i < server->world->config.shards_per_server; i++) {
             select_socket(server, i);
             dcps_shard_tick(server->shards[i], now_ns);

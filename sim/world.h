@@ -69,6 +69,7 @@ typedef struct dcps_world_config {
     uint32_t block_params;           /* 0: chosen */
     uint32_t lease_ms;
     uint64_t start_grace_ns;
+    uint64_t round_timeout_ns;  /* that others wait for a worker before it is left out; 0: for ever */
     uint64_t start_spread_ns;   /* workers start at random within it; 0: all at once */
     dcps_step_times step_times; /* of a gradient */
     uint32_t
@@ -135,7 +136,7 @@ typedef struct dcps_world_outcome {
     uint64_t messages;
     uint64_t gradients_lost;
     uint64_t rejoins;
-    uint64_t leases_expired;
+    uint64_t leases_expired; /* and workers left out because others had waited for them */
     uint64_t server_crashes;
     bool weights_final;      /* every worker has said goodbye */
     uint64_t weights_digest; /* then: of the model, as in dcps_shard_stats */

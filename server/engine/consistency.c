@@ -21,8 +21,7 @@ uint64_t dcps_consistency_latest_step(const dcps_shard *shard, const dcps_block 
     return latest;
 }
 
-/* Clock of the slowest member. */
-static uint64_t slowest_clock(const dcps_shard *shard, const dcps_block *block)
+uint64_t dcps_consistency_slowest_clock(const dcps_shard *shard, const dcps_block *block)
 {
     uint64_t slowest = UINT64_MAX;
     for (uint32_t worker = 0; worker < shard->slot_capacity; worker++) {
@@ -276,7 +275,8 @@ void dcps_consistency_settle(dcps_shard *shard, dcps_block *block, uint64_t now_
     while (find_complete_round(shard, block, &step)) {
         close_round(shard, block, step, now_ns);
     }
-    uint64_t slowest = shard->config.algorithm.consistency == DCPS_CONSISTENCY_SSP ? slowest_clock(shard, block) : 0;
+    bool bounded = shard->config.algorithm.consistency == DCPS_CONSISTENCY_SSP;
+    uint64_t slowest = bounded ? dcps_consistency_slowest_clock(shard, block) : 0;
     for (uint32_t worker = 0; worker < shard->slot_capacity; worker++) {
         if (may_answer(shard, block, &block->slots[worker], slowest)) {
             dcps_answer_grant(shard, block, worker, now_ns);

@@ -90,23 +90,23 @@ static bool session_is_live(const dcps_control *control, const dcps_session *ses
     return entry->live && entry->incarnation == session->incarnation && entry->token == session->token;
 }
 
-static void leave(dcps_control *control, uint32_t worker, bool finished, uint64_t silent_ms)
+/* Ends a session. `event` says why. */
+static void leave(dcps_control *control, uint32_t worker, dcps_control_event event)
 {
     dcps_registration *entry = &control->workers[worker];
     entry->live = false;
     control->stats.workers_live--;
-    control->stats.workers_finished += finished ? 1 : 0;
-    control->stats.workers_lost += finished ? 0 : 1;
-    dcps_control_event event = {.kind = DCPS_CONTROL_LEAVE,
-                                .session = session_of(control, worker),
-                                .finished = finished,
-                                .name = entry->name,
-                                .silent_ms = silent_ms};
+    control->stats.workers_finished += event.finished ? 1 : 0;
+    control->stats.workers_lost += event.finished ? 0 : 1;
+    event.kind = DCPS_CONTROL_LEAVE;
+    event.session = session_of(control, worker);
+    event.name = entry->name;
     control->config.event(control->config.context, &event);
 }
 
 /* Opens a session under this identity and tells the shards. */
-static void join(dcps_control *control, uint32_t worker, uint32_t incarnation, const dcps_hello *hello, uint64_t now_ns)
+static void join(dcps_control *control, const dcps_peer *peer, uint32_t worker, uint32_t incarnation,
+                 const dcps_hello *hello, uint64_t now_ns)
 {
     dcps_registration *entry = &control->workers[worker];
     control->stats.workers_live -= entry->live ? 1 : 0; /* taken over: a new session replaces the old one everywhere */
@@ -114,6 +114,7 @@ static void join(dcps_control *control, uint32_t worker, uint32_t incarnation, c
                                  .incarnation = incarnation,
                                  .token = control->config.token(control->config.context),
                                  .nonce = hello->nonce,
+                                 .peer = *peer,
                                  .heard_ns = now_ns};
     snprintf(entry->name, sizeof(entry->name), "%s", hello->name == NULL ? "" : hello->name);
     control->stats.workers_live++;
@@ -178,6 +179,12 @@ static bool claim_is_valid(const dcps_control *control, const dcps_hello *hello)
     return entry->incarnation < hello->incarnation && !taken;
 }
 
+static void hear(dcps_registration *entry, const dcps_peer *peer, uint64_t now_ns)
+{
+    entry->peer = *peer;
+    entry->heard_ns = now_ns;
+}
+
 static void on_worker_hello(dcps_control *control, const dcps_peer *peer, const dcps_hello *hello, uint64_t now_ns)
 {
     uint32_t worker = find_nonce(control, hello->nonce);
@@ -185,25 +192,25 @@ static void on_worker_hello(dcps_control *control, const dcps_peer *peer, const 
     bool same = known && (!hello->has_identity ||
                           (hello->worker == worker && hello->incarnation == control->workers[worker].incarnation));
     if (same && control->workers[worker].live) {
-        control->workers[worker].heard_ns = now_ns;
+        hear(&control->workers[worker], peer, now_ns);
     } else if (same) {
-        join(control, worker, control->workers[worker].incarnation, hello, now_ns);
+        join(control, peer, worker, control->workers[worker].incarnation, hello, now_ns);
     } else if (claim_is_valid(control, hello)) {
         worker = hello->worker;
-        join(control, worker, hello->incarnation, hello, now_ns);
+        join(control, peer, worker, hello->incarnation, hello, now_ns);
     } else if (control->config.server_index != 0) {
         refuse(control, peer, DCPS_NOT_FOUND, "server %u does not accept this identity: ask server 0 for another",
                control->config.server_index);
         return;
     } else if (known && control->workers[worker].live) {
-        control->workers[worker].heard_ns = now_ns;
+        hear(&control->workers[worker], peer, now_ns);
     } else {
         worker = find_free(control);
         if (worker == DCPS_MAX_WORKERS) {
             refuse(control, peer, DCPS_LIMIT, "%u workers are connected, which is the limit", DCPS_MAX_WORKERS);
             return;
         }
-        join(control, worker, control->workers[worker].incarnation + 1u, hello, now_ns);
+        join(control, peer, worker, control->workers[worker].incarnation + 1u, hello, now_ns);
     }
     welcome(control, peer, hello, session_of(control, worker));
 }
@@ -319,7 +326,7 @@ static void on_heartbeat(dcps_control *control, const dcps_peer *peer, const dcp
         refuse(control, peer, DCPS_SESSION, "worker %u has no session here: say HELLO again", session->worker);
         return;
     }
-    control->workers[session->worker].heard_ns = now_ns;
+    hear(&control->workers[session->worker], peer, now_ns);
     dcps_message reply = {.type = DCPS_MESSAGE_HEARTBEAT_REPLY, .body.session_reply = {.session = *session}};
     answer(control, peer, &reply);
 }
@@ -327,7 +334,7 @@ static void on_heartbeat(dcps_control *control, const dcps_peer *peer, const dcp
 static void on_finish(dcps_control *control, const dcps_peer *peer, const dcps_session *session)
 {
     if (session_is_live(control, session)) {
-        leave(control, session->worker, true, 0);
+        leave(control, session->worker, (dcps_control_event){.finished = true});
     }
     dcps_message reply = {.type = DCPS_MESSAGE_FINISH_REPLY, .body.session_reply = {.session = *session}};
     answer(control, peer, &reply);
@@ -364,9 +371,26 @@ void dcps_control_tick(dcps_control *control, uint64_t now_ns)
         const dcps_registration *entry = &control->workers[worker];
         uint64_t silent_ms = entry->live && now_ns > entry->heard_ns ? (now_ns - entry->heard_ns) / DCPS_NS_PER_MS : 0;
         if (silent_ms > control->config.lease_ms) {
-            leave(control, worker, false, silent_ms);
+            leave(control, worker, (dcps_control_event){.silent_ms = silent_ms});
         }
     }
+}
+
+void dcps_control_expel(dcps_control *control, const dcps_session *session, uint64_t awaited_ms)
+{
+    if (!session_is_live(control, session)) {
+        return;
+    }
+    dcps_registration *entry = &control->workers[session->worker];
+    leave(control, session->worker, (dcps_control_event){.awaited_ms = awaited_ms});
+    if (control->config.server_index == 0) {
+        entry->nonce =
+            0; /* unknown from now on, so its next HELLO gets another identity, which it shows to all servers */
+    }
+    dcps_message message = {
+        .type = DCPS_MESSAGE_ERROR,
+        .body.error = {.status = DCPS_SESSION, .text = "others have waited too long for this worker: say HELLO again"}};
+    answer(control, &entry->peer, &message);
 }
 
 const dcps_layout *dcps_control_layout(const dcps_control *control)

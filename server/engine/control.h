@@ -17,7 +17,7 @@ typedef struct dcps_control dcps_control;
 
 typedef enum dcps_control_event_kind {
     DCPS_CONTROL_JOIN = 1, /* session: give it to every shard */
-    DCPS_CONTROL_LEAVE,    /* session.worker is gone; finished tells a clean end from a lease that ran out */
+    DCPS_CONTROL_LEAVE,    /* session.worker is gone; finished tells a clean end from a loss */
     DCPS_CONTROL_LAYOUT,   /* partition, layout and samples_per_epoch are fixed */
 } dcps_control_event_kind;
 
@@ -25,8 +25,9 @@ typedef struct dcps_control_event {
     dcps_control_event_kind kind;
     dcps_session session;
     bool finished;
-    const char *name;   /* of the worker, for people */
-    uint64_t silent_ms; /* LEAVE on an expired lease: how long nothing was heard */
+    const char *name;    /* of the worker, for people */
+    uint64_t silent_ms;  /* LEAVE on an expired lease: how long nothing was heard */
+    uint64_t awaited_ms; /* LEAVE of one that was expelled: how long others have waited for it */
     dcps_partition partition;
     const dcps_layout *layout; /* lives as long as the engine and does not change */
     uint64_t samples_per_epoch;
@@ -64,6 +65,11 @@ void dcps_control_receive(dcps_control *control, const dcps_peer *peer, const dc
 /* Ends the leases that ran out. Call at least every quarter lease. */
 void dcps_control_tick(dcps_control *control, uint64_t now_ns);
 
+/* Ends the session, if it is still the worker's, because others have waited too long for what it computes, although it lives: what it had counts as lost, as if its lease had run
+ * out. It is told, and may come back with HELLO. From server 0 it gets another identity then, which it shows to all servers: so none of them takes what it has computed for a mini-batch
+ * that another worker has by now. */
+void dcps_control_expel(dcps_control *control, const dcps_session *session, uint64_t awaited_ms);
+
 /* NULL until a worker declared it or a checkpoint brought it. */
 const dcps_layout *dcps_control_layout(const dcps_control *control);
 const dcps_partition *dcps_control_partition(const dcps_control *control);
@@ -74,7 +80,7 @@ const char *dcps_control_worker_name(const dcps_control *control, uint32_t worke
 
 typedef struct dcps_control_stats {
     uint32_t workers_live;
-    uint32_t workers_lost; /* leases that ran out */
+    uint32_t workers_lost; /* leases that ran out, and sessions expelled */
     uint32_t workers_finished;
     uint64_t rejected;
 } dcps_control_stats;

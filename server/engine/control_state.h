@@ -11,7 +11,8 @@ typedef struct dcps_registration {
     bool live;
     uint32_t incarnation;
     uint64_t token;
-    uint64_t nonce;
+    uint64_t nonce; /* 0: of nobody any more */
+    dcps_peer peer; /* whence the session was heard last */
     uint64_t heard_ns;
     char name[DCPS_WORKER_NAME_BYTES];
 } dcps_registration;

@@ -18,7 +18,7 @@ void dcps_count_arrival(dcps_shard *shard, dcps_slot *slot, uint64_t now_ns)
     shard->stats.queue_sum += shard->stats.queue_now - 1u;
     shard->stats.queue_pushes++;
     slot->push_waits = true;
-    slot->pushed_ns = now_ns;
+    slot->asked_ns = now_ns;
 }
 
 void dcps_count_answer(dcps_shard *shard, uint32_t worker, dcps_slot *slot, uint64_t now_ns)
@@ -26,7 +26,7 @@ void dcps_count_answer(dcps_shard *shard, uint32_t worker, dcps_slot *slot, uint
     if (!slot->push_waits) {
         return;
     }
-    uint64_t held_ns = now_ns > slot->pushed_ns ? now_ns - slot->pushed_ns : 0;
+    uint64_t held_ns = now_ns > slot->asked_ns ? now_ns - slot->asked_ns : 0;
     slot->push_waits = false;
     dcps_histogram_add(&shard->stats.held_ns, held_ns);
     dcps_histogram_add(&shard->workers[worker].held_ns, held_ns);

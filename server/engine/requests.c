@@ -54,6 +54,7 @@ static void serve_pull(dcps_shard *shard, dcps_block *block, dcps_slot *slot, co
                        uint64_t now_ns)
 {
     uint32_t worker = request->session.worker;
+    slot->asked_ns = now_ns;
     if (block->initialised) {
         dcps_block_follow(shard, block, request->run_samples);
         dcps_slot_set_wait(shard, slot, DCPS_WAIT_START);
@@ -100,9 +101,10 @@ static bool is_new(dcps_shard *shard, const dcps_peer *peer, dcps_block *block, 
     return false;
 }
 
-/* Tells whoever follows the order of events. */
-static void tell_taken(const dcps_shard *shard, const dcps_request *request, dcps_taken *taken, uint64_t now_ns)
+/* A request is taken: tells whoever follows the order of events. */
+static void note_taken(dcps_shard *shard, const dcps_request *request, dcps_taken *taken, uint64_t now_ns)
 {
+    shard->members[request->session.worker].took_ns = now_ns;
     taken->block = request->block;
     taken->worker = request->session.worker;
     taken->incarnation = request->session.incarnation;
@@ -121,7 +123,7 @@ static void take(dcps_shard *shard, dcps_slot *slot, const dcps_peer *peer, cons
     slot->last_seq = request->seq;
     slot->step = request->step;
     slot->peer = *peer;
-    tell_taken(shard, request, &taken, now_ns);
+    note_taken(shard, request, &taken, now_ns);
 }
 
 static void on_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_request *request, uint64_t now_ns)
@@ -219,7 +221,7 @@ static void on_push_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_pu
     }
     slot->last_seq = request->seq;
     slot->peer = *peer;
-    tell_taken(shard, request, &taken, now_ns);
+    note_taken(shard, request, &taken, now_ns);
     dcps_count_arrival(shard, slot, now_ns);
     dcps_consistency_settle_push(shard, block, request->session.worker, now_ns);
 }

@@ -64,6 +64,27 @@ void dcps_shard_tick(dcps_shard *shard, uint64_t now_ns);
 /* Stop handing out batches (SIGTERM, Ctrl-C): workers get DONE with their next answer. */
 void dcps_shard_drain(dcps_shard *shard, uint64_t now_ns);
 
+/* ---- whom others wait for ---- */
+
+#define DCPS_MAX_AWAITED 16u
+
+/* A worker that has had its answer from a block and has sent nothing new to the shard for a while, while others wait for it at that block. */
+typedef struct dcps_awaited {
+    dcps_session session;
+    uint32_t block;     /* where they have waited longest */
+    uint64_t waited_ns; /* … for so long */
+} dcps_awaited;
+
+typedef struct dcps_awaited_list {
+    uint32_t count;
+    dcps_awaited items[DCPS_MAX_AWAITED];
+} dcps_awaited_list;
+
+/* Adds one: a session is listed once, with its longest wait; when the list is full, whoever is waited for the shortest time gives way. */
+void dcps_awaited_add(dcps_awaited_list *list, const dcps_awaited *awaited);
+/* Adds all whom a round, the bound of ssp or, at the end of an asp run, a mini-batch waits for. */
+void dcps_shard_awaited(const dcps_shard *shard, uint64_t now_ns, dcps_awaited_list *list);
+
 /* Counters and progress. `staleness` is a histogram over all blocks: index τ, the last entry for that many or more. */
 typedef struct dcps_shard_stats {
     dcps_run_state state; /* of the shard that holds block 0; WAITING or TRAINING elsewhere */

@@ -24,7 +24,7 @@ typedef struct dcps_slot {
     dcps_buffer *pulled; /* W_bak: the weights this worker was sent last; NULL: none in this session */
     uint64_t pulled_version;
     bool push_waits;       /* the latest request is a push without an answer yet */
-    uint64_t pushed_ns;    /* when that came */
+    uint64_t asked_ns;     /* when the latest request came */
     uint64_t answered_ns;  /* when the latest answer left */
     uint64_t step;         /* of the latest request */
     uint64_t clock;        /* latest step done: pushed and answered, or skipped by joining later */
@@ -95,6 +95,7 @@ typedef struct dcps_member {
     bool live;
     bool came_after_end; /* others had finished when it joined, and it has pushed nothing yet */
     dcps_session session;
+    uint64_t took_ns; /* when the latest of its requests was taken, at whichever block */
 } dcps_member;
 
 struct dcps_shard {
@@ -196,6 +197,8 @@ void dcps_consistency_settle(dcps_shard *shard, dcps_block *block, uint64_t now_
 void dcps_consistency_settle_push(dcps_shard *shard, dcps_block *block, uint32_t worker, uint64_t now_ns);
 /* Whether a worker counts in the rounds and clocks of a block. */
 bool dcps_consistency_is_member(const dcps_shard *shard, const dcps_block *block, uint32_t worker);
+/* Clock of the slowest member; UINT64_MAX without one. */
+uint64_t dcps_consistency_slowest_clock(const dcps_shard *shard, const dcps_block *block);
 /* Latest step that a member has reached: a newcomer counts from there, so that nobody waits for steps it never took part in. */
 uint64_t dcps_consistency_latest_step(const dcps_shard *shard, const dcps_block *block);
 

@@ -8,11 +8,14 @@ import time
 
 import cluster
 import server_peer
+import zmtp
+from server_peer import Answer
 
 # 640 parameters in 10 blocks of 64, none of them between the tensors.
 MODEL = [("w", 608), ("b", 32)]
 FLAGS = ["--algorithm", "asgd", "--learning-rate", 0.5, "--block-params", 64, "--batch-size", 10, "--epochs", 3, "--lease-ms", 30000]
 SAMPLES = 100
+SESSION, NOT_PULLED = 15, 17  # statuses -8 and -9, zigzag
 
 
 class ServerTest(cluster.ClusterTest):
@@ -338,6 +341,45 @@ class StopTest(ServerTest):
         self.wait_text(server, "SIGTERM: stopping", 20)
         server.signal(signal.SIGTERM)
         self.wait_exit(server, 20, code=1)
+
+
+class AwaitedTest(ServerTest):
+    """Workers whose leases go on while they compute nothing."""
+
+    def serve_two(self, *arguments):
+        server = self.serve("--algorithm", "ssgd", "--workers", 2, "--shards", 2, "--start-grace-ms", 1, *arguments)
+        stuck, other = (self.join(server, name=name) for name in ("stuck", "other"))
+        for worker in (stuck, other):
+            self.pull_all(worker)
+        return server, stuck, other
+
+    def test_who_is_waited_for_is_named(self):
+        server, _, other = self.serve_two()
+        other.step = 1
+        body = zmtp.field(1, other.request(0, other.next_seq(0))) + zmtp.field(2, 0)
+        other.socket_of(0).send(zmtp.header(server_peer.PUSH_PULL, body))
+        told = r"others wait for worker 0 \(stuck\), which lives: it has not pushed block 0 for 1\d\.\d s; --round-timeout-ms"
+        self.wait_text(server, told, 30)
+        time.sleep(1)
+        self.assertEqual(server.err.count("others wait for"), 1)  # not ten times a second
+        self.assertNotIn("is left out", server.err)
+
+    def test_round_goes_on_without_it(self):
+        server, stuck, other = self.serve_two("--round-timeout-ms", 700)
+        begin = time.monotonic()
+        self.assertEqual(self.weights(other.train(1.0, samples=10)), {0.5})
+        self.assertGreater(time.monotonic() - begin, 0.6)
+        self.wait_text(server, r"worker 0 \(stuck\) is left out, although it lives: others have waited for it for \d\.\d s", 20)
+        refusal = Answer(stuck.control.peer.receive())  # it is told
+        self.assertEqual((refusal.kind, refusal.field(1)), (server_peer.ERROR, SESSION))
+        # It wakes: its gradient is of no use any more, in its old session and in the new one.
+        self.assertEqual(stuck.train(1.0, samples=10)[3].field(1), SESSION)
+        back = self.join(server, name="stuck", identity=stuck.identity)
+        self.assertEqual(back.identity, (0, 2))
+        back.seqs, back.step = dict(stuck.seqs), stuck.step
+        self.assertEqual({answer.field(1) for answer in back.train(1.0, samples=10)}, {NOT_PULLED})
+        self.assertEqual({block: back.pull(block).floats()[0] for block in range(10)}, {block: 0.5 for block in range(10)})
+        self.wait("the counters", lambda: self.ask(server, server_peer.STATUS).field(14) == 10, 10)
 
 
 class LeaseTest(ServerTest):

@@ -113,6 +113,7 @@ static dcps_world_config world_of_seed(uint64_t seed)
     };
     config.schedule.workers = config.workers;
     ck_assert_int_eq(dcps_algorithm_preset(algorithms[dcps_rng_below(&rng, 3)], &config.algorithm), DCPS_OK);
+    config.round_timeout_ns = dcps_rng_below(&rng, 2) * 2u * DCPS_NS_PER_S; /* steps take up to 3 s */
     return config;
 }
 
@@ -336,6 +337,44 @@ START_TEST(test_worlds_that_drop)
 }
 END_TEST
 
+/* Nothing is lost and nobody dies, but some steps take far longer than others wait: their workers are left out, come back with what nobody wants any more, and go on. Each batch is learnt
+ * from once by every block. */
+START_TEST(test_worlds_that_leave_out)
+{
+    static const char *const algorithms[] = {"asgd", "ssgd", "ssp"};
+    uint64_t left_out = 0;
+    uint64_t lost = 0;
+    for (uint64_t seed = 1; seed <= 150; seed++) {
+        dcps_world *world;
+        dcps_world_outcome outcome;
+        dcps_world_config config = world_of_seed(seed);
+        config.workers = 2 + config.workers % 4;
+        config.schedule.workers = config.workers;
+        config.client_crashes = config.client_stalls = config.server_crashes = 0;
+        config.network = (dcps_network_config){.latency_ns = 100 * 1000};
+        config.cores = 0;
+        config.step_times = (dcps_step_times){.distribution = DCPS_STEP_EXPONENTIAL, .mean_ns = 1000e6};
+        config.round_timeout_ns = 2 * DCPS_NS_PER_S;
+        ck_assert_int_eq(dcps_algorithm_preset(algorithms[seed % 3], &config.algorithm), DCPS_OK);
+        ck_assert_msg(dcps_world_create(&config, &world) == DCPS_OK, "%s", dcps_error_message());
+        ck_assert_msg(dcps_world_run(world, &outcome) == DCPS_OK, "%s", dcps_error_message());
+        ck_assert_msg(outcome.finished, "seed %" PRIu64 " (%s): clients still run after %" PRIu64 " s", seed,
+                      config.algorithm.name, outcome.ended_ns / DCPS_NS_PER_S);
+        for (uint32_t block = 0; block < outcome.block_count; block++) {
+            ck_assert_msg(outcome.samples[block] == (uint64_t)TICKETS_PER_EPOCH * config.epochs * BATCH_SIZE,
+                          "seed %" PRIu64 " (%s, %u servers): block %u learnt from %" PRIu64 " samples", seed,
+                          config.algorithm.name, config.servers, block, outcome.samples[block]);
+        }
+        left_out += outcome.leases_expired;
+        lost += outcome.gradients_lost;
+        dcps_world_destroy(&world);
+    }
+    printf("left out: %" PRIu64 ", gradients lost %" PRIu64 "\n", left_out, lost);
+    ck_assert_uint_gt(left_out, 100);
+    ck_assert_uint_gt(lost, 100);
+}
+END_TEST
+
 /* However slow something is: nothing comes before its time, and so never, if that is behind the end. */
 START_TEST(test_no_time_wraps)
 {
@@ -368,6 +407,7 @@ int main(void)
     tcase_add_test(worlds, test_thousand_worlds);
     tcase_add_test(worlds, test_same_seed_same_bits);
     tcase_add_test(worlds, test_worlds_that_drop);
+    tcase_add_test(worlds, test_worlds_that_leave_out);
     tcase_add_test(worlds, test_no_time_wraps);
     suite_add_tcase(suite, worlds);
     return check_run(suite);

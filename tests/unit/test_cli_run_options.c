@@ -49,9 +49,27 @@ END_TEST
 
 START_TEST(test_what_is_set_is_passed_on)
 {
-    char *argv[] = {"run", "--model",  "./my.so", "--model-opt",      "a=1", "--model-opt", "b=x y", "--lambda",
-                    "2.5", "--epochs", "3",       "--checkpoint-dir", "/ck", "--resume",    "auto",  "--decay-epochs",
-                    "1,2", "--data",   "/d",      "--shards=3"};
+    char *argv[] = {"run",
+                    "--model",
+                    "./my.so",
+                    "--model-opt",
+                    "a=1",
+                    "--model-opt",
+                    "b=x y",
+                    "--lambda",
+                    "2.5",
+                    "--epochs",
+                    "3",
+                    "--checkpoint-dir",
+                    "/ck",
+                    "--resume",
+                    "auto",
+                    "--decay-epochs",
+                    "1,2",
+                    "--data",
+                    "/d",
+                    "--shards=3",
+                    "--round-timeout-ms=70"};
     dcps_options *options = parse(dcps_run_options, false, (int)(sizeof(argv) / sizeof(argv[0])), argv);
     dcps_run_spec spec = {.algorithm = "asgd", .workers = 1};
     dcps_args args = {0};
@@ -59,14 +77,14 @@ START_TEST(test_what_is_set_is_passed_on)
     check_args(
         &args,
         "--algorithm asgd --workers 1 --shards 3 --seed 1 --snapshot-every-samples epoch --epochs 3 --decay-epochs 1,2 "
-        "--lambda 2.5 --log-level warn --checkpoint-dir /ck --resume auto");
+        "--lambda 2.5 --round-timeout-ms 70 --log-level warn --checkpoint-dir /ck --resume auto");
     /* A setting of the run's own goes before that of the command line, or leaves it out. */
     ck_assert_int_eq(dcps_overrides_set(&spec.overrides, "epochs", "5"), DCPS_OK);
     ck_assert_int_eq(dcps_overrides_set(&spec.overrides, "momentum", "0.9"), DCPS_OK);
     ck_assert_int_eq(dcps_overrides_leave_out(&spec.overrides, "lambda"), DCPS_OK);
     dcps_server_args_add(&args, options, &spec, 1, false);
     check_args(&args, "--algorithm asgd --workers 1 --shards 3 --seed 1 --snapshot-every-samples epoch --epochs 5 "
-                      "--decay-epochs 1,2 --momentum 0.9 --log-level warn");
+                      "--decay-epochs 1,2 --momentum 0.9 --round-timeout-ms 70 --log-level warn");
     dcps_worker_args_add(&args, options, &spec, 1);
     check_args(&args,
                "--model ./my.so --data /d --device cpu --log-level warn --model-opt a=1 --model-opt b=x y --threads 1");
@@ -79,9 +97,29 @@ END_TEST
 
 START_TEST(test_arguments_of_a_simulation)
 {
-    char *argv[] = {"compare",  "--virtual", "--step-time", "constant:5ms",   "--lease-ms", "500",      "--groups",
-                    "slow:4:3", "--latency", "50",          "--no-gradients", "--params",   "1000",     "--data",
-                    "/d",       "--threads", "2",           "--lambda",       "1",          "--epochs", "3"};
+    char *argv[] = {"compare",
+                    "--virtual",
+                    "--step-time",
+                    "constant:5ms",
+                    "--lease-ms",
+                    "500",
+                    "--groups",
+                    "slow:4:3",
+                    "--latency",
+                    "50",
+                    "--round-timeout-ms",
+                    "70",
+                    "--no-gradients",
+                    "--params",
+                    "1000",
+                    "--data",
+                    "/d",
+                    "--threads",
+                    "2",
+                    "--lambda",
+                    "1",
+                    "--epochs",
+                    "3"};
     dcps_options *options = parse(dcps_compare_options, false, (int)(sizeof(argv) / sizeof(argv[0])), argv);
     dcps_run_spec spec = {.algorithm = "dc-asgd-a", .workers = 16, .validation = true};
     dcps_args args = {0};
@@ -90,7 +128,7 @@ START_TEST(test_arguments_of_a_simulation)
     check_args(
         &args,
         "sim --algorithm dc-asgd-a --workers 16 --seed 7 --servers 1 --shards 2 --epochs 3 --lambda 1 --lease-ms 500 "
-        "--groups slow:4:3 "
+        "--round-timeout-ms 70 --groups slow:4:3 "
         "--step-time constant:5ms --latency 50 --no-gradients --params 1000 "
         "--threads 2 --json");
     dcps_options_destroy(&options);

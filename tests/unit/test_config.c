@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "support/check_main.h"
 
 /* Up to six assignments, ended by NULL. */
@@ -53,6 +54,7 @@ START_TEST(defaults_make_a_server_of_its_own)
     ck_assert_uint_eq(config.server_count, 1);
     ck_assert_str_eq(config.algorithm.name, "asgd");
     ck_assert_uint_eq(config.lease_ms, 4000);
+    ck_assert_uint_eq(config.round_timeout_ns, 0);
     ck_assert_uint_eq(config.snapshot_every_samples, 0);
     ck_assert(config.resume == DCPS_RESUME_NO);
     ck_assert_ptr_null(config.checkpoint_dir);
@@ -63,7 +65,8 @@ END_TEST
 START_TEST(overrides_replace_the_preset_only_where_given)
 {
     dcps_server_config config;
-    accept((flags){{"algorithm=dc-asgd-a", "lambda=0.5", NULL}}, &config);
+    accept((flags){{"algorithm=dc-asgd-a", "lambda=0.5", "round-timeout-ms=1500", NULL}}, &config);
+    ck_assert_uint_eq(config.round_timeout_ns, 1500 * DCPS_NS_PER_MS);
     ck_assert(config.algorithm.rule.compensation == DCPS_COMPENSATE_DC_A);
     ck_assert(config.algorithm.rule.lambda == 0.5);
     ck_assert(config.algorithm.rule.mean_square_decay == 0.95);
@@ -166,6 +169,7 @@ START_TEST(values_out_of_range_are_refused_by_name)
     refuse((flags){{"servers=a:1,b:x", NULL}}, "--servers", "b:x");
     refuse((flags){{"bind=127.0.0.1", NULL}}, "--bind", "127.0.0.1");
     refuse((flags){{"lease-ms=5", NULL}}, "lease-ms", "200");
+    refuse((flags){{"round-timeout-ms=-1", NULL}}, "round-timeout-ms", "0");
 }
 END_TEST
 
