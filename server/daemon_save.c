@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "server/daemon_state.h"
 
+#define STOPPING "this server is stopping, and writes its last checkpoint then"
+
 static void start(dcps_daemon *daemon);
 
 static void tell_waiters(dcps_daemon *daemon, dcps_save_waiters *waiters)
@@ -16,6 +18,24 @@ static void tell_waiters(dcps_daemon *daemon, dcps_save_waiters *waiters)
         dcps_daemon_emit(daemon, &waiters->peers[i], &reply, NULL);
     }
     waiters->count = 0;
+}
+
+static void refuse(dcps_daemon *daemon, const dcps_peer *peer, const char *text)
+{
+    dcps_message refusal = {.type = DCPS_MESSAGE_CHECKPOINT_REPLY,
+                            .body.checkpoint_reply = {.status = DCPS_AGAIN, .text = text}};
+    dcps_daemon_emit(daemon, peer, &refusal, NULL);
+}
+
+/* A server that stops makes one more checkpoint, when everybody has left: those that are asked for must not put that off. */
+static void refuse_next(dcps_daemon *daemon)
+{
+    dcps_save *save = &daemon->save;
+    for (uint32_t i = 0; i < save->next.count; i++) {
+        refuse(daemon, &save->next.peers[i], STOPPING);
+    }
+    save->next.count = 0;
+    save->again = false;
 }
 
 /* "Nothing to save yet" is no failure. */
@@ -40,12 +60,13 @@ static void finish(dcps_daemon *daemon, dcps_status status, const char *text)
     save->active = false;
     log_outcome(save);
     tell_waiters(daemon, &save->waiters);
-    if (save->again && daemon->phase != DCPS_PHASE_STOPPED) {
+    if (save->again && daemon->phase == DCPS_PHASE_SERVING) {
         save->again = false;
         save->waiters = save->next;
         save->next.count = 0;
         start(daemon);
     } else {
+        refuse_next(daemon);
         dcps_daemon_advance(daemon, dcps_clock_ns());
     }
 }
@@ -132,11 +153,12 @@ void dcps_daemon_save(dcps_daemon *daemon, const dcps_peer *peer)
 {
     dcps_save *save = &daemon->save;
     dcps_save_waiters *waiters = save->active ? &save->next : &save->waiters;
+    if (peer != NULL && daemon->phase != DCPS_PHASE_SERVING) {
+        refuse(daemon, peer, STOPPING);
+        return;
+    }
     if (peer != NULL && waiters->count == DCPS_MAX_SAVE_WAITERS) {
-        dcps_message refusal = {
-            .type = DCPS_MESSAGE_CHECKPOINT_REPLY,
-            .body.checkpoint_reply = {.status = DCPS_AGAIN, .text = "too many wait for a checkpoint already"}};
-        dcps_daemon_emit(daemon, peer, &refusal, NULL);
+        refuse(daemon, peer, "too many wait for a checkpoint already");
         return;
     }
     if (peer != NULL) {

@@ -124,7 +124,7 @@ bool dcps_daemon_serve_control(dcps_daemon *daemon);
 void dcps_daemon_status(dcps_daemon *daemon, dcps_status_reply *reply);
 
 /* ---- daemon_save.c ---- */
-/* Starts a checkpoint, or has another made after the one under way. `peer` (NULL: nobody) is told the outcome. */
+/* Starts a checkpoint, or has another made after the one under way. `peer` (NULL: nobody) is told the outcome; while the server stops, that it has to wait. */
 void dcps_daemon_save(dcps_daemon *daemon, const dcps_peer *peer);
 /* The first checkpoint, as soon as every block has values: from then on a restart finds one. Cheap: call often. */
 void dcps_daemon_save_first(dcps_daemon *daemon);

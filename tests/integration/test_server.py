@@ -4,6 +4,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import threading
 import time
 
 import cluster
@@ -333,6 +334,37 @@ class StopTest(ServerTest):
         self.wait_exit(server, 20)
         self.assertGreater(time.monotonic() - begin, 0.9 * cluster.PATIENCE)  # the lease is counted from what the server heard last
         self.assertTrue(os.path.exists(self.file))
+
+    def test_requested_checkpoints_do_not_keep_it(self):
+        """Some ask for the next checkpoint as soon as they have one."""
+        server = self.serve("--lease-ms", 20000)
+        self.pull_all(self.join(server))
+        stop, answers = threading.Event(), []
+
+        def ask_again_and_again():
+            control = server_peer.Control(server.address)
+            try:
+                while not stop.is_set():
+                    answers.append(control.ask(server_peer.CHECKPOINT))
+            except OSError:
+                pass  # it has left
+            finally:
+                control.close()
+
+        threads = [threading.Thread(target=ask_again_and_again) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        try:
+            self.wait("checkpoints", lambda: len(answers) > 30, 20)
+            server.signal(signal.SIGTERM)
+            self.wait("a refusal", lambda: "stopping" in answers[-1].text(2), 10)
+            self.assertEqual(self.peers[0].finish().kind, server_peer.FINISH_REPLY)
+            self.wait_exit(server, 10)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(self.checkpoint_files(), ["dcps-0-of-1.safetensors"])
 
     def test_second_signal_leaves_at_once(self):
         server = self.serve("--lease-ms", 60000)
