@@ -61,10 +61,10 @@ static void on_reports(uv_poll_t *handle, int status, int events)
 static void on_signal(uv_signal_t *handle, int number)
 {
     dcps_daemon *daemon = handle->data;
-    const char *name = number == SIGINT ? "SIGINT" : "SIGTERM";
+    const char *name = number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM";
     if (daemon->phase == DCPS_PHASE_SERVING) {
         dcps_daemon_drain(daemon, name);
-    } else {
+    } else if (number != SIGHUP) { /* of those one hangup may bring two, from the kernel and from the shell */
         dcps_warn("%s again: leaving at once", name);
         dcps_daemon_stop(daemon, DCPS_CANCELLED);
     }
@@ -110,11 +110,19 @@ static dcps_status check_uv(const char *what, int result)
     return result == 0 ? DCPS_OK : dcps_fail(DCPS_SYSTEM, "cannot %s: %s", what, uv_strerror(result));
 }
 
+/* Whoever started us with nohup wants us to outlive the terminal. */
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static int start_signals(dcps_daemon *daemon)
 {
-    const int numbers[] = {SIGINT, SIGTERM};
+    const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    size_t count = is_ignored(SIGHUP) ? 2 : 3;
     int result = 0;
-    for (size_t i = 0; result == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+    for (size_t i = 0; result == 0 && i < count; i++) {
         result = uv_signal_init(&daemon->loop, &daemon->signals[i]);
         daemon->signals[i].data = daemon;
         if (result == 0) {

@@ -85,7 +85,7 @@ typedef struct dcps_daemon {
     uv_poll_t reports_poll;
     uv_prepare_t prepare;
     uv_idle_t idle; /* runs while messages may be left, so that the loop does not sleep */
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
     uv_timer_t tick;
     uint64_t ticked_ns; /* 0: not yet */
     bool tick_skipped;  /* the latest tick came too late to judge leases */

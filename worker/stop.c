@@ -54,10 +54,13 @@ static void take_signal(dcps_stop *stop)
         return;
     }
     if (atomic_load_explicit(&stop->requested, memory_order_relaxed)) {
-        die_by((int)info.ssi_signo, &stop->signals);
+        if (info.ssi_signo != SIGHUP) { /* of those one hangup may bring two, from the kernel and from the shell */
+            die_by((int)info.ssi_signo, &stop->signals);
+        }
         return;
     }
-    dcps_info("%s: leaving after the work at hand; once more kills", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+    const char *name = info.ssi_signo == SIGINT ? "SIGINT" : info.ssi_signo == SIGHUP ? "SIGHUP" : "SIGTERM";
+    dcps_info("%s: leaving after the work at hand; a further SIGINT or SIGTERM kills", name);
     stop->requested_ns = dcps_clock_ns();
     atomic_store_explicit(&stop->requested, true, memory_order_relaxed);
     signal_event(stop->requested_fd);
@@ -108,6 +111,18 @@ static dcps_status start(dcps_stop *stop)
     return DCPS_OK;
 }
 
+/* Those that ask for the end. Whoever started us with nohup wants us to outlive the terminal. */
+static void choose_signals(sigset_t *signals)
+{
+    struct sigaction hangup;
+    (void)sigemptyset(signals);
+    (void)sigaddset(signals, SIGINT);
+    (void)sigaddset(signals, SIGTERM);
+    if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN) {
+        (void)sigaddset(signals, SIGHUP);
+    }
+}
+
 dcps_status dcps_stop_create(dcps_stop **stop)
 {
     dcps_stop *made = dcps_alloc(1, sizeof(*made));
@@ -117,9 +132,7 @@ dcps_status dcps_stop_create(dcps_stop **stop)
     made->signal_fd = made->end_fd = made->requested_fd = -1;
     atomic_init(&made->requested, false);
     pthread_mutex_init(&made->lock, NULL); /* does not fail with default attributes */
-    (void)sigemptyset(&made->signals);
-    (void)sigaddset(&made->signals, SIGINT);
-    (void)sigaddset(&made->signals, SIGTERM);
+    choose_signals(&made->signals);
     (void)pthread_sigmask(SIG_BLOCK, &made->signals, &made->mask_before);
     dcps_status status = start(made);
     if (status != DCPS_OK) {

@@ -1,4 +1,4 @@
-/* SIGINT and SIGTERM end a worker cleanly: the step at hand is finished, goodbyes are said. A second signal kills. */
+/* SIGINT, SIGTERM and, unless it is ignored already (nohup), SIGHUP end a worker cleanly: the step at hand is finished, goodbyes are said. A second SIGINT or SIGTERM kills. */
 #ifndef DCPS_WORKER_STOP_H
 #define DCPS_WORKER_STOP_H
 
@@ -9,7 +9,7 @@
 
 typedef struct dcps_stop dcps_stop;
 
-/* Blocks both signals in the calling thread, and so in every thread it starts from now on, and waits for them in a thread of its own. Errors: DCPS_NO_MEMORY, DCPS_SYSTEM. */
+/* Blocks these signals in the calling thread, and so in every thread it starts from now on, and waits for them in a thread of its own. Errors: DCPS_NO_MEMORY, DCPS_SYSTEM. */
 DCPS_MUST_CHECK dcps_status dcps_stop_create(dcps_stop **stop);
 /* Ends the thread and restores the calling thread's signal mask. */
 void dcps_stop_destroy(dcps_stop **stop);

@@ -311,6 +311,11 @@ class CheckpointTest(ServerTest):
 
 
 class StopTest(ServerTest):
+    def setUp(self):
+        super().setUp()
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever started these tests
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+
     def test_workers_are_told_and_waited_for(self):
         server = self.serve("--shards", 2, "--lease-ms", 20000)
         worker = self.join(server)
@@ -365,6 +370,28 @@ class StopTest(ServerTest):
             for thread in threads:
                 thread.join()
         self.assertEqual(self.checkpoint_files(), ["dcps-0-of-1.safetensors"])
+
+    def test_hangup_stops_like_the_others(self):
+        """Twice, as the kernel and a shell may send it together."""
+        server = self.serve("--lease-ms", int(1000 * cluster.PATIENCE))
+        self.pull_all(self.join(server))
+        server.signal(signal.SIGHUP)
+        self.wait_text(server, "SIGHUP: stopping", 20)
+        server.signal(signal.SIGHUP)
+        self.wait_exit(server, 20)
+        self.assertTrue(os.path.exists(self.file))
+
+    def test_nohup_is_respected(self):
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # children inherit that
+        try:
+            server = self.serve()
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        server.signal(signal.SIGHUP)
+        self.assertEqual(self.ask(server, server_peer.STATUS).kind, server_peer.STATUS_REPLY)
+        time.sleep(0.3)
+        self.assertNotIn("stopping", server.err)
+        self.stop(server)
 
     def test_second_signal_leaves_at_once(self):
         server = self.serve("--lease-ms", 60000)

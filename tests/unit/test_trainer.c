@@ -269,10 +269,12 @@ START_TEST(a_signal_stops_it)
     dcps_trainer_report report;
     dcps_stop *stop = NULL;
     pthread_t thread;
-    int number = _i == 0 ? SIGTERM : SIGINT;
+    int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    int number = numbers[_i];
     loopback_config config = toy_config();
     config.algorithm = "ssgd";
     config.workers = 2;
+    (void)signal(SIGHUP, SIG_DFL);                      /* whatever started this test */
     ck_assert_int_eq(dcps_stop_create(&stop), DCPS_OK); /* before there are threads that would take the signal */
     loopback_server *server = loopback_start(&config);
     toy_model_open(&toy, &loaded);
@@ -344,6 +346,35 @@ START_TEST(a_second_signal_kills)
 }
 END_TEST
 
+/* Closing a terminal may bring it twice. */
+START_TEST(a_second_hangup_does_not_kill)
+{
+    dcps_stop *stop = NULL;
+    (void)signal(SIGHUP, SIG_DFL);
+    ck_assert_int_eq(dcps_stop_create(&stop), DCPS_OK);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(kill(getpid(), SIGHUP), 0);
+        while (!dcps_stop_requested(stop)) {
+            (void)usleep(1000);
+        }
+        (void)usleep(50000);
+    }
+    dcps_stop_destroy(&stop);
+}
+END_TEST
+
+START_TEST(nohup_is_respected)
+{
+    dcps_stop *stop = NULL;
+    (void)signal(SIGHUP, SIG_IGN);
+    ck_assert_int_eq(dcps_stop_create(&stop), DCPS_OK);
+    ck_assert_int_eq(kill(getpid(), SIGHUP), 0);
+    (void)usleep(100000);
+    ck_assert(!dcps_stop_requested(stop));
+    dcps_stop_destroy(&stop);
+}
+END_TEST
+
 START_TEST(prints_one_json_line)
 {
     char text[1024];
@@ -378,9 +409,11 @@ int main(void)
     tcase_add_test(group, a_step_allocates_nothing_in_the_end);
     tcase_add_test(group, goes_on_when_diverged);
     tcase_add_test(group, says_goodbye_when_the_model_fails);
-    tcase_add_loop_test(group, a_signal_stops_it, 0, 2);
+    tcase_add_loop_test(group, a_signal_stops_it, 0, 3);
     tcase_add_test(group, a_signal_ends_the_pause_of_a_slow_worker);
     tcase_add_test_raise_signal(group, a_second_signal_kills, SIGTERM);
+    tcase_add_test(group, a_second_hangup_does_not_kill);
+    tcase_add_test(group, nohup_is_respected);
     tcase_add_test(group, prints_one_json_line);
     suite_add_tcase(suite, group);
     return check_run(suite);
