@@ -40,7 +40,9 @@ typedef struct dcps_checkpoint_set {
     uint32_t server_count;
     uint32_t file_count;
     dcps_checkpoint_file *files;
-    uint64_t generation; /* of the oldest file */
+    uint64_t generation; /* of the oldest file that the target needs */
+    uint64_t newest;     /* … and of the newest of them, */
+    uint32_t newest_index;
 } dcps_checkpoint_set;
 
 void dcps_checkpoint_set_close(dcps_checkpoint_set *set);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "server/checkpoint_parts.h"
 
 static void close_file(dcps_checkpoint_file *file)
@@ -146,7 +147,7 @@ static dcps_status check_agreement(const dcps_checkpoint_file *first, const dcps
 
 static dcps_status open_set(const char *dir, uint32_t count, dcps_checkpoint_set *set)
 {
-    dcps_checkpoint_set made = {.server_count = count, .generation = UINT64_MAX};
+    dcps_checkpoint_set made = {.server_count = count};
     made.files = dcps_alloc(count, sizeof(*made.files));
     dcps_status status =
         made.files != NULL ? DCPS_OK : dcps_fail(DCPS_NO_MEMORY, "no memory for %u checkpoint files", count);
@@ -159,7 +160,6 @@ static dcps_status open_set(const char *dir, uint32_t count, dcps_checkpoint_set
         }
         if (status == DCPS_OK) {
             made.file_count++;
-            made.generation = file->content.generation < made.generation ? file->content.generation : made.generation;
             status = check_agreement(&made.files[0], file);
         }
     }
@@ -174,8 +174,34 @@ static dcps_status open_set(const char *dir, uint32_t count, dcps_checkpoint_set
     return DCPS_OK;
 }
 
-/* DCPS_CORRUPT unless the files hold every block that the target will own, exactly once. */
-static dcps_status check_cover(const char *dir, const dcps_checkpoint_set *set, const dcps_checkpoint_target *target)
+static bool holds_any(const dcps_shard_image *shard, uint32_t first, uint32_t end)
+{
+    for (uint32_t k = 0; k < shard->block_count; k++) {
+        if (shard->blocks[k].block >= first && shard->blocks[k].block < end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How old the set is for a target that owns blocks [first, end): as old as the oldest file that it takes any of them from. What others have not written yet is no concern of its. */
+static void judge_age(dcps_checkpoint_set *set, uint32_t first, uint32_t end)
+{
+    set->generation = UINT64_MAX;
+    for (uint32_t i = 0; i < set->file_count; i++) {
+        const dcps_checkpoint *content = &set->files[i].content;
+        if (first == end || holds_any(&content->shard, first, end)) {
+            set->generation = content->generation < set->generation ? content->generation : set->generation;
+            if (content->generation > set->newest) {
+                set->newest = content->generation;
+                set->newest_index = content->server_index;
+            }
+        }
+    }
+}
+
+/* Judges the age of the set for the target. DCPS_CORRUPT unless the files hold every block that it will own, exactly once. */
+static dcps_status check_cover(const char *dir, dcps_checkpoint_set *set, const dcps_checkpoint_target *target)
 {
     dcps_partition partition;
     uint32_t first;
@@ -186,6 +212,7 @@ static dcps_status check_cover(const char *dir, const dcps_checkpoint_set *set, 
     if (status != DCPS_OK) {
         return status;
     }
+    judge_age(set, first, end);
     bool tickets = first > 0 || end == 0;
     uint32_t next = first;
     for (uint32_t i = 0; i < set->file_count; i++) {
@@ -224,10 +251,24 @@ static dcps_status tell_way_out(dcps_status status, const bool counts[DCPS_MAX_S
                      reason);
 }
 
+/* What a person may want to know before it is overwritten. `newer` is closed: only its numbers count. */
+static void warn_of_newer(const char *dir, const dcps_checkpoint_set *taken, const dcps_checkpoint_set *newer)
+{
+    char path[PATH_MAX];
+    if (newer->newest > taken->newest &&
+        dcps_checkpoint_path(dir, newer->newest_index, newer->server_count, path) == DCPS_OK) {
+        dcps_warn("%s holds newer blocks of this server than the checkpoint of %u servers that it goes on from, but "
+                  "not all of "
+                  "them: start %u servers to keep those",
+                  path, taken->server_count, newer->server_count);
+    }
+}
+
 dcps_status dcps_checkpoint_set_open(const char *dir, const dcps_checkpoint_target *target, dcps_checkpoint_set *set)
 {
     bool counts[DCPS_MAX_SERVERS + 1u] = {false};
     dcps_checkpoint_set best = {0};
+    dcps_checkpoint_set newest = {0}; /* its numbers: files are closed */
     dcps_status status = scan_directory(dir, counts);
     if (status != DCPS_OK) {
         return status;
@@ -245,6 +286,7 @@ dcps_status dcps_checkpoint_set_open(const char *dir, const dcps_checkpoint_targ
         }
         status = check_cover(dir, &found, target);
         incomplete = status != DCPS_OK ? status : incomplete;
+        newest = found.newest > newest.newest ? found : newest;
         if (status == DCPS_OK && (best.files == NULL || found.generation > best.generation)) {
             dcps_checkpoint_set_close(&best);
             best = found;
@@ -258,6 +300,7 @@ dcps_status dcps_checkpoint_set_open(const char *dir, const dcps_checkpoint_targ
                    : dcps_fail(DCPS_NOT_FOUND, "no checkpoint to resume from: %s holds no dcps-…-of-….safetensors",
                                dir);
     }
+    warn_of_newer(dir, &best, &newest);
     *set = best;
     return DCPS_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "server/safetensors.h"
+#include "support/capture.h"
 #include "support/check_main.h"
 #include "support/checkpoint_fixture.h"
 #include "support/temp_folder.h"
@@ -131,6 +132,58 @@ START_TEST(the_newest_complete_set_is_taken)
     ck_assert_int_eq(unlink(temp_path(&folder, "dcps-1-of-2.safetensors", path)), 0);
     ck_assert_int_eq(unlink(temp_path(&folder, "dcps-0-of-3.safetensors", path)), 0);
     load_and_check(0, 1, 2, 100);
+    temp_folder_delete(&folder);
+}
+END_TEST
+
+/* Two servers saved (100), one went on with all and saved (200), then two again, of which server 0 alone has saved (300): what it knows is not lost for the old file of the other. */
+START_TEST(a_set_is_as_old_as_the_files_that_are_needed)
+{
+    dcps_checkpoint newer;
+    char written[PATH_MAX];
+    temp_folder_create(&folder);
+    fixture_write(folder.path, 2, 1, 100);
+    fixture_write(folder.path, 1, 1, 200);
+    fixture_make(0, 2, 1, 300, &newer);
+    newer.shard.ticket_next = 88;
+    ck_assert_int_eq(dcps_checkpoint_write(&newer, folder.path, written), DCPS_OK);
+    dcps_checkpoint_fini(&newer);
+    dcps_checkpoint loaded;
+    ck_assert_int_eq(fixture_load(folder.path, 0, 2, 1, false, &loaded), DCPS_OK);
+    ck_assert_uint_eq(loaded.generation, 300);
+    ck_assert_uint_eq(loaded.shard.ticket_next, 88);
+    dcps_checkpoint_fini(&loaded);
+    load_and_check(1, 2, 1, 200);
+    temp_folder_delete(&folder);
+}
+END_TEST
+
+/* In the same folder one server alone needs both files of the two: what is new in one of them is left behind, and told. */
+START_TEST(newer_values_that_are_left_behind_are_told)
+{
+    char told[2048];
+    char written[PATH_MAX];
+    capture log;
+    dcps_checkpoint newer;
+    temp_folder_create(&folder);
+    fixture_write(folder.path, 1, 1, 200);
+    fixture_make(0, 2, 1, 300, &newer);
+    ck_assert_int_eq(dcps_checkpoint_write(&newer, folder.path, written), DCPS_OK);
+    dcps_checkpoint_fini(&newer);
+    for (int complete = 0; complete < 2; complete++) {
+        capture_start(&log, STDERR_FILENO);
+        load_and_check(0, 1, 1, 200);
+        capture_end(&log, told, sizeof(told));
+        ck_assert_msg(strstr(told, written) != NULL && strstr(told, "start 2 servers") != NULL, "told: %s", told);
+        fixture_make(1, 2, 1, 100, &newer);
+        char older[PATH_MAX];
+        ck_assert_int_eq(dcps_checkpoint_write(&newer, folder.path, older), DCPS_OK);
+        dcps_checkpoint_fini(&newer);
+    }
+    capture_start(&log, STDERR_FILENO);
+    load_and_check(1, 2, 1, 200); /* nothing newer of these blocks */
+    capture_end(&log, told, sizeof(told));
+    ck_assert_str_eq(told, "");
     temp_folder_delete(&folder);
 }
 END_TEST
@@ -286,6 +339,8 @@ int main(void)
                                   arrays_have_the_names_that_were_promised,
                                   the_description_is_json_with_every_field,
                                   the_newest_complete_set_is_taken,
+                                  a_set_is_as_old_as_the_files_that_are_needed,
+                                  newer_values_that_are_left_behind_are_told,
                                   a_server_needs_only_the_files_of_its_blocks,
                                   an_earlier_run_is_seen_whatever_its_shape,
                                   states_follow_the_rule,
