@@ -77,6 +77,7 @@ static void on_layout(dcps_daemon *daemon, const dcps_control_event *event)
               " samples an epoch, %u epochs, algorithm %s",
               partition->total_params, partition->block_count, partition->block_params, end - first,
               event->samples_per_epoch, config->epochs, config->algorithm.name);
+    dcps_daemon_check_snapshots(daemon, (uint64_t)(end - first) * partition->block_params, event->samples_per_epoch);
 }
 
 void dcps_daemon_event(void *context, const dcps_control_event *event)

@@ -10,6 +10,7 @@
 #include "base/folder.h"
 #include "base/log.h"
 #include "server/daemon_state.h"
+#include "server/memory.h"
 
 #define REPORT_CAPACITY (4u * DCPS_MAX_SHARDS) /* a shard has at most one export and one failure to tell */
 
@@ -114,18 +115,33 @@ static dcps_status open_shard(dcps_daemon *daemon, uint32_t index)
                : tcp_endpoint(config->advertise.host, strrchr(bound, ':') + 1, daemon->endpoints[index]);
 }
 
-/* The largest model that this machine can hold: a parameter needs the weight, its current snapshot, the rule's states, and what each worker pulled and has. */
-static uint64_t params_that_fit(const dcps_daemon *daemon)
+/* Of this machine; 0: not known. */
+static uint64_t memory_bytes(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES);
     long page_bytes = sysconf(_SC_PAGESIZE);
-    if (pages <= 0 || page_bytes <= 0) {
-        return 0;
+    return pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : 0;
+}
+
+/* The largest model that this machine can hold and train. */
+static uint64_t params_that_fit(const dcps_daemon *daemon)
+{
+    uint64_t copies = dcps_memory_copies(daemon->rule, daemon->config->workers);
+    return memory_bytes() / (copies * sizeof(float)) * daemon->config->server_count;
+}
+
+void dcps_daemon_check_snapshots(const dcps_daemon *daemon, uint64_t own_params, uint64_t samples_per_epoch)
+{
+    const dcps_server_config *config = daemon->config;
+    dcps_memory_use use = {.params = own_params, .copies = dcps_memory_copies(daemon->rule, config->workers)};
+    uint64_t every_samples;
+    char text[DCPS_MAX_TEXT_BYTES];
+    dcps_status status = dcps_plan_marks(config->snapshot_every_samples, samples_per_epoch, config->epochs,
+                                         &every_samples, &use.snapshots);
+    if (status == DCPS_OK && use.snapshots > 0 && memory_bytes() > 0 &&
+        !dcps_memory_holds(&use, memory_bytes(), text)) {
+        dcps_warn("%s", text);
     }
-    const dcps_rule *rule = daemon->rule;
-    uint64_t copies = 3u + dcps_rule_state_count(rule) + (dcps_rule_looks_ahead(rule) ? 1u : 0u) +
-                      daemon->config->workers * (1u + dcps_rule_worker_state_count(rule));
-    return (uint64_t)pages * (uint64_t)page_bytes / (copies * sizeof(float)) * daemon->config->server_count;
 }
 
 static dcps_status open_control(dcps_daemon *daemon)

@@ -108,6 +108,9 @@ void dcps_daemon_stop(dcps_daemon *daemon, dcps_status result);
 /* ---- daemon_start.c: everything up to the first turn of the loop, and its undoing ---- */
 DCPS_MUST_CHECK dcps_status dcps_daemon_open(dcps_daemon *daemon);
 void dcps_daemon_close(dcps_daemon *daemon);
+/* The model is known, and with it how many snapshots for evaluation there will be: warns where this machine cannot hold them all. Whether it must depends on when an evaluator takes
+ * them, so that is no reason to refuse. */
+void dcps_daemon_check_snapshots(const dcps_daemon *daemon, uint64_t own_params, uint64_t samples_per_epoch);
 
 /* ---- daemon_resume.c ---- */
 /* Loads the newest checkpoint into control engine and shards, if the configuration says so. */

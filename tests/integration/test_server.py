@@ -449,6 +449,12 @@ class LeaseTest(ServerTest):
         self.wait_text(server, r"worker 0 \(host:41\) is gone: nothing heard for [1-9]\d*\.\d s; continuing without it", 20)
         self.wait_text(server, r"waiting for workers: 0 of 2 joined", 20)
 
+    def test_snapshots_beyond_the_memory_are_told(self):
+        server = self.serve("--block-params", 262144, "--snapshot-every-samples", 1)
+        worker = self.join(server, declare=False)
+        self.assertEqual(worker.declare([("w", 4000000)], 20000).kind, server_peer.LAYOUT_REPLY)
+        self.wait_text(server, r"warn: 60000 snapshots of 16\.8 MB for evaluation may take 1006\.6 GB.*--snapshot-every-samples", 20)
+
     def test_session_is_known_to_shards_when_welcomed(self):
         """Straight from the WELCOME to the data plane, many times: never a request before its session."""
         server = self.serve("--shards", 4)
