@@ -1,6 +1,7 @@
 #include "base/folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,4 +44,27 @@ dcps_status dcps_folder_make_writable(const char *dir)
     (void)close(fd);
     (void)unlink(path);
     return DCPS_OK;
+}
+
+dcps_status dcps_folder_sync(const char *path)
+{
+    char folder[PATH_MAX];
+    dcps_status status = dcps_format(folder, sizeof(folder), "%s", path);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    char *slash = strrchr(folder, '/');
+    if (slash == folder) {
+        slash[1] = '\0';
+    } else if (slash != NULL) {
+        *slash = '\0';
+    }
+    int fd = open(slash == NULL ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0) {
+        status = dcps_fail(DCPS_IO, "cannot force the folder of %s to disk: %s", path, strerror(errno));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return status;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "server/safetensors.h"
 
@@ -18,6 +19,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are written as
 
 #define METADATA_KEY "__metadata__"
 #define LENGTH_BYTES 8u
+#define FILE_MODE 0644 /* whatever the umask: others may read a model */
 
 struct dcps_safetensors_header {
     json_t *root;
@@ -168,7 +170,7 @@ dcps_status dcps_safetensors_writer_create(const dcps_safetensors_header *header
         dcps_free(made);
         return status;
     }
-    made->fd = open(made->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    made->fd = open(made->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
     if (made->fd < 0) {
         status = dcps_fail(DCPS_IO, "cannot create %s: %s", made->temporary, strerror(errno));
         dcps_free(made);
@@ -193,33 +195,12 @@ dcps_status dcps_safetensors_writer_append(dcps_safetensors_writer *writer, cons
     return status;
 }
 
-/* A rename is on disk only when its directory is. */
-static dcps_status sync_directory(const char *path)
-{
-    char directory[PATH_MAX];
-    dcps_status status = dcps_format(directory, sizeof(directory), "%s", path);
-    if (status != DCPS_OK) {
-        return status;
-    }
-    char *slash = strrchr(directory, '/');
-    if (slash == directory) {
-        slash[1] = '\0';
-    } else if (slash != NULL) {
-        *slash = '\0';
-    }
-    int fd = open(slash == NULL ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0) {
-        status = dcps_fail(DCPS_IO, "cannot force the directory of %s to disk: %s", path, strerror(errno));
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return status;
-}
-
 static dcps_status finish_file(dcps_safetensors_writer *writer)
 {
-    bool done = fchmod(writer->fd, 0644) == 0 && fsync(writer->fd) == 0;
+    if (fchmod(writer->fd, FILE_MODE) != 0) {
+        return dcps_fail(DCPS_IO, "cannot give %s the mode %o: %s", writer->temporary, FILE_MODE, strerror(errno));
+    }
+    bool done = fsync(writer->fd) == 0;
     int error = errno;
     if (close(writer->fd) != 0 && done) {
         done = false;
@@ -244,7 +225,7 @@ dcps_status dcps_safetensors_writer_commit(dcps_safetensors_writer **writer)
         dcps_safetensors_writer_abandon(writer);
         return status;
     }
-    status = sync_directory(file->path);
+    status = dcps_folder_sync(file->path);
     dcps_free(file);
     *writer = NULL;
     return status;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/text.h"
 #include "server/trace/trace.h"
 
@@ -23,13 +24,15 @@ dcps_status dcps_trace_json_write(const json_t *root, const char *path)
         return dcps_fail(DCPS_IO, "cannot write %s: %s", temporary, strerror(errno));
     }
     bool good = json_dumpf(root, file, JSON_INDENT(2)) == 0 && fputc('\n', file) != EOF;
+    good = good && fflush(file) == 0 &&
+           fsync(fileno(file)) == 0; /* else a crash may leave an empty file under the final name */
     good = fclose(file) == 0 && good;
     if (!good || rename(temporary, path) != 0) {
         int error = errno;
         (void)unlink(temporary);
         return dcps_fail(DCPS_IO, "cannot write %s: %s", path, strerror(error));
     }
-    return DCPS_OK;
+    return dcps_folder_sync(path);
 }
 
 static dcps_status check_schema(const json_t *root, const char *path)

@@ -61,8 +61,26 @@ START_TEST(test_writable)
 }
 END_TEST
 
+/* The folder of a file is what counts, whether the file is there or not. */
+START_TEST(test_sync)
+{
+    char path[TEMP_PATH_BYTES];
+    char endless[8192];
+    temp_folder_create(&folder);
+    ck_assert_int_eq(dcps_folder_sync(temp_path(&folder, "file", path)), DCPS_OK);
+    ck_assert_int_eq(dcps_folder_sync("file-here"), DCPS_OK);
+    ck_assert_int_eq(dcps_folder_sync("/file"), DCPS_OK);
+    ck_assert_int_eq(dcps_folder_sync(temp_path(&folder, "none/file", path)), DCPS_IO);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), path));
+    memset(endless, 'x', sizeof(endless) - 1);
+    endless[sizeof(endless) - 1] = '\0';
+    ck_assert_int_eq(dcps_folder_sync(endless), DCPS_LIMIT);
+    temp_folder_delete(&folder);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {test_makes_what_lacks, test_failures_are_named, test_writable};
+    const TTest *const tests[] = {test_makes_what_lacks, test_failures_are_named, test_writable, test_sync};
     return CHECK_MAIN("folder", tests);
 }

@@ -298,6 +298,35 @@ START_TEST(a_full_disk_is_told_and_leaves_the_older_file)
 }
 END_TEST
 
+/* The temporary file is somebody else's, who lets us write it: its mode is not ours to change. */
+START_TEST(a_mode_that_cannot_be_set_is_named)
+{
+    char temporary[TEMP_PATH_BYTES];
+    dcps_safetensors_writer *writer;
+    const float zero[3] = {0};
+    if (geteuid() != 0) {
+        printf("skipped: only root can make a file of somebody else's\n");
+        return;
+    }
+    begin();
+    temp_write(&folder, "file.tmp", "", 0, false);
+    temp_path(&folder, "file.tmp", temporary);
+    ck_assert_int_eq(chmod(temporary, 0666), 0);
+    ck_assert_int_eq(chmod(folder.path, 0777), 0);
+    dcps_safetensors_header *header = small_header();
+    ck_assert_int_eq(seteuid(65534), 0);
+    ck_assert_int_eq(dcps_safetensors_writer_create(header, path, &writer), DCPS_OK);
+    ck_assert_int_eq(dcps_safetensors_writer_append(writer, zero, sizeof(zero)), DCPS_OK);
+    ck_assert_int_eq(dcps_safetensors_writer_commit(&writer), DCPS_IO);
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "the mode 644"));
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), temporary));
+    ck_assert_int_ne(access(path, F_OK), 0);
+    dcps_safetensors_header_destroy(&header);
+    temp_folder_delete(&folder);
+}
+END_TEST
+
 START_TEST(a_folder_that_is_not_there_is_named)
 {
     dcps_safetensors_header *header = small_header();
@@ -336,6 +365,7 @@ int main(void)
                                   names_that_clash_are_refused,
                                   an_older_file_survives_until_the_new_one_is_complete,
                                   a_full_disk_is_told_and_leaves_the_older_file,
+                                  a_mode_that_cannot_be_set_is_named,
                                   a_folder_that_is_not_there_is_named,
                                   lack_of_memory_at_any_point_is_survived};
     return CHECK_MAIN("safetensors", tests);
