@@ -1,4 +1,5 @@
-/* A limit on everything that a peer, file or flag can make us hold. Stated in PROTOCOL.md; checked where data enters. */
+/* A limit on everything that a peer, file or flag can make us hold. Stated in PROTOCOL.md; checked where data enters. One is lacking: the frames of a message that is not whole yet, which ZeroMQ
+ * holds and has no limit for (PROTOCOL.md, section 1). */
 #ifndef DCPS_PROTO_LIMITS_H
 #define DCPS_PROTO_LIMITS_H
 

@@ -93,7 +93,7 @@ static dcps_status set_options(const dcps_socket *socket, const dcps_endpoint *e
             return dcps_socket_fail("cannot set an option of the socket of", endpoint->text, errno);
         }
     }
-    /* A larger frame costs its sender the connection. Up to here we can say what is wrong with it. */
+    /* A larger frame costs its sender the connection. Up to here we can say what is wrong with it. Nothing limits the number of frames in a message: high-water marks count messages. */
     int64_t max_frame_bytes = DCPS_MAX_PAYLOAD_BYTES + DCPS_MAX_HEADER_BYTES;
     if (zmq_setsockopt(socket->zmq, ZMQ_MAXMSGSIZE, &max_frame_bytes, sizeof max_frame_bytes) != 0) {
         return dcps_socket_fail("cannot limit the messages of", endpoint->text, errno);
