@@ -121,7 +121,9 @@ static void say_finished(dcps_comparison *comparison, uint32_t index, json_t *re
     dcps_result_run *run = NULL;
     if (dcps_results_add(&alone, &run) == DCPS_OK && dcps_result_parse(result, run) == DCPS_OK) {
         const char *name = dcps_results_main_metric(&alone);
-        if (name != NULL) {
+        if (dcps_result_diverged(run)) {
+            (void)snprintf(metric, sizeof(metric), "diverged, ");
+        } else if (name != NULL) {
             (void)snprintf(metric, sizeof(metric), "%s %.4g, ", name, dcps_result_metric(run, name));
         }
     }

@@ -65,7 +65,8 @@ static json_t *runs_json(const dcps_results *results, json_t *const *documents)
         const dcps_result_run *run = &results->runs[i];
         json_t *copy = json_copy(documents[i]);
         bool good = json_object_set_new(copy, "name", json_string(dcps_result_name(run))) == 0 &&
-                    json_object_set_new(copy, "speedup", real_or_null(run->speedup)) == 0;
+                    json_object_set_new(copy, "speedup", real_or_null(run->speedup)) == 0 &&
+                    json_object_set_new(copy, "diverged", json_boolean(dcps_result_diverged(run))) == 0;
         good = json_array_append_new(array, copy) == 0 && good;
         if (!good) {
             json_decref(array);

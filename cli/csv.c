@@ -162,6 +162,7 @@ static const column run_columns[] = {{"name", "name"},
                                      {"staleness_p99", "staleness.p99"},
                                      {"staleness_max", "staleness.max"},
                                      {"failure", "failure"},
+                                     {"diverged", "diverged"},
                                      {"train_loss", "train_loss"}};
 
 static void put_run_lines(FILE *out, json_t *names, json_t *runs, const char *phase)

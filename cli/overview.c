@@ -189,7 +189,7 @@ static const dcps_result_run *find_run(const dcps_overview_row *row, uint64_t se
     return NULL;
 }
 
-/* Differences to `base` over the seeds that both have. One that diverged leaves none: to pass over it would flatter its rule. */
+/* Differences to `base` over the seeds that both have. One that diverged has no metric and leaves none: to pass over it would flatter its rule. */
 static dcps_estimate difference(const dcps_overview *overview, const dcps_overview_row *row,
                                 const dcps_overview_row *base, double *scratch)
 {

@@ -104,7 +104,7 @@ static void add_figure(dcps_table *table, const dcps_overview_row *row, dcps_fig
 static void add_loss(dcps_table *table, const dcps_overview_row *row)
 {
     double loss = row->figures[DCPS_FIGURE_TRAIN_LOSS].mean;
-    if (!isfinite(loss) && row->diverged > 0) {
+    if (row->diverged > 0) {
         dcps_table_cell(table, "diverged");
     } else {
         cell_number(table, loss, (double)NAN, digits_of(loss), "");
@@ -205,7 +205,7 @@ static void print_remarks(const dcps_overview *overview, FILE *out)
             (void)fprintf(out, "digest of the final weights: %016" PRIx64 "\n", run->weights_digest);
         }
         if (dcps_result_diverged(run)) {
-            (void)fprintf(out, "%s diverged: its training loss is not a number; try a smaller --learning-rate\n", name);
+            (void)fprintf(out, "%s diverged: its last figures are not numbers; try a smaller --learning-rate\n", name);
         }
     }
 }

@@ -17,7 +17,7 @@ static dcps_status judge(json_t *result, char metric[DCPS_RESULT_NAME_BYTES], do
     if (status == DCPS_OK) {
         const char *name = dcps_results_main_metric(&alone);
         double figure = name != NULL ? dcps_result_metric(run, name) : (double)NAN;
-        *value = isfinite(figure) && !dcps_result_diverged(run) ? figure : (double)INFINITY;
+        *value = isfinite(figure) ? figure : (double)INFINITY;
         (void)snprintf(metric, DCPS_RESULT_NAME_BYTES, "%s", name != NULL ? name : "");
     }
     dcps_results_fini(&alone);

@@ -64,7 +64,7 @@ dcps_status dcps_result_add_point(dcps_result_run *run, const dcps_curve_point *
 
 static const dcps_curve_point *last_point(const dcps_result_run *run)
 {
-    return run == NULL || run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
+    return run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
 }
 
 static double point_metric(const dcps_curve_point *point, const char *name)
@@ -77,22 +77,35 @@ static double point_metric(const dcps_curve_point *point, const char *name)
     return (double)NAN;
 }
 
+static bool point_finite(const dcps_curve_point *point)
+{
+    bool finite = isfinite(point->train_loss);
+    for (uint32_t i = 0; i < point->metric_count; i++) {
+        finite = finite && isfinite(point->metrics[i].value);
+    }
+    return finite;
+}
+
+bool dcps_result_diverged(const dcps_result_run *run)
+{
+    const dcps_curve_point *point = last_point(run);
+    if (point != NULL) {
+        return !point_finite(point);
+    }
+    return run->loss_known && run->samples > 0 && !isfinite(run->train_loss);
+}
+
 double dcps_result_metric(const dcps_result_run *run, const char *name)
 {
     const dcps_curve_point *point = last_point(run);
-    return point == NULL ? (double)NAN : point_metric(point, name);
+    return point == NULL || dcps_result_diverged(run) ? (double)NAN : point_metric(point, name);
 }
 
 double dcps_result_train_loss(const dcps_result_run *run)
 {
     const dcps_curve_point *point = last_point(run);
-    return point == NULL ? run->train_loss : point->train_loss;
-}
-
-bool dcps_result_diverged(const dcps_result_run *run)
-{
-    bool trained = run->point_count > 0 || (run->loss_known && run->samples > 0);
-    return trained && !isfinite(dcps_result_train_loss(run));
+    double loss = point == NULL ? run->train_loss : point->train_loss;
+    return dcps_result_diverged(run) ? (double)NAN : loss;
 }
 
 double dcps_result_seconds_to(const dcps_result_run *run, const char *metric, double target)

@@ -69,12 +69,12 @@ void dcps_results_fini(dcps_results *results);
 /* Appends an empty run; the pointer is good until the next call. */
 DCPS_MUST_CHECK dcps_status dcps_results_add(dcps_results *results, dcps_result_run **run);
 DCPS_MUST_CHECK dcps_status dcps_result_add_point(dcps_result_run *run, const dcps_curve_point *point);
-/* NaN where the run has no such metric. NULL run or no points: NaN. */
-double dcps_result_metric(const dcps_result_run *run, const char *name);
-/* Of the last point; without points that of the end of the training. */
-double dcps_result_train_loss(const dcps_result_run *run);
-/* Whether it was trained until its weights were no numbers any more. */
+/* Whether it was trained until its weights were no numbers any more: what it came to last, loss or metric, is not finite. */
 bool dcps_result_diverged(const dcps_result_run *run);
+/* Of the last point. NaN where the run has no such metric, and where it diverged: weights that are no numbers may still have an error, that of guessing. */
+double dcps_result_metric(const dcps_result_run *run, const char *name);
+/* Of the last point; without points that of the end of the training. NaN where the run diverged. */
+double dcps_result_train_loss(const dcps_result_run *run);
 /* Seconds until a metric was first at `target` or below, linear between evaluations; those of the first evaluation if it was so then. NaN: never, or no such metric. */
 double dcps_result_seconds_to(const dcps_result_run *run, const char *metric, double target);
 /* The name under which it appears. */
@@ -86,7 +86,7 @@ const char *dcps_results_main_metric(const dcps_results *results);
 /* Sets `speedup` of every run to the ratio of its samples/s to the mean of those with one worker ("sgd" ones if there are any); NaN without such a run. */
 void dcps_results_fill_speedups(dcps_results *results);
 
-/* One run, as an element of "runs" of dcps-results/1. What is unknown or not finite is null; a run whose workers have all said goodbye has "weights_digest"; a failed run has "failure", the reason, and whatever it came to. The caller owns one reference; NULL when out of memory. */
+/* One run, as an element of "runs" of dcps-results/1. What is unknown or not finite is null; "metrics" are those of the last point, whether it "diverged" or not; a run whose workers have all said goodbye has "weights_digest"; a failed run has "failure", the reason, and whatever it came to. The caller owns one reference; NULL when out of memory. */
 json_t *dcps_result_json(const dcps_result_run *run);
 /* Reads such an element, from wherever it came, into *run, whose points the caller frees with dcps_result_fini. DCPS_CORRUPT names what is wrong, DCPS_NO_MEMORY; nothing is kept then. */
 DCPS_MUST_CHECK dcps_status dcps_result_parse(json_t *object, dcps_result_run *run);

@@ -164,11 +164,10 @@ static bool all_finite(const float *values, uint64_t count)
     return true;
 }
 
-/* Nothing brings weights back that are no numbers. */
-static void check_divergence(const dcps_sim_client *client, float loss)
+void dcps_sim_client_check_weights(const dcps_sim_client *client)
 {
     dcps_world *world = client->world;
-    if (world->config.stop_diverged && !isfinite(loss) && !all_finite(client->weights, world->partition.total_params)) {
+    if (world->config.stop_diverged && !all_finite(client->weights, world->partition.total_params)) {
         dcps_world_diverge(world);
     }
 }
@@ -195,7 +194,9 @@ static void computed(void *context, uint64_t now_ns)
             return;
         }
     }
-    check_divergence(client, loss);
+    if (!isfinite(loss)) {
+        dcps_sim_client_check_weights(client);
+    }
     dcps_status watched = dcps_sim_watch(client, samples);
     if (watched != DCPS_OK) {
         dcps_world_fail(world, watched);

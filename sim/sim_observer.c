@@ -16,6 +16,9 @@ static void take(dcps_sim_client *client)
     const dcps_world_model *model = &client->world->config.model;
     const dcps_snapshot_reply *info = dcps_client_core_snapshot_info(client->core);
     if (info->available) {
+        dcps_sim_client_check_weights(client); /* a model's loss may be finite all the same */
+    }
+    if (info->available && !client->world->outcome.diverged) {
         dcps_status status = model->evaluate(model->context, info, client->weights);
         if (status != DCPS_OK) {
             dcps_world_fail(client->world, status);

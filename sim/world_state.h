@@ -197,6 +197,8 @@ void dcps_sim_client_start(dcps_sim_client *client);
 void dcps_sim_client_crash(dcps_sim_client *client);
 /* Nothing of it runs until then; what it computes is done so much later. */
 void dcps_sim_client_stall(dcps_sim_client *client, uint64_t until_ns);
+/* Ends the run, where that is asked for, if the weights it has are no numbers any more: nothing brings them back. */
+void dcps_sim_client_check_weights(const dcps_sim_client *client);
 /* The run is over: how long it trained, if it still does. */
 void dcps_sim_client_report(const dcps_sim_client *client);
 void dcps_sim_client_receive(dcps_sim_client *client, dcps_route route, const dcps_message *message,

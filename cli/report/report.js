@@ -68,14 +68,22 @@
   const metrics = metricNames();
   const mainMetric = metrics.includes('test_error') ? 'test_error' : metrics.find(isShare) || metrics[0];
 
+  /* What a run came to; none where it diverged, whatever weights that are no numbers were evaluated to. */
+  const metricOf = (run, name) => run.diverged ? NaN : (run.metrics || {})[name];
+  const lossOf = (run) => run.diverged ? NaN : run.train_loss;
+
   const valueOf = (point, name) => name === 'train_loss' ? point.train_loss : (point.metrics || {})[name];
+
+  /* Whether the weights at a point of a run's curve were still numbers. */
+  const isSound = (run, point) => !run.diverged || (known(point.train_loss) && Object.values(point.metrics || {}).every(known));
 
   /* Mean and range over the seeds, point by point. It ends where one of them has diverged: the others would flatter it. */
   function curveOf(one, name, xName) {
     const longest = Math.max(...one.runs.map((run) => run.curve.length));
     const points = [];
     for (let i = 0; i < longest; i++) {
-      const here = one.runs.map((run) => run.curve[i]).filter((p) => p && known(p[xName]) && known(valueOf(p, name)));
+      const sound = one.runs.filter((run) => run.curve[i] && isSound(run, run.curve[i]));
+      const here = sound.map((run) => run.curve[i]).filter((p) => known(p[xName]) && known(valueOf(p, name)));
       if (here.length < one.runs.length) continue;
       const values = here.map((p) => valueOf(p, name));
       points.push({ x: mean(here.map((p) => p[xName])), y: mean(values), low: Math.min(...values), high: Math.max(...values) });
@@ -302,7 +310,7 @@
   function drawScaling(parent) {
     const serial = series.find((one) => one.name === 'sgd@1');
     const speedups = againstWorkers((run) => run.speedup);
-    const errors = mainMetric ? againstWorkers((run) => (run.metrics || {})[mainMetric]) : [];
+    const errors = mainMetric ? againstWorkers((run) => metricOf(run, mainMetric)) : [];
     const counts = (curves) => [...new Set(curves.flatMap((c) => c.points.map((p) => p.x)))];
     const most = Math.max(...counts(speedups));
     if (speedups.length) {
@@ -310,7 +318,7 @@
         xTicks: counts(speedups).filter((n) => n === most || n <= 0.94 * most), line: [[0, 0], [most, most]] });
     }
     if (errors.length) {
-      const level = serial ? mean(serial.runs.map((run) => (run.metrics || {})[mainMetric])) : NaN;
+      const level = serial ? mean(serial.runs.map((run) => metricOf(run, mainMetric))) : NaN;
       const base = known(level) ? [{ one: serial, points: counts(errors).map((x) => ({ x, y: level, low: level, high: level })) }] : [];
       drawFigure(parent, { title: titleOf(mainMetric), subtitle: 'against workers, with its standard error', name: mainMetric, xLabel: 'workers', curves: base.concat(errors), all: errors, xLog: true,
         xTicks: counts(errors) });
@@ -323,7 +331,7 @@
     for (const trial of trials) {
       const key = JSON.stringify(trial.setting);
       const found = settings.get(key) || { rate: trial.setting['learning-rate'], values: [] };
-      found.values.push(trial.diverged || trial.failure !== undefined ? NaN : (trial.metrics || {})[metric]);
+      found.values.push(trial.failure !== undefined ? NaN : metricOf(trial, metric));
       settings.set(key, found);
     }
     const best = new Map();
@@ -396,10 +404,10 @@
 
   function summaryColumns() {
     const plain = (label, pick, digits, unit) => ({ label, pick, show: (v) => known(v) ? v.toFixed(digits) + (unit || '') : '–' });
-    const columns = metrics.map((name) => ({ label: words(name), pick: (run) => (run.metrics || {})[name], show: (v) => format(v, name),
+    const columns = metrics.map((name) => ({ label: words(name), pick: (run) => metricOf(run, name), show: (v) => format(v, name),
       lowest: isShare(name), spread: true, name }));
     return columns.concat(wholeColumns().filter((column) => !column.last), [
-      { label: 'train loss', pick: (run) => run.train_loss, show: (v) => fixed(v, 4) },
+      { label: 'train loss', pick: lossOf, show: (v) => fixed(v, 4) },
       plain('seconds', (run) => run.seconds, 1),
       { label: 'samples/s', pick: (run) => run.samples_per_second, show: count },
       plain('speed-up', (run) => run.speedup, 2, '×'),

@@ -31,6 +31,7 @@ console.log(JSON.stringify({
   title: named.title.textContent,
   legend: named.legend.children.map((button) => button.textContent),
   figures: named.charts.all('figcaption').map((caption) => caption.textContent),
+  paths: named.charts.all('svg').map((svg) => svg.all('g').map((curve) => curve.all('path').length)), // of each curve: its band, its line and its marks
   curves: named.charts.all('svg').map((svg) => svg.all('g').length),
   rows: named.summary.all('tr').map((row) => row.children.map((cell) => cell.textContent)),
   note: named['summary-note'].textContent,

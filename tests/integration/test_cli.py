@@ -8,6 +8,7 @@ import subprocess
 import cluster
 
 SMALL = ["--model", "mlp", "--model-opt", "hidden=16"]
+DIVERGING = ["--model", "mlp", "--model-opt", "hidden=32,32,32", "--warmup-epochs", "0", "--learning-rate", "1e6", "--epochs", "1"]
 
 
 class CliTest(cluster.ClusterTest):
@@ -175,15 +176,21 @@ class CliTest(cluster.ClusterTest):
 
     def test_divergence_is_named(self):
         out = os.path.join(self.folder, "out")
-        deep = ["--model", "mlp", "--model-opt", "hidden=32,32,32", "--warmup-epochs", "0", "--learning-rate", "1e6"]
-        done = self.dcps("run", *deep, "--workers", "1", "--epochs", "1", "--out", out)
+        done = self.dcps("run", *DIVERGING, "--workers", "1", "--out", out)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertRegex(done.stdout, r"(?m)^asgd +1 .* diverged ")
         self.assertIn("asgd@1 diverged", done.stdout)
         with open(os.path.join(out, "results.json"), encoding="utf-8") as file:
             run = json.load(file)["runs"][0]
         self.assertIsNone(run["train_loss"])
+        self.assertTrue(run["diverged"])
         self.assertNotIn("failure", run)
+
+    def test_diverged_runs_have_no_mean_error(self):
+        """A classifier whose weights are no numbers has an error all the same, that of guessing, which is none of the rule's."""
+        done = self.dcps("compare", *DIVERGING, "--runs", "sgd@1", "--seeds", "2", "--out", os.path.join(self.folder, "out"))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^sgd +1 +– +diverged ")
 
     def test_variables_are_not_for_the_children(self):
         variables = {"DCPS_EVALUATE": "true", "DCPS_ADVERTISE": "no address", "DCPS_SPLIT": "nonsense", "DCPS_TIMEOUT": "x", "DCPS_EPOCHS": "1"}

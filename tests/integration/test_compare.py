@@ -300,15 +300,21 @@ class CompareTest(cluster.ClusterTest):
     @unittest.skipUnless(shutil.which("node"), "node, which runs the script of the report, is not installed")
     def test_divergence(self):
         """A rule of which one seed diverged has no mean error, no difference and no gap, in the table, the summary and the report alike: the other seeds would flatter it."""
-        table = self.compare("--runs", RUNS, "--seeds", "3", mode="diverge").stdout
-        self.assertRegex(table, r"(?m)^dc-asgd-a +4 +– +diverged +")
-        rule = next(row for row in self.results()["summary"] if row["name"] == "dc-asgd-a")
-        self.assertEqual((rule["diverged"], rule["metrics"]["test_error"], rule["minus_asgd"]), (1, {"mean": None, "se": None, "n": 3}, {"mean": None, "se": None, "n": 3}))
-        self.assertNotIn("gap_recovered", rule)
-        head, *rows = self.shown()["rows"]
-        cells = {row[0]: row[head.index("test error")] for row in rows}
-        self.assertEqual(cells["dc-asgd-a@4"], "–")
-        self.assertRegex(cells["asgd@4"], "±")
+        for mode in ("diverge", "diverge-on"):
+            done = self.compare("--runs", RUNS, "--seeds", "3", "--fresh", mode=mode)
+            self.assertRegex(done.stdout, r"(?m)^dc-asgd-a +4 +– +diverged +")
+            self.assertRegex(done.stderr, r"dc-asgd-a@4 seed 2  diverged, ")
+            rule = next(row for row in self.results()["summary"] if row["name"] == "dc-asgd-a")
+            nothing = {"mean": None, "se": None, "n": 3}
+            self.assertEqual((rule["diverged"], rule["metrics"]["test_error"], rule["minus_asgd"]), (1, nothing, nothing))
+            self.assertNotIn("gap_recovered", rule)
+            self.assertEqual([(line["name"], line["seed"]) for line in self.table("runs.csv") if line["diverged"] == "true"], [("dc-asgd-a", "2")])
+            shown = self.shown()
+            head, *rows = shown["rows"]
+            cells = {row[0]: (row[head.index("test error")], row[head.index("train loss")]) for row in rows}
+            self.assertEqual(cells["dc-asgd-a@4"], ("–", "–"))
+            self.assertRegex(cells["asgd@4"][0], "±")
+            self.assertEqual(shown["paths"][0], [2 + 3, 2 + 3, 2 + 1])  # its curve ends where it diverged
 
     def test_hostile_flags(self):
         for arguments, said in ((["--sweep", ""], "--sweep is empty"),

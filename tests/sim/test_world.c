@@ -398,6 +398,48 @@ START_TEST(test_no_time_wraps)
 }
 END_TEST
 
+/* Finite in the first epoch; a loss that never tells. */
+static dcps_status spoilt_gradient(void *context, uint32_t process, float *gradient, float *loss, uint32_t *samples)
+{
+    dcps_status status = lane_gradient(context, process, gradient, loss, samples);
+    gradient[3] = steps[process].batch < TICKETS_PER_EPOCH ? 0.0F : (float)NAN;
+    return status;
+}
+
+static dcps_status count_marks(void *context, const dcps_snapshot_reply *info, const float *weights)
+{
+    (void)info;
+    ck_assert(isfinite(weights[3]));
+    *(uint32_t *)context += 1;
+    return DCPS_OK;
+}
+
+/* Weights that are no numbers end a run at the next mark, and are not evaluated, whatever the loss says. */
+START_TEST(test_divergence_with_a_finite_loss)
+{
+    uint32_t marks = 0;
+    dcps_world *world;
+    dcps_world_outcome outcome;
+    dcps_world_config config = world_of_seed(1);
+    config.network = (dcps_network_config){.latency_ns = 1000};
+    config.client_crashes = config.client_stalls = config.server_crashes = 0;
+    config.workers = 1;
+    config.epochs = 4;
+    config.snapshot_every_samples = config.samples_per_epoch;
+    config.model =
+        (dcps_world_model){.begin = begin, .finish = spoilt_gradient, .evaluate = count_marks, .context = &marks};
+    config.stop_diverged = true;
+    ck_assert_msg(dcps_world_create(&config, &world) == DCPS_OK, "%s", dcps_error_message());
+    ck_assert_msg(dcps_world_run(world, &outcome) == DCPS_OK, "%s", dcps_error_message());
+    ck_assert(outcome.diverged);
+    ck_assert(isfinite(outcome.train_loss));
+    ck_assert_uint_eq(marks, 1);
+    ck_assert_uint_ge(outcome.samples[0], 2 * config.samples_per_epoch);
+    ck_assert_uint_lt(outcome.samples[0], 3 * config.samples_per_epoch);
+    dcps_world_destroy(&world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("world");
@@ -409,6 +451,7 @@ int main(void)
     tcase_add_test(worlds, test_worlds_that_drop);
     tcase_add_test(worlds, test_worlds_that_leave_out);
     tcase_add_test(worlds, test_no_time_wraps);
+    tcase_add_test(worlds, test_divergence_with_a_finite_loss);
     suite_add_tcase(suite, worlds);
     return check_run(suite);
 }

@@ -255,9 +255,12 @@ START_TEST(test_pairs_with_divergence)
         dcps_overview *overview = NULL;
         add_three_seeds(&results);
         dcps_result_run *run = &results.runs[3 + diverged]; /* sgd, asgd or the rule with seed 1 */
-        run->points[1].metric_count = 0;
+        run->points[1].metrics[0].value = 1.0;              /* what a classifier makes of weights that are no numbers */
         run->points[1].train_loss = (double)NAN;
         ck_assert_int_eq(dcps_overview_create(&results, NULL, &overview), DCPS_OK);
+        const dcps_overview_row *row = dcps_overview_find(overview, dcps_result_name(run), run->workers);
+        ck_assert(isnan(row->metrics[0].mean));
+        ck_assert(isnan(row->figures[DCPS_FIGURE_TRAIN_LOSS].mean));
         const dcps_overview_row *rule = dcps_overview_find(overview, "dc-asgd-a", 4);
         ck_assert_int_eq(rule->gap.kind, DCPS_RATIO_NONE);
         ck_assert_int_eq(isnan(rule->over_asgd.mean), diverged != 0);

@@ -61,7 +61,7 @@ START_TEST(test_document)
         "{\"algorithm\":\"asgd\",\"workers\":4,\"seed\":7,\"epochs\":2,\"updates\":10,\"samples\":1200,\"seconds\":2.0,"
         "\"samples_per_second\":600.0,\"speedup\":null,\"train_loss\":0.25,\"metrics\":{\"test_loss\":1.25,\"test_"
         "error\":0.0865},"
-        "\"staleness\":{\"mean\":1.5,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
+        "\"diverged\":false,\"staleness\":{\"mean\":1.5,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
         "{\"epoch\":1.0,\"seconds\":2.0,\"train_loss\":0.5,\"metrics\":{\"test_loss\":1.5,\"test_error\":0.25}},"
         "{\"epoch\":2.0,\"seconds\":4.0,\"train_loss\":0.25,\"metrics\":{\"test_loss\":1.25,\"test_error\":0.0865}}]}]"
         "}");
@@ -104,7 +104,7 @@ START_TEST(test_what_is_not_finite_is_null)
         "null,"
         "\"samples_per_second\":null,\"speedup\":null,\"train_loss\":null,\"metrics\":{\"test_loss\":null,\"test_"
         "error\":null},"
-        "\"staleness\":{\"mean\":null,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
+        "\"diverged\":true,\"staleness\":{\"mean\":null,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
         "{\"epoch\":1.0,\"seconds\":2.0,\"train_loss\":null,\"metrics\":{\"test_loss\":null,\"test_error\":null}}]}]}");
     dcps_results_fini(&results);
 }
@@ -127,13 +127,14 @@ START_TEST(test_failed_run_is_kept)
         "{\"algorithm\":\"asgd\",\"workers\":4,\"seed\":7,\"epochs\":2,\"updates\":10,\"samples\":1200,\"seconds\":2.0,"
         "\"samples_per_second\":600.0,\"speedup\":null,\"train_loss\":0.5,\"metrics\":{\"test_loss\":1.5,\"test_"
         "error\":0.25},"
-        "\"staleness\":{\"mean\":1.5,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
+        "\"diverged\":false,\"staleness\":{\"mean\":1.5,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
         "{\"epoch\":1.0,\"seconds\":2.0,\"train_loss\":0.5,\"metrics\":{\"test_loss\":1.5,\"test_error\":0.25}}],"
         "\"failure\":\"the disk is full\"},"
         "{\"algorithm\":\"ssgd\",\"workers\":0,\"seed\":0,\"epochs\":null,\"updates\":null,\"samples\":null,"
         "\"seconds\":null,"
         "\"samples_per_second\":null,\"speedup\":null,\"train_loss\":null,\"metrics\":{},"
-        "\"staleness\":{\"mean\":null,\"p50\":null,\"p99\":null,\"max\":null},\"curve\":[],\"failure\":\"\"}]}");
+        "\"diverged\":false,\"staleness\":{\"mean\":null,\"p50\":null,\"p99\":null,\"max\":null},\"curve\":[],"
+        "\"failure\":\"\"}]}");
     dcps_results_fini(&results);
 }
 END_TEST
@@ -244,8 +245,8 @@ START_TEST(test_table_with_divergence)
                           "sgd              1     12.50 %    3.04e+20      1.2      1,000     1.00x       1.50    3\n"
                           "asgd             4           –    diverged      0.2      5,000     5.00x       1.50    3\n"
                           "Means over 2 seeds, ± standard error.\n"
-                          "asgd@4 seed 1 diverged: its training loss is not a number; try a smaller --learning-rate\n"
-                          "asgd@4 seed 2 diverged: its training loss is not a number; try a smaller --learning-rate\n");
+                          "asgd@4 seed 1 diverged: its last figures are not numbers; try a smaller --learning-rate\n"
+                          "asgd@4 seed 2 diverged: its last figures are not numbers; try a smaller --learning-rate\n");
     dcps_results_fini(&results);
 }
 END_TEST
@@ -319,10 +320,37 @@ START_TEST(test_parse)
     ck_assert_uint_eq(read.staleness.p99, 3);
     ck_assert_uint_eq(read.point_count, 2);
     ck_assert(isnan(read.points[0].metrics[1].value));
-    ck_assert_double_eq(dcps_result_metric(&read, "test_error"), 0.0865);
+    ck_assert_str_eq(read.points[1].metrics[1].name, "test_error");
+    ck_assert_double_eq(read.points[1].metrics[1].value, 0.0865);
+    ck_assert(isnan(dcps_result_metric(&read, "test_error")));
     dcps_result_fini(&read);
     json_decref(object);
     dcps_results_fini(&results);
+}
+END_TEST
+
+/* Whatever is not a number at the end: the loss, or a metric although the loss is one. Earlier points are past. */
+START_TEST(test_divergence)
+{
+    const struct {
+        double loss;
+        double error;
+        bool diverged;
+    } cases[] = {
+        {0.5, 0.1, false}, {(double)NAN, 1.0, true}, {(double)INFINITY, 1.0, true}, {2.303, (double)NAN, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        dcps_results results = {.model = "m"};
+        dcps_result_run *run = add_run(&results, "asgd", 4, 7, 600.0);
+        add_point(run, 1.0, (double)NAN, (double)NAN);
+        add_point(run, 2.0, cases[i].loss, cases[i].error);
+        json_t *object = dcps_result_json(run);
+        ck_assert_int_eq(dcps_result_diverged(run), cases[i].diverged);
+        ck_assert_int_eq(isnan(dcps_result_metric(run, "test_error")), cases[i].diverged);
+        ck_assert_int_eq(isnan(dcps_result_train_loss(run)), cases[i].diverged);
+        ck_assert_int_eq(json_is_true(json_object_get(object, "diverged")), cases[i].diverged);
+        json_decref(object);
+        dcps_results_fini(&results);
+    }
 }
 END_TEST
 
@@ -417,6 +445,7 @@ int main(void)
                                   test_table_of_perplexities,
                                   test_file,
                                   test_parse,
+                                  test_divergence,
                                   test_timed_only,
                                   test_parse_hostile,
                                   test_seconds_to_a_target};
