@@ -84,6 +84,7 @@ static void cluster_fini(dcps_cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->member_count; i++) {
         cluster->run->restarts += cluster->members[i].restarts;
+        cluster->run->workers_lost += cluster->members[i].abandoned;
         dcps_supervisor_forget(cluster->config->supervisor, &cluster->members[i].process);
         dcps_args_fini(&cluster->members[i].args);
     }

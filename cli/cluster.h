@@ -38,6 +38,7 @@ typedef struct dcps_cluster_config {
     bool evaluate_beside;           /* during the training, not after it */
     bool can_resume;                /* servers keep checkpoints: a dead one is started again with --resume auto */
     bool replays;                   /* a recorded run: whoever dies ends it */
+    bool needs_all;                 /* a worker that dies too often ends the run, which otherwise goes on without it */
     uint32_t max_restarts;          /* of each process */
     dcps_cluster_limits limits;
     dcps_supervisor *supervisor;

@@ -115,6 +115,26 @@ static uint32_t workers_left(dcps_cluster *cluster)
     return left;
 }
 
+/* It died once more than it is started again. */
+static void abandon_worker(dcps_cluster *cluster, dcps_member *member, const char *ending)
+{
+    uint32_t deaths = member->restarts + 1;
+    member->abandoned = true;
+    if (cluster->config->needs_all) {
+        (void)dcps_cluster_fail(cluster, DCPS_SYSTEM,
+                                "%s %s: it died %" PRIu32 " times, and with fewer workers it would be another run (see "
+                                "--max-restarts)",
+                                member->name, ending, deaths);
+        return;
+    }
+    dcps_screen_print(cluster->config->screen, "%s %s: it died %" PRIu32 " times, going on without it", member->name,
+                      ending, deaths);
+    if (workers_left(cluster) == 0) {
+        (void)dcps_cluster_fail(cluster, DCPS_SYSTEM, "all %" PRIu32 " workers died %" PRIu32 " times, the last one %s",
+                                cluster->config->workers, deaths, ending);
+    }
+}
+
 static void worker_ended(dcps_cluster *cluster, dcps_member *member, const char *ending)
 {
     int status = dcps_process_exit_status(member->process);
@@ -128,15 +148,8 @@ static void worker_ended(dcps_cluster *cluster, dcps_member *member, const char 
         (void)dcps_cluster_fail(cluster, DCPS_SYSTEM, "%s %s: a replay needs every worker", member->name, ending);
         return;
     }
-    if (plan_restart(cluster, member, ending)) {
-        return;
-    }
-    member->abandoned = true;
-    dcps_screen_print(cluster->config->screen, "%s %s: it died %" PRIu32 " times, going on without it", member->name,
-                      ending, member->restarts + 1);
-    if (workers_left(cluster) == 0) {
-        (void)dcps_cluster_fail(cluster, DCPS_SYSTEM, "all %" PRIu32 " workers died %" PRIu32 " times, the last one %s",
-                                cluster->config->workers, member->restarts + 1, ending);
+    if (!plan_restart(cluster, member, ending)) {
+        abandon_worker(cluster, member, ending);
     }
 }
 

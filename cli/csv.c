@@ -163,6 +163,8 @@ static const column run_columns[] = {{"name", "name"},
                                      {"staleness_max", "staleness.max"},
                                      {"failure", "failure"},
                                      {"diverged", "diverged"},
+                                     {"restarts", "restarts"},
+                                     {"workers_lost", "workers_lost"},
                                      {"train_loss", "train_loss"}};
 
 static void put_run_lines(FILE *out, json_t *names, json_t *runs, const char *phase)

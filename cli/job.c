@@ -151,6 +151,7 @@ dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed
                                             .evaluate_beside = beside,
                                             .can_resume = single_text(job, "checkpoint-dir") != NULL,
                                             .replays = single_text(job, "replay-trace") != NULL,
+                                            .needs_all = !job->single_run,
                                             .max_restarts =
                                                 (uint32_t)dcps_options_integer(job->options, "max-restarts"),
                                             .limits = limits_of(job->options),

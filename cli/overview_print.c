@@ -191,7 +191,20 @@ static void name_run(const dcps_overview *overview, const dcps_result_run *run, 
     }
 }
 
-/* Which runs failed or diverged, what to make of it, and which weights a single one ended with. */
+/* Processes that died in a run, which cost it time or more. */
+static void print_deaths(const char *name, const dcps_result_run *run, FILE *out)
+{
+    if (run->restarts > 0) {
+        (void)fprintf(out, "%s: processes that died were started again %" PRIu32 " time%s\n", name, run->restarts,
+                      run->restarts == 1 ? "" : "s");
+    }
+    if (run->workers_lost > 0 && !run->failed) {
+        (void)fprintf(out, "%s lost %" PRIu32 " of its workers, which died too often, and went on without\n", name,
+                      run->workers_lost);
+    }
+}
+
+/* Which runs failed or diverged or lost processes, what to make of it, and which weights a single one ended with. */
 static void print_remarks(const dcps_overview *overview, FILE *out)
 {
     char name[DCPS_RUN_LABEL_BYTES + 64];
@@ -201,6 +214,7 @@ static void print_remarks(const dcps_overview *overview, FILE *out)
         if (run->failed) {
             (void)fprintf(out, "%s failed: %s\n", name, run->failure);
         }
+        print_deaths(name, run, out);
         if (run->weights_final && overview->results->run_count == 1) {
             (void)fprintf(out, "digest of the final weights: %016" PRIx64 "\n", run->weights_digest);
         }

@@ -48,6 +48,7 @@ typedef struct dcps_result_run {
     bool weights_final;      /* the next is known */
     uint64_t weights_digest; /* of the weights at the end of the training */
     uint32_t restarts;       /* of workers and servers */
+    uint32_t workers_lost;   /* died too often, so that it went on without them or failed */
     bool failed;
     char failure[DCPS_RESULT_FAILURE_BYTES]; /* why */
     uint32_t point_count;
@@ -86,7 +87,7 @@ const char *dcps_results_main_metric(const dcps_results *results);
 /* Sets `speedup` of every run to the ratio of its samples/s to the mean of those with one worker ("sgd" ones if there are any); NaN without such a run. */
 void dcps_results_fill_speedups(dcps_results *results);
 
-/* One run, as an element of "runs" of dcps-results/1. What is unknown or not finite is null; "metrics" are those of the last point, whether it "diverged" or not; a run whose workers have all said goodbye has "weights_digest"; a failed run has "failure", the reason, and whatever it came to. The caller owns one reference; NULL when out of memory. */
+/* One run, as an element of "runs" of dcps-results/1. What is unknown or not finite is null; "restarts" are of processes that died, "workers_lost" those that it went on without; "metrics" are those of the last point, whether it "diverged" or not; a run whose workers have all said goodbye has "weights_digest"; a failed run has "failure", the reason, and whatever it came to. The caller owns one reference; NULL when out of memory. */
 json_t *dcps_result_json(const dcps_result_run *run);
 /* Reads such an element, from wherever it came, into *run, whose points the caller frees with dcps_result_fini. DCPS_CORRUPT names what is wrong, DCPS_NO_MEMORY; nothing is kept then. */
 DCPS_MUST_CHECK dcps_status dcps_result_parse(json_t *object, dcps_result_run *run);

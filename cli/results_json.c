@@ -99,14 +99,15 @@ json_t *dcps_result_json(const dcps_result_run *run)
     const dcps_curve_point *last = run->point_count == 0 ? NULL : &run->points[run->point_count - 1];
     bool known = run->measured;
     json_t *object =
-        json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o, s:b, s:o, s:o, s:o*, s:o*}", "algorithm",
-                  run->algorithm, "workers", (json_int_t)run->workers, "seed", (json_int_t)run->seed, "epochs",
-                  count_or_null(known, run->epochs), "updates", count_or_null(known, run->updates), "samples",
+        json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o, s:b, s:I, s:I, s:o, s:o, s:o*, s:o*}",
+                  "algorithm", run->algorithm, "workers", (json_int_t)run->workers, "seed", (json_int_t)run->seed,
+                  "epochs", count_or_null(known, run->epochs), "updates", count_or_null(known, run->updates), "samples",
                   count_or_null(known, run->samples), "seconds", real_or_null(run->seconds), "samples_per_second",
                   real_or_null(run->samples_per_second), "speedup", real_or_null(run->speedup), "train_loss",
-                  loss_json(run), "metrics", metrics_json(last), "diverged", (int)dcps_result_diverged(run),
-                  "staleness", staleness_json(run), "curve", curve_json(run), "weights_digest", digest_json(run),
-                  "failure", run->failed ? json_string(run->failure) : NULL);
+                  loss_json(run), "metrics", metrics_json(last), "diverged", (int)dcps_result_diverged(run), "restarts",
+                  (json_int_t)run->restarts, "workers_lost", (json_int_t)run->workers_lost, "staleness",
+                  staleness_json(run), "curve", curve_json(run), "weights_digest", digest_json(run), "failure",
+                  run->failed ? json_string(run->failure) : NULL);
     return with_details(run, object);
 }
 

@@ -106,6 +106,19 @@ static bool read_head(json_t *object, dcps_result_run *run)
     return good && known[0] && known[1];
 }
 
+/* None where they are not there. */
+static bool read_processes(json_t *object, dcps_result_run *run)
+{
+    uint64_t restarts = 0;
+    uint64_t lost = 0;
+    bool unused = false;
+    bool good = read_count(object, "restarts", UINT32_MAX, &restarts, &unused) &&
+                read_count(object, "workers_lost", UINT32_MAX, &lost, &unused);
+    run->restarts = (uint32_t)restarts;
+    run->workers_lost = (uint32_t)lost;
+    return good;
+}
+
 static bool read_figures(json_t *object, dcps_result_run *run)
 {
     uint64_t epochs = 0;
@@ -118,7 +131,7 @@ static bool read_figures(json_t *object, dcps_result_run *run)
                 read_real(object, "speedup", &run->speedup) && read_real(object, "train_loss", &run->train_loss);
     run->epochs = (uint32_t)epochs;
     run->loss_known = json_object_get(object, "train_loss") != NULL;
-    return good && read_staleness(json_object_get(object, "staleness"), &run->staleness);
+    return good && read_processes(object, run) && read_staleness(json_object_get(object, "staleness"), &run->staleness);
 }
 
 dcps_status dcps_result_parse(json_t *object, dcps_result_run *run)

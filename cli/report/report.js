@@ -465,7 +465,10 @@
   function drawFailures() {
     const list = document.getElementById('failures');
     for (const run of results.runs) {
-      if (run.failure !== undefined) element('li', list, `${nameOf(run)}@${run.workers}, seed ${run.seed}, failed: ${run.failure}`);
+      const name = `${nameOf(run)}@${run.workers}, seed ${run.seed}`;
+      if (run.failure !== undefined) element('li', list, `${name}, failed: ${run.failure}`);
+      if (run.restarts > 0) element('li', list, `${name}: processes that died were started again ${run.restarts} time${run.restarts === 1 ? '' : 's'}`);
+      if (run.workers_lost > 0 && run.failure === undefined) element('li', list, `${name}, lost ${run.workers_lost} of its workers and went on without`);
     }
   }
 

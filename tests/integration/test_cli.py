@@ -197,6 +197,26 @@ class CliTest(cluster.ClusterTest):
         done = self.dcps("run", *SMALL, "--workers", "1", variables=variables)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_comparison_needs_every_worker(self):
+        """What fewer workers came to is no result of that run: it is not kept."""
+        out = os.path.join(self.folder, "out")
+        run = self.start("compare", "dcps", "compare", *SMALL, "--runs", "asgd@2", "--epochs", "1000", "--max-restarts", "0", "--out", out)
+        self.wait("its training", lambda: "loss" in run.err, 60)
+        self.kill_worker(run, 1)
+        self.wait_exit(run, 60, code=1)
+        self.assertIn("worker 1 was killed by signal 9 (Killed): it died 1 times, and with fewer workers it would be another run", run.out)
+        self.assertEqual(os.listdir(os.path.join(out, "runs")), [])
+        with open(os.path.join(out, "results.json"), encoding="utf-8") as file:
+            kept = json.load(file)["runs"][0]
+        self.assertEqual((kept["workers_lost"], kept["restarts"]), (1, 0))
+        self.assertIn("died 1 times", kept["failure"])
+
+    def kill_worker(self, run, index):
+        for pid in cluster.children(run.process.pid):
+            with open("/proc/%d/cmdline" % pid, "rb") as file:
+                if b"worker-%d" % index in file.read().split(b"\0"):
+                    os.kill(pid, signal.SIGKILL)
+
     def start_long_run(self):
         run = self.start("run", "dcps", "run", *SMALL, "--workers", "2", "--epochs", "1000", "--log-level", "info",
                          "--out", os.path.join(self.folder, "out"))

@@ -238,6 +238,27 @@ START_TEST(test_workers_that_keep_dying)
 }
 END_TEST
 
+/* A run goes on without it and says so, or ends where every worker is needed. */
+START_TEST(test_worker_that_is_lost)
+{
+    for (int needed = 0; needed < 2; needed++) {
+        trial self;
+        trial_init(&self, needed ? "stuck" : "patient", "lose-one");
+        self.config.needs_all = needed == 1;
+        trial_run(&self);
+        if (needed) {
+            check_bad(&self, DCPS_SYSTEM, "worker 0 was killed by signal 9 (Killed): it died 3 times, and with fewer");
+        } else {
+            check_good(&self);
+            check_shown(&self, "worker 0 was killed by signal 9 (Killed): it died 3 times, going on without it");
+        }
+        ck_assert_uint_eq(self.run.restarts, 2);
+        ck_assert_uint_eq(self.run.workers_lost, 1);
+        trial_fini(&self);
+    }
+}
+END_TEST
+
 START_TEST(test_worker_that_cannot_start)
 {
     trial self;
@@ -515,6 +536,7 @@ int main(void)
                                   test_without_evaluation,
                                   test_dead_worker_is_started_again,
                                   test_workers_that_keep_dying,
+                                  test_worker_that_is_lost,
                                   test_worker_that_cannot_start,
                                   test_workers_that_leave_early,
                                   test_worker_that_does_not_end,

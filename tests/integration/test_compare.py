@@ -283,7 +283,8 @@ class CompareTest(cluster.ClusterTest):
     @unittest.skipUnless(shutil.which("node"), "node, which runs the script of the report, is not installed")
     def test_report(self):
         """What the script draws from the figures: every number that goes into a picture is a number."""
-        self.compare("--runs", RUNS + ",asgd@8,asgd+optimizer=momentum@8", "--seeds", "2", "--sweep", "learning-rate=0.05:0.1,lambda=1:2", "--target", "0.3")
+        self.compare("--runs", RUNS + ",asgd@8,asgd+optimizer=momentum@8", "--seeds", "2", "--sweep", "learning-rate=0.05:0.1,lambda=1:2", "--target", "0.3",
+                     "--model-opt", "restarts=2")
         shown = self.shown()
         self.assertEqual(shown["legend"], ["sgd@1", "asgd@4", "dc-asgd-a@4", "asgd@8", "asgd+optimizer=momentum@8"])
         self.assertEqual(shown["figures"], ["Test error over epochs", "Test error over time", "Training loss over epochs", "Training loss over time",
@@ -296,6 +297,7 @@ class CompareTest(cluster.ClusterTest):
         self.assertRegex(rule[head.index("gap recovered")], r"^\d+ % \[-?\d+, \d+\]$|^no clear gap$")
         self.assertEqual(rule[head.index("chosen")], "learning-rate 0.1*, lambda 1*")
         self.assertIn("± standard error", shown["note"])
+        self.assertEqual(shown["failures"][0], "sgd@1, seed 1: processes that died were started again 2 times")
 
     @unittest.skipUnless(shutil.which("node"), "node, which runs the script of the report, is not installed")
     def test_divergence(self):

@@ -61,7 +61,8 @@ START_TEST(test_document)
         "{\"algorithm\":\"asgd\",\"workers\":4,\"seed\":7,\"epochs\":2,\"updates\":10,\"samples\":1200,\"seconds\":2.0,"
         "\"samples_per_second\":600.0,\"speedup\":null,\"train_loss\":0.25,\"metrics\":{\"test_loss\":1.25,\"test_"
         "error\":0.0865},"
-        "\"diverged\":false,\"staleness\":{\"mean\":1.5,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
+        "\"diverged\":false,\"restarts\":0,\"workers_lost\":0,\"staleness\":{\"mean\":1.5,\"p50\":1,\"p99\":3,\"max\":"
+        "4},\"curve\":["
         "{\"epoch\":1.0,\"seconds\":2.0,\"train_loss\":0.5,\"metrics\":{\"test_loss\":1.5,\"test_error\":0.25}},"
         "{\"epoch\":2.0,\"seconds\":4.0,\"train_loss\":0.25,\"metrics\":{\"test_loss\":1.25,\"test_error\":0.0865}}]}]"
         "}");
@@ -104,7 +105,8 @@ START_TEST(test_what_is_not_finite_is_null)
         "null,"
         "\"samples_per_second\":null,\"speedup\":null,\"train_loss\":null,\"metrics\":{\"test_loss\":null,\"test_"
         "error\":null},"
-        "\"diverged\":true,\"staleness\":{\"mean\":null,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
+        "\"diverged\":true,\"restarts\":0,\"workers_lost\":0,\"staleness\":{\"mean\":null,\"p50\":1,\"p99\":3,\"max\":"
+        "4},\"curve\":["
         "{\"epoch\":1.0,\"seconds\":2.0,\"train_loss\":null,\"metrics\":{\"test_loss\":null,\"test_error\":null}}]}]}");
     dcps_results_fini(&results);
 }
@@ -127,13 +129,15 @@ START_TEST(test_failed_run_is_kept)
         "{\"algorithm\":\"asgd\",\"workers\":4,\"seed\":7,\"epochs\":2,\"updates\":10,\"samples\":1200,\"seconds\":2.0,"
         "\"samples_per_second\":600.0,\"speedup\":null,\"train_loss\":0.5,\"metrics\":{\"test_loss\":1.5,\"test_"
         "error\":0.25},"
-        "\"diverged\":false,\"staleness\":{\"mean\":1.5,\"p50\":1,\"p99\":3,\"max\":4},\"curve\":["
+        "\"diverged\":false,\"restarts\":0,\"workers_lost\":0,\"staleness\":{\"mean\":1.5,\"p50\":1,\"p99\":3,\"max\":"
+        "4},\"curve\":["
         "{\"epoch\":1.0,\"seconds\":2.0,\"train_loss\":0.5,\"metrics\":{\"test_loss\":1.5,\"test_error\":0.25}}],"
         "\"failure\":\"the disk is full\"},"
         "{\"algorithm\":\"ssgd\",\"workers\":0,\"seed\":0,\"epochs\":null,\"updates\":null,\"samples\":null,"
         "\"seconds\":null,"
         "\"samples_per_second\":null,\"speedup\":null,\"train_loss\":null,\"metrics\":{},"
-        "\"diverged\":false,\"staleness\":{\"mean\":null,\"p50\":null,\"p99\":null,\"max\":null},\"curve\":[],"
+        "\"diverged\":false,\"restarts\":0,\"workers_lost\":0,\"staleness\":{\"mean\":null,\"p50\":null,\"p99\":null,"
+        "\"max\":null},\"curve\":[],"
         "\"failure\":\"\"}]}");
     dcps_results_fini(&results);
 }
@@ -227,6 +231,35 @@ START_TEST(test_table_with_failures)
                 "asgd             4           –      0.2      5,000         –          –    –  1 of 2 failed\n"
                 "sgd@1 failed: the disk is full\n"
                 "asgd@4 seed 2 failed: a person asked for it\n");
+    dcps_results_fini(&results);
+}
+END_TEST
+
+/* What happened to its processes stays with a run: in the file, and in the remarks below the table. */
+START_TEST(test_processes_that_died)
+{
+    dcps_results results = {.model = "m"};
+    add_point(add_run(&results, "sgd", 1, 1, 1000.0), 1.0, 0.5, 0.5);
+    add_point(add_run(&results, "asgd", 4, 1, 1000.0), 1.0, 0.5, 0.5);
+    results.runs[0].restarts = 1;
+    results.runs[1].restarts = 6;
+    results.runs[1].workers_lost = 2;
+    json_t *object = dcps_result_json(&results.runs[1]);
+    dcps_result_run read;
+    ck_assert_int_eq(dcps_result_parse(object, &read), DCPS_OK);
+    ck_assert_uint_eq(read.restarts, 6);
+    ck_assert_uint_eq(read.workers_lost, 2);
+    dcps_result_fini(&read);
+    (void)json_object_set_new(object, "workers_lost", json_integer(-1));
+    ck_assert_int_eq(dcps_result_parse(object, &read), DCPS_CORRUPT);
+    json_decref(object);
+    check_table(&results, "algorithm  workers  test error  train loss  seconds  samples/s  speed-up  staleness  p99\n"
+                          "────────────────────────────────────────────────────────────────────────────────────────\n"
+                          "sgd              1     50.00 %      0.5000      1.2      1,000         –       1.50    3\n"
+                          "asgd             4     50.00 %      0.5000      1.2      1,000         –       1.50    3\n"
+                          "sgd@1: processes that died were started again 1 time\n"
+                          "asgd@4: processes that died were started again 6 times\n"
+                          "asgd@4 lost 2 of its workers, which died too often, and went on without\n");
     dcps_results_fini(&results);
 }
 END_TEST
@@ -446,6 +479,7 @@ int main(void)
                                   test_file,
                                   test_parse,
                                   test_divergence,
+                                  test_processes_that_died,
                                   test_timed_only,
                                   test_parse_hostile,
                                   test_seconds_to_a_target};
