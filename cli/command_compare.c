@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/comparison.h"
 #include "cli/fingerprint.h"
+#include "cli/inputs.h"
 #include "cli/programs.h"
 #include "cli/run_options.h"
 #include "cli/sim_args.h"
@@ -37,6 +38,18 @@ static dcps_status read_options(dcps_comparison *comparison, const dcps_options 
         status = dcps_job_groups(options, spec, spec->workers > 1, &comparison->groups);
     }
     return status;
+}
+
+/* Opens the model for what its data decide. */
+static dcps_status look_at_inputs(dcps_comparison *comparison, const dcps_options *options)
+{
+    dcps_model_facts facts;
+    if (dcps_options_flag(options, "no-gradients")) {
+        return dcps_inputs_add(&comparison->inputs, options, NULL);
+    }
+    dcps_status status = dcps_model_facts_read(options, &facts);
+    status = status == DCPS_OK ? dcps_plan_hold_out(comparison->plan, &facts) : status;
+    return status == DCPS_OK ? dcps_inputs_add(&comparison->inputs, options, &facts) : status;
 }
 
 /* Simulations at the same time: as asked, else as many as there are processors for. */
@@ -102,7 +115,8 @@ int dcps_command_compare(int argc, char **argv)
         code = DCPS_EXIT_BAD_USAGE;
         goto plan_out;
     }
-    status = prepare(&comparison, options, argc, argv);
+    status = look_at_inputs(&comparison, options);
+    status = status == DCPS_OK ? prepare(&comparison, options, argc, argv) : status;
     if (status != DCPS_OK) {
         code = dcps_command_code(status, false);
         goto plan_out;
@@ -110,6 +124,7 @@ int dcps_command_compare(int argc, char **argv)
     code = compare(&comparison);
     dcps_job_fini(&comparison.job);
 plan_out:
+    dcps_args_fini(&comparison.inputs);
     dcps_plan_destroy(&comparison.plan);
     dcps_options_destroy(&options);
     return code;

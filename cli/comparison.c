@@ -29,6 +29,21 @@ dcps_status dcps_comparison_arguments(dcps_comparison *comparison, uint32_t inde
     return status;
 }
 
+/* What tells a run from others: the arguments, and what it reads. */
+static dcps_status identity_of(dcps_comparison *comparison, uint32_t index, dcps_args *args)
+{
+    dcps_status status = dcps_comparison_arguments(comparison, index, args);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    dcps_args_append(args, &comparison->inputs);
+    status = dcps_args_check(args);
+    if (status != DCPS_OK) {
+        dcps_args_fini(args);
+    }
+    return status;
+}
+
 static void take_names(dcps_comparison *comparison, const dcps_stored_run *stored)
 {
     dcps_results *results = &comparison->job.results;
@@ -59,7 +74,7 @@ static dcps_status recall(dcps_comparison *comparison, uint32_t index)
     dcps_args args;
     dcps_stored_run stored;
     char label[DCPS_TITLE_BYTES];
-    dcps_status status = dcps_comparison_arguments(comparison, index, &args);
+    dcps_status status = identity_of(comparison, index, &args);
     if (status != DCPS_OK) {
         return status;
     }
@@ -99,7 +114,7 @@ static void keep(dcps_comparison *comparison, uint32_t index, const dcps_stored_
 {
     dcps_args args;
     char label[DCPS_TITLE_BYTES];
-    dcps_status status = dcps_comparison_arguments(comparison, index, &args);
+    dcps_status status = identity_of(comparison, index, &args);
     if (status == DCPS_OK) {
         (void)dcps_plan_label(comparison->plan, index, label, sizeof(label));
         status = dcps_run_store_save(&comparison->store, label, &args, stored);

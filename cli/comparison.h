@@ -21,6 +21,7 @@ typedef struct dcps_comparison {
     dcps_groups groups; /* of slower workers, in runs with more than one */
     dcps_plan *plan;
     char version[64]; /* of the programs that make results */
+    dcps_args inputs; /* what all runs read, beside their arguments */
     dcps_run_store store;
     dcps_plan_clock clock;
     uint32_t jobs; /* runs at the same time */

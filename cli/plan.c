@@ -11,67 +11,44 @@
 #include "cli/run_options.h"
 #include "dcps/data.h"
 #include "server/engine/algorithm.h"
-#include "worker/plugin.h"
 
 #define DCPS_MAX_SEED UINT64_C(9007199254740991)
 /* Seeds of trials are apart from those of any comparison: of at most 1000 seeds, like the trials. */
 #define DCPS_TUNE_SEED_OFFSET UINT64_C(1000000)
 
-static const dcps_option *model_option(const dcps_model *model, const char *name)
-{
-    for (const dcps_option *option = model->options; option != NULL && option->name != NULL; option++) {
-        if (strcmp(option->name, name) == 0) {
-            return option;
-        }
-    }
-    return NULL;
-}
-
-/* The value of a line "name=value" among `lines`, NULL: there is none. */
-static const char *line_value(const char *lines, const char *name)
+/* Whether one of `lines` is "name=value". */
+static bool has_line(const char *lines, const char *name)
 {
     size_t length = strlen(name);
     for (const char *line = lines; line != NULL && *line != '\0';) {
         if (strncmp(line, name, length) == 0 && line[length] == '=') {
-            return line + length + 1;
+            return true;
         }
         line = strchr(line, '\n');
         line = line != NULL ? line + 1 : NULL;
     }
-    return NULL;
+    return false;
 }
 
-/* A tenth of the samples that the model is limited to, or what is usually held out. */
-static uint32_t usual_hold_out(const char *model_options)
+/* A tenth of the samples there are, at most what is usually held out. */
+static uint32_t usual_hold_out(uint64_t train_samples)
 {
-    const char *samples = line_value(model_options, "samples");
-    unsigned long long limit = 0;
-    if (samples != NULL && sscanf(samples, "%llu", &limit) == 1 && limit >= 10 && limit / 10 < DCPS_HOLD_OUT_SAMPLES) {
-        return (uint32_t)(limit / 10);
-    }
-    return DCPS_HOLD_OUT_SAMPLES;
+    uint64_t tenth = train_samples < 10 ? 1 : train_samples / 10;
+    return tenth < DCPS_HOLD_OUT_SAMPLES ? (uint32_t)tenth : DCPS_HOLD_OUT_SAMPLES;
 }
 
-/* What is held out for the validation split: as asked for, or a usual amount; nothing where the model's data have such a split, or the user set it. */
-static dcps_status read_hold_out(dcps_plan *plan)
+dcps_status dcps_plan_hold_out(dcps_plan *plan, const dcps_model_facts *facts)
 {
-    const char *model = dcps_options_text(plan->options, "model");
     const char *model_options = dcps_options_text(plan->options, "model-opt");
     bool asked = dcps_options_is_set(plan->options, "validation");
-    dcps_plugin *plugin = NULL;
-    dcps_status status = dcps_plugin_open(model, &plugin);
-    if (status != DCPS_OK) {
-        return status;
-    }
-    bool possible = model_option(dcps_plugin_model(plugin), DCPS_HOLD_OUT_OPTION) != NULL;
-    dcps_plugin_close(&plugin);
-    if (asked && !possible) {
-        return dcps_fail(DCPS_INVALID, "--validation: model %s has no option " DCPS_HOLD_OUT_OPTION, model);
+    if (asked && !facts->holds_out) {
+        return dcps_fail(DCPS_INVALID, "--validation: model %s has no option " DCPS_HOLD_OUT_OPTION,
+                         dcps_options_text(plan->options, "model"));
     }
     if (asked) {
         plan->hold_out = (uint32_t)dcps_options_integer(plan->options, "validation");
-    } else if (possible && line_value(model_options, DCPS_HOLD_OUT_OPTION) == NULL) {
-        plan->hold_out = usual_hold_out(model_options);
+    } else if (facts->holds_out && !has_line(model_options, DCPS_HOLD_OUT_OPTION)) {
+        plan->hold_out = usual_hold_out(facts->train_samples);
     }
     return DCPS_OK;
 }
@@ -288,9 +265,6 @@ static dcps_status fill(dcps_plan *plan)
     dcps_status status = read_entries(plan);
     status = status == DCPS_OK ? check_sweep_options(plan) : status;
     status = status == DCPS_OK ? fit_entries(plan) : status;
-    if (status == DCPS_OK && (plan->validation || dcps_options_is_set(options, "sweep"))) {
-        status = read_hold_out(plan);
-    }
     status = status == DCPS_OK ? add_runs(plan) : status;
     return status == DCPS_OK ? check_runs(plan) : status;
 }

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "cli/model_facts.h"
 #include "cli/results.h"
 #include "cli/run_spec.h"
 #include "cli/stats.h"
@@ -67,9 +68,11 @@ typedef struct dcps_plan {
     bool validation;   /* final runs are evaluated on the validation split */
 } dcps_plan;
 
-/* Reads the options of dcps compare and checks every run there will be. Errors: DCPS_INVALID, DCPS_NOT_FOUND, DCPS_LIMIT, with the option and what was expected; those of
- * dcps_plugin_open; DCPS_NO_MEMORY. */
+/* Reads the options of dcps compare and checks every run there will be. Errors: DCPS_INVALID, DCPS_NOT_FOUND, DCPS_LIMIT, with the option and what was expected; DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_plan_create(const dcps_options *options, dcps_plan **plan);
+/* Settles what is held out where a run is judged on held-out samples: as asked for, or a tenth of the training samples, at most DCPS_HOLD_OUT_SAMPLES; nothing where the model cannot, or its own option
+ * says so. Before any dcps_plan_spec. DCPS_INVALID: asked for, and the model has no such option. */
+DCPS_MUST_CHECK dcps_status dcps_plan_hold_out(dcps_plan *plan, const dcps_model_facts *facts);
 void dcps_plan_destroy(dcps_plan **plan);
 
 /* What a run that is not blocked is trained with. DCPS_LIMIT. */

@@ -40,6 +40,13 @@ static void add_sim_options(dcps_args *args, const dcps_options *options)
     }
 }
 
+const char *dcps_step_trace(const char *step_time)
+{
+    static const char mark[] = "trace:";
+    size_t length = sizeof(mark) - 1;
+    return strncmp(step_time, mark, length) == 0 ? step_time + length : NULL;
+}
+
 uint32_t dcps_sim_threads(const dcps_options *options)
 {
     int64_t threads = dcps_options_integer(options, "threads");

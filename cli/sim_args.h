@@ -12,6 +12,9 @@
 /* Appends "sim", the algorithm and settings of the run, the simulated cluster, and --json. `options` is of dcps_compare_options. */
 void dcps_sim_args_add(dcps_args *args, const dcps_options *options, const dcps_run_spec *spec, uint64_t seed);
 
+/* The folder in a value "trace:DIR" of --step-time; NULL: it is a distribution. */
+const char *dcps_step_trace(const char *step_time);
+
 /* Threads of one simulation: --threads, or one. */
 uint32_t dcps_sim_threads(const dcps_options *options);
 

@@ -13,6 +13,7 @@
 #include "cli/probe_run.h"
 #include "cli/programs.h"
 #include "cli/run_check.h"
+#include "cli/sim_args.h"
 #include "cli/trace_options.h"
 #include "server/config.h"
 #include "server/trace/trace.h"
@@ -87,17 +88,16 @@ static dcps_status read_groups(virtual_run *self)
     return DCPS_OK;
 }
 
-#define TRACE_TIMES "trace:"
-
 /* A distribution, or "trace:DIR". */
 static dcps_status read_step_times(virtual_run *self)
 {
     const char *text = dcps_options_text(self->config->options, "step-time");
+    const char *trace = dcps_step_trace(text);
     dcps_step_times *times = &self->world.step_times;
-    if (strncmp(text, TRACE_TIMES, strlen(TRACE_TIMES)) != 0) {
+    if (trace == NULL) {
         return dcps_step_times_parse("--step-time", text, times);
     }
-    dcps_status status = dcps_trace_read_times(text + strlen(TRACE_TIMES), &self->times);
+    dcps_status status = dcps_trace_read_times(trace, &self->times);
     for (uint32_t i = 0; status == DCPS_OK && i < self->times.workers; i++) {
         self->recorded[i] =
             (dcps_recorded_steps){.times_ns = self->times.steps[i].step_ns, .count = self->times.steps[i].count};

@@ -66,11 +66,12 @@ class CliTest(cluster.ClusterTest):
         self.check(["run", "--model", "mlp", "--model-opt", "no-such-option=1"], 2, "no-such-option")
 
     def test_comparison_that_cannot_begin(self):
-        """What the first run lacks, the others lack, too."""
-        done = self.dcps("compare", "--model", "mlp", "--model-opt", "dataset=mnist", "--data", self.folder, "--runs", "sgd@1,asgd@2")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("[1/2] sgd@1 failed", done.stdout + done.stderr)
-        self.assertNotIn("asgd@2", done.stdout + done.stderr)
+        """Data that are not there end it before any process is started; of what only a run finds out, the others lack what the first one lacks."""
+        for arguments, said in ((["--model-opt", "dataset=mnist", "--data", self.folder], "mnist"), (["--device", "cuda:99"], "[1/2] sgd@1 failed")):
+            done = self.dcps("compare", "--model", "mlp", *arguments, "--runs", "sgd@1,asgd@2", "--out", os.path.join(self.folder, "out"))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(said, done.stdout + done.stderr)
+            self.assertNotIn("asgd@2", done.stdout + done.stderr)
 
     def test_every_flag_of_a_run_is_known_to_servers(self):
         ours = {"model", "model-opt", "data", "device", "threads", "groups", "max-restarts", "stall-timeout", "evaluate", "out", "config",

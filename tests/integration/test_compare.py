@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import unittest
 
@@ -13,6 +14,14 @@ import cluster
 
 FAKE = os.environ["DCPS_FAKE_DIR"]
 RUNS = "sgd@1,asgd@4,dc-asgd-a@4"
+
+
+def write_images(folder, prefix, count, value=0):
+    """The two files of a set of images, as MNIST has them."""
+    with open(os.path.join(folder, prefix + "-images-idx3-ubyte"), "wb") as file:
+        file.write(struct.pack(">4I", 0x803, count, 28, 28) + bytes([value]) * (count * 28 * 28))
+    with open(os.path.join(folder, prefix + "-labels-idx1-ubyte"), "wb") as file:
+        file.write(struct.pack(">2I", 0x801, count) + bytes(i % 10 for i in range(count)))
 
 
 class CompareTest(cluster.ClusterTest):
@@ -26,15 +35,26 @@ class CompareTest(cluster.ClusterTest):
         self.log = os.path.join(self.folder, "log")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("DCPS_")}
         self.environment["DCPS_MODELS"] = os.path.join(cluster.BIN, "..", "lib", "dcps", "models")
+        self.environment["FAKE_LOG"] = self.log
+        self.data = os.path.join(self.folder, "data")
+        os.mkdir(self.data)
+        write_images(self.data, "train", 600)
+        write_images(self.data, "t10k", 100)
 
-    def command(self, *arguments, out="out", mode=""):
-        return [self.program, "compare", "--virtual", "--epochs", "3", "--warmup-epochs", "0", "--decay-epochs", "", "--model-opt", "log=" + self.log, "--model-opt",
-                "mode=" + mode, "--out", os.path.join(self.folder, out), *arguments]
+    def command(self, *arguments, out="out"):
+        return [self.program, "compare", "--virtual", "--data", self.data, "--epochs", "3", "--warmup-epochs", "0", "--decay-epochs", "", "--out",
+                os.path.join(self.folder, out), *arguments]
 
-    def compare(self, *arguments, code=0, out="out", mode=""):
-        done = subprocess.run(self.command(*arguments, out=out, mode=mode), capture_output=True, text=True, env=self.environment, timeout=60 * cluster.PATIENCE)
+    def variables(self, mode, more):
+        return {**self.environment, "FAKE_MODE": mode, **{"FAKE_" + name.upper(): value for name, value in more.items()}}
+
+    def call(self, command, code, variables):
+        done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=60 * cluster.PATIENCE)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
+
+    def compare(self, *arguments, code=0, out="out", mode="", **told):
+        return self.call(self.command(*arguments, out=out), code, self.variables(mode, told))
 
     def started(self):
         """Arguments of every simulation so far."""
@@ -148,10 +168,10 @@ class CompareTest(cluster.ClusterTest):
     def test_validation_split(self):
         self.compare("--runs", "sgd@1", "--split", "validation")
         self.assertEqual(list(self.results()["runs"][0]["metrics"]), ["validation_error"])
-        self.assertIn("validation=5000", self.started()[0])
+        self.assertIn("validation=60", self.started()[0])  # a tenth
         self.assertEqual(self.results()["split"], "validation")
         self.compare("--runs", "sgd@1", "--split", "validation", "--model-opt", "validation=10")
-        self.assertNotIn("validation=5000", self.started()[1])
+        self.assertNotIn("validation=60", self.started()[1])
 
     def test_goes_on_where_it_was(self):
         self.compare("--runs", RUNS, "--seeds", "2")
@@ -210,16 +230,45 @@ class CompareTest(cluster.ClusterTest):
         self.compare("--runs", "sgd@1")
         self.assertEqual(len(self.started()), 2)
 
+    def test_other_data(self):
+        """What files in the same place held before says nothing of what they hold now."""
+        self.compare("--runs", "sgd@1")
+        self.compare("--runs", "sgd@1")
+        self.assertEqual(len(self.started()), 1)
+        write_images(self.data, "train", 600, value=1)
+        self.assertNotIn("kept from before", self.compare("--runs", "sgd@1").stdout)
+        self.assertEqual(len(self.started()), 2)
+        done = self.compare("--runs", "sgd@1", "--data", os.path.join(self.folder, "nowhere"), code=1)
+        self.assertIn("nowhere", done.stderr)
+        self.compare("--runs", "sgd@1", "--no-gradients", "--params", "1000", "--data", os.path.join(self.folder, "nowhere"))  # which reads none
+
+    def record(self, folder, step_time):
+        command = [os.path.join(cluster.BIN, "dcps"), "sim", "--model", "mlp", "--model-opt", "hidden=8", "--data", self.data, "--workers", "2", "--epochs", "1", "--warmup-epochs", "0",
+                   "--decay-epochs", "", "--batch-size", "100", "--step-time", step_time, "--record-trace", folder]
+        self.call(command, 0, self.environment)
+
+    def test_another_trace(self):
+        """The steps behind --step-time trace:DIR are a part of what a run is."""
+        folder = os.path.join(self.folder, "trace")
+        arguments = ["--runs", "asgd@2", "--step-time", "trace:" + folder]
+        self.assertIn(folder, self.compare(*arguments, code=1).stderr)
+        for step_time, runs in (("constant:10ms", 1), ("constant:1000ms", 2), ("constant:10ms", 2)):
+            shutil.rmtree(folder, ignore_errors=True)
+            self.record(folder, step_time)
+            self.compare(*arguments)
+            self.assertEqual(len(self.started()), runs, step_time)
+            self.assertIn("1 of the 1 runs were kept from before", self.compare(*arguments).stdout)
+
     def test_a_run_that_fails_does_not_stop_the_others(self):
         marker = os.path.join(self.folder, "marker")
-        arguments = ["--runs", RUNS, "--seeds", "2", "--jobs", "1", "--model-opt", "marker=" + marker]
-        done = self.compare(*arguments, mode="crash-once", code=1)
+        arguments = ["--runs", RUNS, "--seeds", "2", "--jobs", "1"]
+        done = self.compare(*arguments, mode="crash-once", marker=marker, code=1)
         self.assertIn("sgd@1 seed 1 failed: the simulation exited with code 1: the disk is on fire", done.stderr)
         runs = self.results()["runs"]
         self.assertEqual([run.get("failure", "")[:14] for run in runs], ["the simulation", "", "", "", "", ""])
         self.assertEqual((len(self.kept()), len(self.started())), (5, 6))
         self.assertIn("5 of 6 runs are done", done.stdout)
-        self.compare(*arguments, mode="crash-once")
+        self.compare(*arguments, mode="crash-once", marker=marker)
         self.assertEqual(len(self.started()), 7)
         self.assertNotIn("failure", self.results()["runs"][0])
 
@@ -243,15 +292,16 @@ class CompareTest(cluster.ClusterTest):
         self.compare("--runs", "sgd@1", mode="huge")
         self.assertEqual(len(self.results()["runs"][0]["per_worker"]), 30000)
 
-    def begin(self, *arguments, mode=""):
-        process = cluster.Process(self.folder, "compare", ["env", "DCPS_MODELS=" + self.environment["DCPS_MODELS"], *self.command(*arguments, mode=mode)])
+    def begin(self, *arguments, mode="", **told):
+        ours = [name + "=" + value for name, value in self.variables(mode, told).items() if name.startswith(("DCPS_", "FAKE_"))]
+        process = cluster.Process(self.folder, "compare", ["env", *ours, *self.command(*arguments)])
         self.processes.append(process)
         return process
 
     def test_interrupted(self):
-        arguments = ["--runs", RUNS, "--seeds", "5", "--jobs", "2", "--model-opt", "sleep=0.3"]
+        arguments = ["--runs", RUNS, "--seeds", "5", "--jobs", "2"]
         self.compare(*arguments, out="whole")
-        process = self.begin(*arguments)
+        process = self.begin(*arguments, sleep="0.3")
         self.wait("some runs", lambda: os.path.isdir(os.path.join(self.folder, "out", "runs")) and len(self.kept()) >= 3, 30)
         process.signal(signal.SIGINT)
         self.wait_exit(process, 20, code=1)
@@ -283,8 +333,7 @@ class CompareTest(cluster.ClusterTest):
     @unittest.skipUnless(shutil.which("node"), "node, which runs the script of the report, is not installed")
     def test_report(self):
         """What the script draws from the figures: every number that goes into a picture is a number."""
-        self.compare("--runs", RUNS + ",asgd@8,asgd+optimizer=momentum@8", "--seeds", "2", "--sweep", "learning-rate=0.05:0.1,lambda=1:2", "--target", "0.3",
-                     "--model-opt", "restarts=2")
+        self.compare("--runs", RUNS + ",asgd@8,asgd+optimizer=momentum@8", "--seeds", "2", "--sweep", "learning-rate=0.05:0.1,lambda=1:2", "--target", "0.3", restarts="2")
         shown = self.shown()
         self.assertEqual(shown["legend"], ["sgd@1", "asgd@4", "dc-asgd-a@4", "asgd@8", "asgd+optimizer=momentum@8"])
         self.assertEqual(shown["figures"], ["Test error over epochs", "Test error over time", "Training loss over epochs", "Training loss over time",

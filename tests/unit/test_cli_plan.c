@@ -36,6 +36,8 @@ static dcps_plan *plan_of(dcps_options *options)
     return plan;
 }
 
+static const dcps_model_facts holding = {.train_samples = 60000, .holds_out = true};
+
 /* A result with this validation error and training loss. */
 static json_t *result_of(double error, double loss)
 {
@@ -89,6 +91,7 @@ START_TEST(test_trials_choose)
     dcps_plan *plan = plan_of(options);
     dcps_run_spec spec;
     check_titles(plan, titles, 5);
+    ck_assert_int_eq(dcps_plan_hold_out(plan, &holding), DCPS_OK);
     ck_assert_uint_eq(plan->runs[0].seed, 1000001);
     ck_assert_double_eq(plan->runs[0].epochs, 4.0);
     ck_assert_double_eq(plan->runs[3].epochs, 9.0);
@@ -171,6 +174,44 @@ START_TEST(test_what_fits_a_rule)
 }
 END_TEST
 
+/* As asked for; unasked a tenth of what there is, and no more than is usual; nothing that a model cannot hold out or has been told to. */
+START_TEST(test_what_is_held_out)
+{
+    static const struct {
+        const char *more;
+        dcps_model_facts facts;
+        uint32_t held_out;
+    } cases[] = {{"--validation 70000", {.train_samples = 60000, .holds_out = true}, 70000},
+                 {"", {.train_samples = 60000, .holds_out = true}, 5000},
+                 {"", {.train_samples = 50000, .holds_out = true}, 5000},
+                 {"", {.train_samples = 49999, .holds_out = true}, 4999},
+                 {"", {.train_samples = 1000, .holds_out = true}, 100},
+                 {"", {.train_samples = 9, .holds_out = true}, 1},
+                 {"", {.train_samples = 60000, .holds_out = false}, 0},
+                 {"--model-opt validation=7", {.train_samples = 59993, .holds_out = true}, 0},
+                 {"--model-opt validations=7", {.train_samples = 60000, .holds_out = true}, 5000}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char line[200];
+        dcps_run_spec spec;
+        (void)snprintf(line, sizeof(line), "--runs asgd@2 --split validation %s", cases[i].more);
+        dcps_options *options = parse(line);
+        dcps_plan *plan = plan_of(options);
+        ck_assert_int_eq(dcps_plan_hold_out(plan, &cases[i].facts), DCPS_OK);
+        ck_assert_int_eq(dcps_plan_spec(plan, 0, &spec), DCPS_OK);
+        ck_assert_uint_eq(spec.hold_out, cases[i].held_out);
+        dcps_plan_destroy(&plan);
+        dcps_options_destroy(&options);
+    }
+    const dcps_model_facts unable = {.train_samples = 60000};
+    dcps_options *options = parse("--runs asgd@2 --split validation --validation 10");
+    dcps_plan *plan = plan_of(options);
+    ck_assert_int_eq(dcps_plan_hold_out(plan, &unable), DCPS_INVALID);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "has no option validation"));
+    dcps_plan_destroy(&plan);
+    dcps_options_destroy(&options);
+}
+END_TEST
+
 START_TEST(test_labels)
 {
     dcps_options *options = parse("--runs asgd+optimizer=momentum@2 --sweep learning-rate=0.1:0.2 --validation 100");
@@ -211,7 +252,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        test_runs_without_a_sweep, test_trials_choose, test_choice_by_mean, test_nothing_to_choose_from,
-        test_what_fits_a_rule,     test_labels,        test_time_left};
+        test_runs_without_a_sweep, test_trials_choose,    test_choice_by_mean, test_nothing_to_choose_from,
+        test_what_fits_a_rule,     test_what_is_held_out, test_labels,         test_time_left};
     return CHECK_MAIN("cli plan", tests);
 }

@@ -1,5 +1,6 @@
 /* Plain, gzip and xz files: whole, cut, flipped, lying about themselves, and where memory or disks fail. */
 #include <check.h>
+#include <fcntl.h>
 #include <lzma.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,46 @@ START_TEST(every_form_and_length_is_read)
     }
     free(bytes);
     free(out);
+}
+END_TEST
+
+/* By how much the digest grows when the file at `path` is opened. */
+static uint64_t digest_of(void)
+{
+    dcps_file_reader *reader = NULL;
+    uint64_t before = dcps_file_reader_digest();
+    ck_assert_int_eq(dcps_file_reader_open(path, &reader), DCPS_OK);
+    dcps_file_reader_close(&reader);
+    return dcps_file_reader_digest() - before;
+}
+
+static void set_time(time_t seconds, long nanoseconds)
+{
+    const struct timespec times[] = {{.tv_sec = 1}, {.tv_sec = seconds, .tv_nsec = nanoseconds}};
+    ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* Another name, another size or another time: each is another file. */
+START_TEST(the_digest_tells_files_apart)
+{
+    uint64_t seen[5];
+    coded_write(&folder, "file", CODED_PLAIN, (const uint8_t *)text, sizeof text, path);
+    set_time(1000, 0);
+    seen[0] = digest_of();
+    ck_assert_uint_eq(digest_of(), seen[0]);
+    set_time(1000, 1);
+    seen[1] = digest_of();
+    set_time(1001, 0);
+    seen[2] = digest_of();
+    coded_write(&folder, "file", CODED_PLAIN, (const uint8_t *)text, sizeof text - 1, path);
+    set_time(1000, 0);
+    seen[3] = digest_of();
+    coded_write(&folder, "other", CODED_PLAIN, (const uint8_t *)text, sizeof text, path);
+    set_time(1000, 0);
+    seen[4] = digest_of();
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < i; j++)
+            ck_assert_uint_ne(seen[i], seen[j]);
 }
 END_TEST
 
@@ -317,6 +358,7 @@ int main(void)
     tcase_add_loop_test(tests, every_cut_is_refused, 0, 2);
     tcase_add_loop_test(tests, every_flipped_bit_is_refused_or_harmless, 0, 2);
     tcase_add_loop_test(tests, bytes_after_the_end_are_refused, 0, 6);
+    tcase_add_test(tests, the_digest_tells_files_apart);
     tcase_add_test(tests, names_must_keep_their_word);
     tcase_add_test(tests, xz_that_takes_too_much_memory_is_refused);
     tcase_add_test(tests, unknown_checks_of_xz_are_refused);

@@ -16,6 +16,10 @@ typedef struct dcps_file_reader dcps_file_reader;
 DCPS_MUST_CHECK dcps_status dcps_file_reader_open(const char *path, dcps_file_reader **reader);
 void dcps_file_reader_close(dcps_file_reader **reader);
 
+/* A sum over all files that this process has opened so far, each time, of a digest of path, size and time of last change: what it grows by while data are opened tells these files from
+ * others in their place. From any thread. */
+uint64_t dcps_file_reader_digest(void);
+
 /* Reads `bytes` decoded bytes; *got is less only at the end of the file, whose checksums have then been found good. Errors: DCPS_CORRUPT (cut short, damaged, or going on
  * after its end), DCPS_IO, DCPS_NO_MEMORY, DCPS_LIMIT (an xz file that takes too much memory to decode), DCPS_UNSUPPORTED (a kind of xz that this liblzma does not know). */
 DCPS_MUST_CHECK dcps_status dcps_file_reader_read(dcps_file_reader *reader, void *out, size_t bytes, size_t *got);
