@@ -71,7 +71,8 @@ static dcps_status prepare(dcps_comparison *comparison, const dcps_options *opti
         uint32_t workers = comparison->plan->entries[i].spec.workers;
         comparison->job.most_workers = workers > comparison->job.most_workers ? workers : comparison->job.most_workers;
     }
-    status = dcps_fingerprint_build(DCPS_VERSION, dcps_options_text(options, "model"), comparison->version,
+    const char *processes = comparison->virtual_time ? NULL : comparison->job.program_dir;
+    status = dcps_fingerprint_build(DCPS_VERSION, dcps_options_text(options, "model"), processes, comparison->version,
                                     sizeof(comparison->version));
     if (status == DCPS_OK) {
         status = dcps_run_store_init(&comparison->store, comparison->job.out, comparison->version);

@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/programs.h"
 #include "worker/plugin.h"
 
 uint64_t dcps_fingerprint_bytes(uint64_t hash, const void *bytes, size_t count)
@@ -33,7 +35,21 @@ static dcps_status add_file(const char *path, uint64_t *hash)
     return failed ? dcps_fail(DCPS_IO, "cannot read %s", path) : DCPS_OK;
 }
 
-dcps_status dcps_fingerprint_build(const char *version, const char *model, char *out, size_t capacity)
+/* The processes of a real run. */
+static dcps_status add_programs(const char *program_dir, uint64_t *hash)
+{
+    static const char *const names[] = {"dcps-server", "dcps-worker"};
+    dcps_status status = DCPS_OK;
+    for (size_t i = 0; status == DCPS_OK && i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[PATH_MAX];
+        status = dcps_program_find(program_dir, names[i], path, sizeof(path));
+        status = status == DCPS_OK ? add_file(path, hash) : status;
+    }
+    return status;
+}
+
+dcps_status dcps_fingerprint_build(const char *version, const char *model, const char *program_dir, char *out,
+                                   size_t capacity)
 {
     uint64_t hash = DCPS_FINGERPRINT_START;
     dcps_plugin *plugin = NULL;
@@ -42,6 +58,9 @@ dcps_status dcps_fingerprint_build(const char *version, const char *model, char 
     if (status == DCPS_OK) {
         status = add_file(dcps_plugin_path(plugin), &hash);
         dcps_plugin_close(&plugin);
+    }
+    if (status == DCPS_OK && program_dir != NULL) {
+        status = add_programs(program_dir, &hash);
     }
     return status == DCPS_OK ? dcps_format(out, capacity, "%s-%016" PRIx64, version, hash) : status;
 }

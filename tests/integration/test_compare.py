@@ -259,6 +259,20 @@ class CompareTest(cluster.ClusterTest):
             self.assertEqual(len(self.started()), runs, step_time)
             self.assertIn("1 of the 1 runs were kept from before", self.compare(*arguments).stdout)
 
+    def test_another_build_of_the_processes(self):
+        """Real runs are made by servers and workers, whose code counts as well; simulations are not."""
+        for name in ("dcps-server", "dcps-worker"):
+            shutil.copy(os.path.join(FAKE, name), os.path.join(self.bin, name))
+        real = [argument for argument in self.command("--runs", "asgd@2") if argument != "--virtual"]
+        self.compare("--runs", "sgd@1")
+        self.call(real, 0, self.environment)
+        for name in ("dcps-server", "dcps-worker"):
+            self.assertIn("1 of the 1 runs were kept from before", self.call(real, 0, self.environment).stdout)
+            with open(os.path.join(self.bin, name), "ab") as file:
+                file.write(b"\n# another build\n")
+            self.assertIn("was made by version", self.call(real, 0, self.environment).stderr)
+            self.assertIn("1 of the 1 runs were kept from before", self.compare("--runs", "sgd@1").stdout)
+
     def test_a_run_that_fails_does_not_stop_the_others(self):
         marker = os.path.join(self.folder, "marker")
         arguments = ["--runs", RUNS, "--seeds", "2", "--jobs", "1"]
