@@ -83,12 +83,13 @@ static json_t *value_json(const char *text)
     return dcps_parse_real("value", text, &value) == DCPS_OK ? json_real(value) : json_string(text);
 }
 
-static json_t *setting_json(const dcps_sweep *sweep, uint32_t point)
+/* Of what has an effect at a point. */
+static json_t *setting_json(const dcps_sweep *sweep, dcps_sweep_point point)
 {
     json_t *object = json_object();
     for (uint32_t i = 0; object != NULL && i < sweep->count; i++) {
         const char *value = dcps_sweep_value(sweep, point, i);
-        if (json_object_set_new(object, sweep->parameters[i].name, value_json(value)) != 0) {
+        if (value != NULL && json_object_set_new(object, sweep->parameters[i].name, value_json(value)) != 0) {
             json_decref(object);
             object = NULL;
         }
@@ -101,7 +102,7 @@ static json_t *edge_json(const dcps_plan_entry *entry)
 {
     json_t *array = json_array();
     for (uint32_t i = 0; array != NULL && i < entry->sweep.count; i++) {
-        if (dcps_sweep_edge(&entry->sweep, entry->point, i) != 0) {
+        if (dcps_sweep_edge(&entry->sweep, entry->points[entry->point], i) != 0) {
             (void)json_array_append_new(array, json_string(entry->sweep.parameters[i].name));
         }
     }
@@ -111,8 +112,8 @@ static json_t *edge_json(const dcps_plan_entry *entry)
 static json_t *choice_json(const dcps_plan *plan, const dcps_plan_entry *entry)
 {
     dcps_trial_score score;
-    json_t *choice =
-        json_pack("{s:o, s:o}", "setting", setting_json(&entry->sweep, entry->point), "edge", edge_json(entry));
+    json_t *choice = json_pack("{s:o, s:o}", "setting", setting_json(&entry->sweep, entry->points[entry->point]),
+                               "edge", edge_json(entry));
     if (entry->tuned && dcps_plan_score(plan, entry, entry->point, &score) == DCPS_OK) {
         (void)json_object_set_new(
             choice, "validation",
@@ -152,7 +153,7 @@ static json_t *trial_json(const dcps_plan *plan, const dcps_plan_run *run)
     }
     return json_pack("{s:s, s:s, s:I, s:I, s:o, s:O*, s:O*, s:O*, s:b, s:O*}", "name", entry->spec.name, "algorithm",
                      entry->spec.algorithm, "workers", (json_int_t)entry->spec.workers, "seed", (json_int_t)run->seed,
-                     "setting", setting_json(&entry->sweep, run->point), "epochs",
+                     "setting", setting_json(&entry->sweep, entry->points[run->point]), "epochs",
                      json_object_get(run->result, "epochs"), "train_loss", json_object_get(run->result, "train_loss"),
                      "metrics", json_object_get(run->result, "metrics"), "diverged", (int)diverged, "failure",
                      json_object_get(run->result, "failure"));

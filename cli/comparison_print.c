@@ -30,7 +30,7 @@ static void cell_edges(dcps_table *table, const dcps_plan_entry *entry)
     char text[256] = "";
     size_t used = 0;
     for (uint32_t i = 0; i < entry->sweep.count; i++) {
-        int edge = dcps_sweep_edge(&entry->sweep, entry->point, i);
+        int edge = dcps_sweep_edge(&entry->sweep, entry->points[entry->point], i);
         if (edge != 0 && used < sizeof(text)) {
             int wrote = snprintf(text + used, sizeof(text) - used, "%s%s: the %s tried", used > 0 ? ", " : "",
                                  entry->sweep.parameters[i].name, edge > 0 ? "largest" : "smallest");
@@ -46,7 +46,8 @@ static void add_choice(dcps_table *table, const dcps_plan *plan, const dcps_plan
     dcps_table_cell(table, "%s", entry->spec.name);
     dcps_table_cell(table, "%" PRIu32, entry->spec.workers);
     if (entry->chosen) {
-        dcps_table_cell(table, "%s", dcps_sweep_describe(&entry->sweep, entry->point, setting, sizeof(setting)));
+        dcps_table_cell(table, "%s",
+                        dcps_sweep_describe(&entry->sweep, entry->points[entry->point], setting, sizeof(setting)));
         cell_score(table, plan, entry);
         dcps_table_cell(table, "%" PRIu32, entry->trials);
         cell_edges(table, entry);

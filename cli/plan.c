@@ -7,10 +7,10 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "cli/plan_choice.h"
+#include "cli/plan_entries.h"
 #include "cli/run_check.h"
 #include "cli/run_options.h"
 #include "dcps/data.h"
-#include "server/engine/algorithm.h"
 
 #define DCPS_MAX_SEED UINT64_C(9007199254740991)
 /* Seeds of trials are apart from those of any comparison: of at most 1000 seeds, like the trials. */
@@ -53,99 +53,6 @@ dcps_status dcps_plan_hold_out(dcps_plan *plan, const dcps_model_facts *facts)
     return DCPS_OK;
 }
 
-static dcps_status read_entries(dcps_plan *plan)
-{
-    dcps_run_spec *specs = dcps_alloc(DCPS_MAX_RUN_SPECS, sizeof(*specs));
-    size_t count = 0;
-    if (specs == NULL) {
-        return dcps_fail(DCPS_NO_MEMORY, "no memory for the list of runs");
-    }
-    const char *sweeps = dcps_options_text(plan->options, "sweep");
-    dcps_status status =
-        dcps_run_specs_parse(dcps_options_text(plan->options, "runs"), specs, DCPS_MAX_RUN_SPECS, &count);
-    if (status == DCPS_OK) {
-        status = dcps_sweeps_check(sweeps, specs, count);
-    }
-    plan->entries = status == DCPS_OK ? dcps_alloc(count, sizeof(*plan->entries)) : NULL;
-    if (status == DCPS_OK && plan->entries == NULL) {
-        status = dcps_fail(DCPS_NO_MEMORY, "no memory for the plan");
-    }
-    for (size_t i = 0; status == DCPS_OK && i < count; i++) {
-        plan->entries[i].spec = specs[i];
-        status = dcps_sweep_find(sweeps, specs, count, &specs[i], &plan->entries[i].sweep);
-        plan->entry_count++;
-    }
-    dcps_free(specs);
-    return status;
-}
-
-/* A sweep that exchanges parts of the rule may need any of the other options at one point or another. */
-static bool exchanges_parts(const dcps_sweep *sweep)
-{
-    for (uint32_t i = 0; i < sweep->count; i++) {
-        for (const dcps_algorithm_part *part = dcps_algorithm_parts; part->flag != NULL; part++) {
-            if (strcmp(sweep->parameters[i].name, part->flag) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* Leaves out what the entry sets itself and what its algorithm has no use for. */
-static dcps_status fit_entry(const dcps_plan *plan, dcps_plan_entry *entry)
-{
-    const dcps_sweep asked = entry->sweep;
-    bool all = exchanges_parts(&asked);
-    dcps_status status = all ? DCPS_OK : dcps_run_leave_out_unused(plan->options, &entry->spec);
-    for (uint32_t i = 0; status == DCPS_OK && i < asked.count; i++) {
-        const char *name = asked.parameters[i].name;
-        const dcps_override *own = dcps_overrides_find(&entry->spec.overrides, name);
-        bool used = true;
-        if (!all) {
-            status = dcps_run_uses(plan->options, &entry->spec, name, &used);
-        }
-        if (!used || (own != NULL && !own->left_out)) {
-            dcps_sweep_drop(&entry->sweep, name);
-        }
-    }
-    entry->tuned = dcps_sweep_points(&entry->sweep) > 1;
-    entry->chosen = !entry->tuned;
-    return status;
-}
-
-/* An option that has no effect anywhere is a mistake. */
-static dcps_status check_effects(const dcps_plan *plan)
-{
-    bool swept = false;
-    for (uint32_t i = 0; i < plan->entry_count; i++) {
-        swept = swept || plan->entries[i].sweep.count > 0;
-    }
-    if (dcps_options_is_set(plan->options, "sweep") && !swept) {
-        return dcps_fail(DCPS_INVALID, "--sweep: none of these options has an effect on any of --runs");
-    }
-    for (size_t o = 0; dcps_training_options[o] != NULL; o++) {
-        uint32_t left_out = 0;
-        for (uint32_t i = 0; i < plan->entry_count; i++) {
-            const dcps_override *own = dcps_overrides_find(&plan->entries[i].spec.overrides, dcps_training_options[o]);
-            left_out += own != NULL && own->left_out;
-        }
-        if (left_out == plan->entry_count) {
-            return dcps_fail(DCPS_INVALID, "--%s has no effect on any of --runs", dcps_training_options[o]);
-        }
-    }
-    return DCPS_OK;
-}
-
-static dcps_status fit_entries(dcps_plan *plan)
-{
-    dcps_status status = DCPS_OK;
-    for (uint32_t i = 0; status == DCPS_OK && i < plan->entry_count; i++) {
-        status = fit_entry(plan, &plan->entries[i]);
-    }
-    return status == DCPS_OK ? check_effects(plan) : status;
-}
-
 /* Of an option that servers check later; what they would not take counts as one. */
 static double number_of(const char *text)
 {
@@ -161,7 +68,7 @@ static double epochs_of(const dcps_plan *plan, const dcps_plan_entry *entry, uin
     }
     for (uint32_t i = 0; i < entry->sweep.count; i++) {
         if (strcmp(entry->sweep.parameters[i].name, "epochs") == 0) {
-            return number_of(dcps_sweep_value(&entry->sweep, point, i));
+            return number_of(dcps_sweep_value(&entry->sweep, entry->points[point], i));
         }
     }
     return number_of(dcps_run_setting(plan->options, &entry->spec.overrides, "epochs"));
@@ -183,7 +90,7 @@ static uint64_t count_runs(const dcps_plan *plan)
     uint64_t count = (uint64_t)plan->entry_count * plan->seeds;
     for (uint32_t i = 0; i < plan->entry_count; i++) {
         const dcps_plan_entry *entry = &plan->entries[i];
-        count += entry->tuned ? (uint64_t)dcps_sweep_points(&entry->sweep) * plan->tune_seeds : 0;
+        count += entry->tuned ? (uint64_t)entry->point_count * plan->tune_seeds : 0;
     }
     return count;
 }
@@ -207,7 +114,7 @@ static dcps_status add_runs(dcps_plan *plan)
     for (uint32_t i = 0; i < plan->entry_count; i++) {
         dcps_plan_entry *entry = &plan->entries[i];
         entry->first_trial = plan->run_count;
-        for (uint32_t p = 0; entry->tuned && p < dcps_sweep_points(&entry->sweep); p++) {
+        for (uint32_t p = 0; entry->tuned && p < entry->point_count; p++) {
             for (uint32_t k = 0; k < plan->tune_seeds; k++) {
                 add_run(plan, i, p, DCPS_PHASE_TRIAL, seed + DCPS_TUNE_SEED_OFFSET + k);
             }
@@ -262,9 +169,8 @@ static dcps_status fill(dcps_plan *plan)
     plan->seeds = (uint32_t)dcps_options_integer(options, "seeds");
     plan->tune_seeds = (uint32_t)dcps_options_integer(options, "tune-seeds");
     plan->validation = strcmp(dcps_options_text(options, "split"), "validation") == 0;
-    dcps_status status = read_entries(plan);
-    status = status == DCPS_OK ? check_sweep_options(plan) : status;
-    status = status == DCPS_OK ? fit_entries(plan) : status;
+    dcps_status status = check_sweep_options(plan);
+    status = status == DCPS_OK ? dcps_plan_entries_read(plan) : status;
     status = status == DCPS_OK ? add_runs(plan) : status;
     return status == DCPS_OK ? check_runs(plan) : status;
 }
@@ -295,7 +201,7 @@ void dcps_plan_destroy(dcps_plan **plan)
         json_decref(gone->runs[i].result);
     }
     dcps_free(gone->runs);
-    dcps_free(gone->entries);
+    dcps_plan_entries_free(gone);
     dcps_free(gone);
     *plan = NULL;
 }
@@ -305,10 +211,12 @@ dcps_status dcps_plan_spec(const dcps_plan *plan, uint32_t index, dcps_run_spec 
     const dcps_plan_run *run = &plan->runs[index];
     const dcps_plan_entry *entry = &plan->entries[run->entry];
     bool trial = run->phase == DCPS_PHASE_TRIAL;
-    dcps_run_spec made = entry->spec;
-    made.validation = trial || plan->validation;
-    made.hold_out = made.validation ? plan->hold_out : 0;
-    dcps_status status = dcps_sweep_apply(&entry->sweep, run->point, &made.overrides);
+    dcps_run_spec made;
+    dcps_status status = dcps_plan_entry_spec(plan, entry, entry->points[run->point], &made);
+    if (status == DCPS_OK) {
+        made.validation = trial || plan->validation;
+        made.hold_out = made.validation ? plan->hold_out : 0;
+    }
     if (status == DCPS_OK && trial && dcps_options_is_set(plan->options, "tune-epochs")) {
         char epochs[32];
         (void)snprintf(epochs, sizeof(epochs), "%" PRId64, dcps_options_integer(plan->options, "tune-epochs"));
@@ -328,7 +236,7 @@ const char *dcps_plan_title(const dcps_plan *plan, uint32_t index, char *out, si
     char setting[192] = "";
     char seed[32] = "";
     if (trial) {
-        (void)dcps_sweep_describe(&entry->sweep, run->point, setting, sizeof(setting));
+        (void)dcps_sweep_describe(&entry->sweep, entry->points[run->point], setting, sizeof(setting));
     }
     if ((trial ? plan->tune_seeds : plan->seeds) > 1) {
         (void)snprintf(seed, sizeof(seed), " seed %" PRIu64, run->seed);

@@ -32,7 +32,7 @@ typedef enum dcps_plan_state {
 
 typedef struct dcps_plan_run {
     uint32_t entry;
-    uint32_t point; /* of the entry's sweep; of a final run once it is chosen */
+    uint32_t point; /* among those of its entry; of a final run once it is chosen */
     dcps_phase phase;
     uint64_t seed;
     dcps_plan_state state;
@@ -45,12 +45,14 @@ typedef struct dcps_plan_run {
 
 /* One of --runs. */
 typedef struct dcps_plan_entry {
-    dcps_run_spec spec; /* as typed, without what its algorithm has no use for */
-    dcps_sweep sweep;   /* of options that it uses and does not set itself */
-    bool tuned;         /* there is something to choose: it has trials */
-    bool chosen;        /* .point holds for its final runs */
-    uint32_t point;
-    uint32_t first_trial; /* its trials are runs[first_trial …], seed by seed for each point */
+    dcps_run_spec spec; /* as typed */
+    dcps_sweep sweep;   /* of options that it uses, be it not at every point, and does not set itself */
+    uint32_t point_count;
+    dcps_sweep_point *points; /* of the sweep: those that differ in something that has an effect */
+    bool tuned;               /* there is something to choose: it has trials */
+    bool chosen;              /* .point holds for its final runs */
+    uint32_t point;           /* among .points */
+    uint32_t first_trial;     /* its trials are runs[first_trial …], seed by seed for each point */
     uint32_t trials;
     uint32_t trials_left;
     char refusal[256]; /* why nothing could be chosen; "" otherwise */
@@ -75,7 +77,7 @@ DCPS_MUST_CHECK dcps_status dcps_plan_create(const dcps_options *options, dcps_p
 DCPS_MUST_CHECK dcps_status dcps_plan_hold_out(dcps_plan *plan, const dcps_model_facts *facts);
 void dcps_plan_destroy(dcps_plan **plan);
 
-/* What a run that is not blocked is trained with. DCPS_LIMIT. */
+/* What a run that is not blocked is trained with: the settings of its entry and point, without those of the command line that its algorithm has no use for. DCPS_LIMIT. */
 DCPS_MUST_CHECK dcps_status dcps_plan_spec(const dcps_plan *plan, uint32_t index, dcps_run_spec *spec);
 /* "asgd@4 seed 2", "asgd@4 learning-rate=0.1 lambda=2", for people, into out[capacity]. Returns out. */
 const char *dcps_plan_title(const dcps_plan *plan, uint32_t index, char *out, size_t capacity);

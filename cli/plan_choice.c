@@ -44,7 +44,7 @@ dcps_status dcps_plan_score(const dcps_plan *plan, const dcps_plan_entry *entry,
 }
 
 /* Of a point; infinite where the sweep has none. */
-static double learning_rate(const dcps_sweep *sweep, uint32_t point)
+static double learning_rate(const dcps_sweep *sweep, dcps_sweep_point point)
 {
     for (uint32_t i = 0; i < sweep->count; i++) {
         double value = 0.0;
@@ -69,14 +69,15 @@ void dcps_plan_choose(const dcps_plan *plan, dcps_plan_entry *entry)
 {
     uint32_t failed = failed_trials(plan, entry);
     double best = (double)INFINITY;
-    for (uint32_t p = 0; failed == 0 && p < dcps_sweep_points(&entry->sweep); p++) {
+    for (uint32_t p = 0; failed == 0 && p < entry->point_count; p++) {
         dcps_trial_score score;
         if (dcps_plan_score(plan, entry, p, &score) != DCPS_OK) {
             (void)snprintf(entry->refusal, sizeof(entry->refusal), "%s", dcps_error_message());
             return;
         }
-        bool tie = score.error.mean == best && isfinite(best) &&
-                   learning_rate(&entry->sweep, p) < learning_rate(&entry->sweep, entry->point);
+        bool tie =
+            score.error.mean == best && isfinite(best) &&
+            learning_rate(&entry->sweep, entry->points[p]) < learning_rate(&entry->sweep, entry->points[entry->point]);
         if (score.error.mean < best || tie) {
             best = score.error.mean;
             entry->point = p;

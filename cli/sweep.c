@@ -250,33 +250,51 @@ static uint32_t digit(const dcps_sweep *sweep, uint32_t point, uint32_t index)
     return point % sweep->parameters[index].value_count;
 }
 
-const char *dcps_sweep_value(const dcps_sweep *sweep, uint32_t point, uint32_t index)
+static bool is_used(dcps_sweep_point point, uint32_t index)
 {
-    return sweep->parameters[index].values[digit(sweep, point, index)];
+    return (point.unused >> index & 1u) == 0;
 }
 
-dcps_status dcps_sweep_apply(const dcps_sweep *sweep, uint32_t point, dcps_overrides *overrides)
+const char *dcps_sweep_value(const dcps_sweep *sweep, dcps_sweep_point point, uint32_t index)
+{
+    return is_used(point, index) ? sweep->parameters[index].values[digit(sweep, point.number, index)] : NULL;
+}
+
+bool dcps_sweep_same(const dcps_sweep *sweep, dcps_sweep_point one, dcps_sweep_point other)
+{
+    bool same = one.unused == other.unused;
+    for (uint32_t i = 0; same && i < sweep->count; i++) {
+        same = !is_used(one, i) || digit(sweep, one.number, i) == digit(sweep, other.number, i);
+    }
+    return same;
+}
+
+dcps_status dcps_sweep_apply(const dcps_sweep *sweep, dcps_sweep_point point, dcps_overrides *overrides)
 {
     dcps_status status = DCPS_OK;
     for (uint32_t i = 0; status == DCPS_OK && i < sweep->count; i++) {
-        status = dcps_overrides_set(overrides, sweep->parameters[i].name, dcps_sweep_value(sweep, point, i));
+        const char *value = dcps_sweep_value(sweep, point, i);
+        status = value == NULL ? DCPS_OK : dcps_overrides_set(overrides, sweep->parameters[i].name, value);
     }
     return status;
 }
 
-const char *dcps_sweep_describe(const dcps_sweep *sweep, uint32_t point, char *out, size_t capacity)
+const char *dcps_sweep_describe(const dcps_sweep *sweep, dcps_sweep_point point, char *out, size_t capacity)
 {
     size_t used = 0;
     out[0] = '\0';
     for (uint32_t i = 0; i < sweep->count && used < capacity; i++) {
-        int wrote = snprintf(out + used, capacity - used, "%s%s=%s", i == 0 ? "" : " ", sweep->parameters[i].name,
-                             dcps_sweep_value(sweep, point, i));
-        used += wrote > 0 ? (size_t)wrote : 0;
+        const char *value = dcps_sweep_value(sweep, point, i);
+        if (value != NULL) {
+            int wrote = snprintf(out + used, capacity - used, "%s%s=%s", used == 0 ? "" : " ",
+                                 sweep->parameters[i].name, value);
+            used += wrote > 0 ? (size_t)wrote : 0;
+        }
     }
     return out;
 }
 
-int dcps_sweep_edge(const dcps_sweep *sweep, uint32_t point, uint32_t index)
+int dcps_sweep_edge(const dcps_sweep *sweep, dcps_sweep_point point, uint32_t index)
 {
     const dcps_sweep_parameter *parameter = &sweep->parameters[index];
     double chosen = 0.0;
@@ -289,9 +307,9 @@ int dcps_sweep_edge(const dcps_sweep *sweep, uint32_t point, uint32_t index)
         }
         low = fmin(low, value);
         high = fmax(high, value);
-        chosen = i == digit(sweep, point, index) ? value : chosen;
+        chosen = i == digit(sweep, point.number, index) ? value : chosen;
     }
-    if (!(high > low)) {
+    if (!is_used(point, index) || !(high > low)) {
         return 0;
     }
     return chosen == high ? 1 : chosen == low && low != 0.0 ? -1 : 0;

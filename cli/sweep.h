@@ -25,6 +25,12 @@ typedef struct dcps_sweep {
     dcps_sweep_parameter parameters[DCPS_SWEEP_MAX_PARAMETERS];
 } dcps_sweep;
 
+/* One of the combinations. */
+typedef struct dcps_sweep_point {
+    uint32_t number; /* 0 … dcps_sweep_points − 1 */
+    uint32_t unused; /* bit i: parameter i has no effect there, and is neither set nor named */
+} dcps_sweep_point;
+
 /* Finds the sweep of one of `specs` [count] in `lines`, the values of --sweep with a line feed between them, NULL: none. A line is
  * "[RUN:]OPTION=VALUE:VALUE…,OPTION=…", where RUN is a run as named ("asgd@4"), a name without its workers, or an algorithm, and holds for those runs only, instead of what
  * holds for less. A comma that no OPTION= follows belongs to a value. Errors: DCPS_INVALID (the line named, with what was expected), DCPS_LIMIT. */
@@ -35,15 +41,18 @@ DCPS_MUST_CHECK dcps_status dcps_sweeps_check(const char *lines, const dcps_run_
 
 void dcps_sweep_drop(dcps_sweep *sweep, const char *name);
 uint32_t dcps_sweep_points(const dcps_sweep *sweep);
-/* The value of parameter `index` at a point. */
-const char *dcps_sweep_value(const dcps_sweep *sweep, uint32_t point, uint32_t index);
+/* The value of parameter `index` at a point; NULL: it has no effect there. */
+const char *dcps_sweep_value(const dcps_sweep *sweep, dcps_sweep_point point, uint32_t index);
+/* Whether two points set the same. */
+bool dcps_sweep_same(const dcps_sweep *sweep, dcps_sweep_point one, dcps_sweep_point other);
 /* Adds the settings of a point to `overrides`. DCPS_LIMIT. */
-DCPS_MUST_CHECK dcps_status dcps_sweep_apply(const dcps_sweep *sweep, uint32_t point, dcps_overrides *overrides);
+DCPS_MUST_CHECK dcps_status dcps_sweep_apply(const dcps_sweep *sweep, dcps_sweep_point point,
+                                             dcps_overrides *overrides);
 /* "learning-rate=0.1 lambda=2" into out[capacity]. Returns out. */
-const char *dcps_sweep_describe(const dcps_sweep *sweep, uint32_t point, char *out, size_t capacity);
+const char *dcps_sweep_describe(const dcps_sweep *sweep, dcps_sweep_point point, char *out, size_t capacity);
 
 /* Whether the point's value of a parameter is the smallest or the largest of several numbers, so that a better one may lie beyond: -1, 1, else 0. Nothing lies
  * below a value of 0. */
-int dcps_sweep_edge(const dcps_sweep *sweep, uint32_t point, uint32_t index);
+int dcps_sweep_edge(const dcps_sweep *sweep, dcps_sweep_point point, uint32_t index);
 
 #endif

@@ -38,12 +38,13 @@ static void check_sweep(const char *lines, const dcps_run_spec *specs, size_t co
         return;
     }
     uint32_t points = dcps_sweep_points(&sweep);
+    dcps_sweep_point last = {.number = points - 1};
     require(points >= 1 && points <= DCPS_SWEEP_MAX_POINTS, "a sweep has too few or too many points");
-    require(dcps_sweep_apply(&sweep, points - 1, &overrides) == DCPS_OK, "the last point cannot be set");
+    require(dcps_sweep_apply(&sweep, last, &overrides) == DCPS_OK, "the last point cannot be set");
     require(overrides.count == sweep.count, "a point sets more or less than its options");
-    require(strlen(dcps_sweep_describe(&sweep, points - 1, text, sizeof(text))) < sizeof(text), "a text is too long");
+    require(strlen(dcps_sweep_describe(&sweep, last, text, sizeof(text))) < sizeof(text), "a text is too long");
     for (uint32_t i = 0; i < sweep.count; i++) {
-        (void)dcps_sweep_edge(&sweep, points - 1, i);
+        (void)dcps_sweep_edge(&sweep, last, i);
     }
 }
 

@@ -155,6 +155,17 @@ class CompareTest(cluster.ClusterTest):
             self.assertEqual(arguments[arguments.index("--epochs") + 1], "2" if trial else "3")
         self.assertEqual(len([a for a in self.started() if "validation=77" in a]), 8)
 
+    def test_sweep_of_parts(self):
+        """Options that have no effect at a point are left out there, and points that differ in nothing else are one."""
+        done = self.compare("--runs", "asgd@2,dc-asgd-c@2", "--lambda", "3", "--sweep", "dc-asgd-c:compensation=none:dc-c,lambda=1:2", "--sweep", "asgd:optimizer=sgd:momentum")
+        settings = [trial["setting"] for trial in self.results()["trials"]]
+        self.assertEqual(settings, [{"optimizer": "sgd"}, {"optimizer": "momentum"}, {"compensation": "none"}, {"compensation": "dc-c", "lambda": 1},
+                                    {"compensation": "dc-c", "lambda": 2}])
+        self.assertRegex(done.stdout, r"dc-asgd-c +2 +compensation=none +")
+        self.assertEqual(len(self.started()), 5 + 2)
+        for arguments in self.started():
+            self.assertEqual("--lambda" in arguments, "dc-c" in arguments)
+
     def test_tie_goes_to_the_smaller_rate(self):
         """The stand-in is as good a factor above 0.1 as below."""
         self.compare("--runs", "sgd@1", "--sweep", "learning-rate=1:0.01")

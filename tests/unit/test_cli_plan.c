@@ -165,12 +165,84 @@ START_TEST(test_what_fits_a_rule)
     ck_assert_uint_eq(plan->entries[1].trials, 0);
     ck_assert_uint_eq(plan->entries[2].trials, 2);
     ck_assert_str_eq(plan->entries[2].sweep.parameters[0].name, "momentum");
-    ck_assert(dcps_overrides_find(&plan->entries[0].spec.overrides, "mean-square-decay")->left_out);
-    ck_assert_ptr_null(dcps_overrides_find(&plan->entries[1].spec.overrides, "mean-square-decay"));
-    ck_assert_int_eq(dcps_plan_spec(plan, 3, &spec), DCPS_OK); /* of two trials and three final runs */
+    ck_assert_int_eq(dcps_plan_spec(plan, 2, &spec), DCPS_OK); /* of two trials and three final runs */
+    ck_assert(dcps_overrides_find(&spec.overrides, "mean-square-decay")->left_out);
+    ck_assert_int_eq(dcps_plan_spec(plan, 3, &spec), DCPS_OK);
     ck_assert_str_eq(dcps_overrides_find(&spec.overrides, "lambda")->value, "3");
+    ck_assert_ptr_null(dcps_overrides_find(&spec.overrides, "mean-square-decay"));
     dcps_plan_destroy(&plan);
     dcps_options_destroy(&options);
+}
+END_TEST
+
+static bool is_left_out(const dcps_plan *plan, uint32_t index, const char *name)
+{
+    dcps_run_spec spec;
+    ck_assert_msg(dcps_plan_spec(plan, index, &spec) == DCPS_OK, "%s", dcps_error_message());
+    const dcps_override *own = dcps_overrides_find(&spec.overrides, name);
+    return own != NULL && own->left_out;
+}
+
+/* Where a sweep exchanges parts of the rule, what has an effect differs from point to point; points that differ in nothing else are one. */
+START_TEST(test_sweep_of_parts)
+{
+    static const char *const titles[] = {"asgd@2 compensation=none", "asgd@2 compensation=dc-c lambda=1",
+                                         "asgd@2 compensation=dc-c lambda=2", "sgd@1", "asgd@2"};
+    dcps_options *options = parse("--runs sgd@1,asgd@2 --lambda 5 --sweep asgd:compensation=none:dc-c,lambda=1:2");
+    dcps_plan *plan = plan_of(options);
+    dcps_run_spec spec;
+    check_titles(plan, titles, 5);
+    ck_assert(is_left_out(plan, 0, "lambda"));
+    ck_assert_int_eq(dcps_plan_spec(plan, 2, &spec), DCPS_OK);
+    ck_assert_str_eq(dcps_overrides_find(&spec.overrides, "lambda")->value, "2");
+    dcps_plan_finish(plan, 0, result_of(0.3, 1.0));
+    dcps_plan_finish(plan, 1, result_of(0.2, 1.0));
+    dcps_plan_finish(plan, 2, result_of(0.1, 1.0));
+    ck_assert_int_eq(dcps_plan_spec(plan, 4, &spec), DCPS_OK);
+    ck_assert_str_eq(dcps_overrides_find(&spec.overrides, "lambda")->value, "2");
+    dcps_plan_destroy(&plan);
+    dcps_options_destroy(&options);
+}
+END_TEST
+
+/* Nor need an option of the command line have an effect everywhere, be it that its part is swept or that another rule has the use for it. */
+START_TEST(test_options_beside_a_sweep_of_parts)
+{
+    static const char *const titles[] = {"asgd@2 optimizer=sgd",
+                                         "asgd@2 optimizer=momentum",
+                                         "dc-asgd-c@2 optimizer=sgd",
+                                         "dc-asgd-c@2 optimizer=momentum",
+                                         "asgd@2",
+                                         "dc-asgd-c@2"};
+    dcps_options *options = parse("--runs asgd@2,dc-asgd-c@2 --lambda 1 --momentum 0.5 --sweep optimizer=sgd:momentum");
+    dcps_plan *plan = plan_of(options);
+    check_titles(plan, titles, 6);
+    for (uint32_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(is_left_out(plan, i, "lambda"), i < 2);
+        ck_assert_int_eq(is_left_out(plan, i, "momentum"), i % 2 == 0);
+    }
+    dcps_plan_destroy(&plan);
+    dcps_options_destroy(&options);
+}
+END_TEST
+
+/* One that has no effect at any point of any run is a mistake all the same. */
+START_TEST(test_options_without_any_effect)
+{
+    static const struct {
+        const char *line;
+        const char *said;
+    } cases[] = {{"--runs asgd@2 --lambda 1 --sweep optimizer=sgd:momentum", "--lambda has no effect on any of --runs"},
+                 {"--runs asgd@2,sgd@1 --sweep lambda=1:2", "none of these options has an effect"},
+                 {"--runs asgd+lambda=1@2 --sweep compensation=none:dc-c", "--lambda has no effect"},
+                 {"--runs asgd@2 --sweep compensation=dc-z:dc-c", "dc-z"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        dcps_options *options = parse(cases[i].line);
+        dcps_plan *plan = NULL;
+        ck_assert_int_eq(dcps_plan_create(options, &plan), DCPS_INVALID);
+        ck_assert_msg(strstr(dcps_error_message(), cases[i].said) != NULL, "%s", dcps_error_message());
+        dcps_options_destroy(&options);
+    }
 }
 END_TEST
 
@@ -251,8 +323,16 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        test_runs_without_a_sweep, test_trials_choose,    test_choice_by_mean, test_nothing_to_choose_from,
-        test_what_fits_a_rule,     test_what_is_held_out, test_labels,         test_time_left};
+    const TTest *const tests[] = {test_runs_without_a_sweep,
+                                  test_trials_choose,
+                                  test_choice_by_mean,
+                                  test_nothing_to_choose_from,
+                                  test_what_fits_a_rule,
+                                  test_sweep_of_parts,
+                                  test_options_beside_a_sweep_of_parts,
+                                  test_options_without_any_effect,
+                                  test_what_is_held_out,
+                                  test_labels,
+                                  test_time_left};
     return CHECK_MAIN("cli plan", tests);
 }

@@ -21,6 +21,12 @@ static void find(const char *lines, size_t run, dcps_sweep *sweep)
     ck_assert_msg(dcps_sweep_find(lines, specs, count, &specs[run], sweep) == DCPS_OK, "%s", dcps_error_message());
 }
 
+/* Where everything has an effect. */
+static dcps_sweep_point at(uint32_t number)
+{
+    return (dcps_sweep_point){.number = number};
+}
+
 START_TEST(test_grid)
 {
     static const char *const points[] = {"learning-rate=0.1 lambda=1", "learning-rate=0.1 lambda=2",
@@ -31,13 +37,35 @@ START_TEST(test_grid)
     find("learning-rate=0.1:0.2,lambda=1:2:4", 0, &sweep);
     ck_assert_uint_eq(dcps_sweep_points(&sweep), 6);
     for (uint32_t p = 0; p < 6; p++)
-        ck_assert_str_eq(dcps_sweep_describe(&sweep, p, text, sizeof(text)), points[p]);
+        ck_assert_str_eq(dcps_sweep_describe(&sweep, at(p), text, sizeof(text)), points[p]);
     dcps_overrides overrides = {.count = 0};
-    ck_assert_int_eq(dcps_sweep_apply(&sweep, 5, &overrides), DCPS_OK);
+    ck_assert_int_eq(dcps_sweep_apply(&sweep, at(5), &overrides), DCPS_OK);
     ck_assert_str_eq(dcps_overrides_find(&overrides, "lambda")->value, "4");
     dcps_sweep_drop(&sweep, "lambda");
     ck_assert_uint_eq(dcps_sweep_points(&sweep), 2);
-    ck_assert_str_eq(dcps_sweep_describe(&sweep, 1, text, sizeof(text)), "learning-rate=0.2");
+    ck_assert_str_eq(dcps_sweep_describe(&sweep, at(1), text, sizeof(text)), "learning-rate=0.2");
+}
+END_TEST
+
+/* What has no effect at a point is neither set nor named, and makes no difference. */
+START_TEST(test_parameters_without_effect)
+{
+    const dcps_sweep_point points[] = {{.number = 2, .unused = 1u << 1}, {.number = 0, .unused = 1u << 1}};
+    const dcps_sweep_point other = {.number = 3, .unused = 1u << 1};
+    dcps_sweep sweep;
+    dcps_overrides overrides = {.count = 0};
+    char text[64];
+    find("learning-rate=0.1:0.2,lambda=1:2:4", 0, &sweep);
+    ck_assert_str_eq(dcps_sweep_describe(&sweep, points[0], text, sizeof(text)), "learning-rate=0.1");
+    ck_assert_ptr_null(dcps_sweep_value(&sweep, points[0], 1));
+    ck_assert_int_eq(dcps_sweep_apply(&sweep, points[0], &overrides), DCPS_OK);
+    ck_assert_uint_eq(overrides.count, 1);
+    ck_assert_int_eq(dcps_sweep_edge(&sweep, at(2), 1), 1);
+    ck_assert_int_eq(dcps_sweep_edge(&sweep, points[0], 1), 0);
+    ck_assert(dcps_sweep_same(&sweep, points[0], points[1]));
+    ck_assert(!dcps_sweep_same(&sweep, points[0], other)); /* another learning rate */
+    ck_assert(!dcps_sweep_same(&sweep, points[0], at(2)));
+    ck_assert(!dcps_sweep_same(&sweep, at(0), at(1)));
 }
 END_TEST
 
@@ -48,10 +76,10 @@ START_TEST(test_commas_in_values)
     find("decay-epochs=7,9:5,8,10,learning-rate=0.1,compensation=dc-b,gap-aware:dc-a", 0, &sweep);
     ck_assert_uint_eq(sweep.count, 3);
     ck_assert_uint_eq(dcps_sweep_points(&sweep), 4);
-    ck_assert_str_eq(dcps_sweep_describe(&sweep, 2, text, sizeof(text)),
+    ck_assert_str_eq(dcps_sweep_describe(&sweep, at(2), text, sizeof(text)),
                      "decay-epochs=5,8,10 learning-rate=0.1 compensation=dc-b,gap-aware");
     find("decay-epochs=,learning-rate=0.1:0.2", 0, &sweep);
-    ck_assert_str_eq(dcps_sweep_describe(&sweep, 1, text, sizeof(text)), "decay-epochs= learning-rate=0.2");
+    ck_assert_str_eq(dcps_sweep_describe(&sweep, at(1), text, sizeof(text)), "decay-epochs= learning-rate=0.2");
 }
 END_TEST
 
@@ -81,13 +109,13 @@ START_TEST(test_edges)
     dcps_sweep sweep;
     find("learning-rate=0.2:0.1:0.4,lambda=0:1,optimizer=sgd:momentum,epochs=3", 0, &sweep);
     /* Points count like digits: learning rate, lambda, optimizer. */
-    ck_assert_int_eq(dcps_sweep_edge(&sweep, 0, 0), 0);
-    ck_assert_int_eq(dcps_sweep_edge(&sweep, 4, 0), -1);
-    ck_assert_int_eq(dcps_sweep_edge(&sweep, 8, 0), 1);
-    ck_assert_int_eq(dcps_sweep_edge(&sweep, 0, 1), 0); /* nothing is below zero */
-    ck_assert_int_eq(dcps_sweep_edge(&sweep, 2, 1), 1);
-    ck_assert_int_eq(dcps_sweep_edge(&sweep, 1, 2), 0); /* no numbers */
-    ck_assert_int_eq(dcps_sweep_edge(&sweep, 0, 3), 0); /* nothing to choose */
+    ck_assert_int_eq(dcps_sweep_edge(&sweep, at(0), 0), 0);
+    ck_assert_int_eq(dcps_sweep_edge(&sweep, at(4), 0), -1);
+    ck_assert_int_eq(dcps_sweep_edge(&sweep, at(8), 0), 1);
+    ck_assert_int_eq(dcps_sweep_edge(&sweep, at(0), 1), 0); /* nothing is below zero */
+    ck_assert_int_eq(dcps_sweep_edge(&sweep, at(2), 1), 1);
+    ck_assert_int_eq(dcps_sweep_edge(&sweep, at(1), 2), 0); /* no numbers */
+    ck_assert_int_eq(dcps_sweep_edge(&sweep, at(0), 3), 0); /* nothing to choose */
 }
 END_TEST
 
@@ -135,6 +163,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_grid, test_commas_in_values, test_lines_for_some_runs, test_edges, test_hostile};
+    const TTest *const tests[] = {
+        test_grid,   test_parameters_without_effect, test_commas_in_values, test_lines_for_some_runs, test_edges,
+        test_hostile};
     return CHECK_MAIN("cli sweep", tests);
 }
