@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 #define PROGRAM_BYTES 64
 #define MESSAGE_BYTES 2048
 /* Escapes make a byte at most six. */
@@ -46,29 +48,12 @@ static void append_text(line *out, const char *text)
     append(out, text, strlen(text));
 }
 
-/* Bytes of the UTF-8 sequence at the start of `text`; 0 if it is none (overlong, surrogate, too large, cut short). */
-static size_t utf8_length(const unsigned char *text)
-{
-    if (text[0] < 0x80)
-        return 1;
-    size_t length = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-    if (text[0] < 0xc2 || text[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] >= 0xa0) ||
-        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] >= 0x90))
-        return 0;
-    return length;
-}
-
 /* Texts may come from peers: control characters must not reach a terminal or break a line, in either format. */
 static void append_escaped(line *out, const char *text, bool json)
 {
     while (*text != '\0') {
         unsigned char first = (unsigned char)*text;
-        size_t length = utf8_length((const unsigned char *)text);
+        size_t length = dcps_utf8_length(text);
         char escape[8];
         if (length == 0)
             append_text(out, json ? "\\ufffd" : "\xef\xbf\xbd");

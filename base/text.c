@@ -177,6 +177,31 @@ bool dcps_host_is_loopback(const char *host)
     return strcasecmp(host, "localhost") == 0;
 }
 
+size_t dcps_utf8_length(const char *text)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    if (bytes[0] < 0x80)
+        return 1;
+    size_t length = bytes[0] >= 0xf0 ? 4 : bytes[0] >= 0xe0 ? 3 : 2;
+    if (bytes[0] < 0xc2 || bytes[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((bytes[i] & 0xc0) != 0x80)
+            return 0;
+    if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) || (bytes[0] == 0xed && bytes[1] >= 0xa0) ||
+        (bytes[0] == 0xf0 && bytes[1] < 0x90) || (bytes[0] == 0xf4 && bytes[1] >= 0x90))
+        return 0;
+    return length;
+}
+
+bool dcps_text_is_utf8(const char *text)
+{
+    size_t length = 1;
+    for (; *text != '\0' && length > 0; text += length)
+        length = dcps_utf8_length(text);
+    return length > 0;
+}
+
 dcps_status dcps_format(char *out, size_t capacity, const char *format, ...)
 {
     va_list arguments;

@@ -27,6 +27,11 @@ DCPS_MUST_CHECK dcps_status dcps_parse_host_ports(const char *what, const char *
 /* True for 127.0.0.0/8, ::1 and "localhost". */
 bool dcps_host_is_loopback(const char *host);
 
+/* Bytes of the UTF-8 character at the start of `text`, which is 1 at its end; 0 if it is none (overlong, surrogate, too large, cut short). */
+size_t dcps_utf8_length(const char *text);
+/* Whether the whole text is UTF-8. */
+bool dcps_text_is_utf8(const char *text);
+
 /* snprintf that fails instead of cutting: DCPS_LIMIT. */
 DCPS_MUST_CHECK dcps_status dcps_format(char *out, size_t capacity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

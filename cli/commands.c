@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 
 #include "base/log.h"
+#include "base/text.h"
 
 int dcps_command_code(dcps_status status, bool said)
 {
@@ -19,6 +20,24 @@ int dcps_command_code(dcps_status status, bool said)
     }
 }
 
+/* Results and reports are UTF-8, and name what a run was told: better now than after it. */
+static dcps_status check_texts(const dcps_program *program, const dcps_options *options, int argc, char **argv)
+{
+    for (const dcps_option *option = program->options; option->name != NULL; option++) {
+        const char *given = dcps_options_given(options, option->name);
+        if (given != NULL && !dcps_text_is_utf8(given)) {
+            return dcps_fail(DCPS_INVALID, "--%s: '%s' is no UTF-8 text, as everything that is written about a run is",
+                             option->name, given);
+        }
+    }
+    for (int i = 0; i < argc; i++) {
+        if (!dcps_text_is_utf8(argv[i])) {
+            return dcps_fail(DCPS_INVALID, "argument %d, '%s', is no UTF-8 text", i, argv[i]);
+        }
+    }
+    return DCPS_OK;
+}
+
 bool dcps_command_parse(const dcps_program *program, int argc, char **argv, dcps_options **options,
                         int *positional_index, int *code)
 {
@@ -32,6 +51,12 @@ bool dcps_command_parse(const dcps_program *program, int argc, char **argv, dcps
     if (outcome == DCPS_PARSE_EXIT) {
         dcps_options_destroy(options);
         *code = DCPS_EXIT_GOOD;
+        return false;
+    }
+    status = check_texts(program, *options, argc, argv);
+    if (status != DCPS_OK) {
+        dcps_options_destroy(options);
+        *code = dcps_command_code(status, false);
         return false;
     }
     return true;

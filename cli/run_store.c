@@ -155,7 +155,7 @@ dcps_status dcps_run_store_save(const dcps_run_store *store, const char *label, 
         json_pack("{s:s, s:s, s:o, s:O, s:O, s:O}", "schema", DCPS_RUN_SCHEMA, "version", store->version, "arguments",
                   arguments_json(args), "model", stored->model, "dataset", stored->dataset, "run", stored->run);
     if (status == DCPS_OK && document == NULL) {
-        status = dcps_fail(DCPS_NO_MEMORY, "no memory to keep a run (or its arguments are no UTF-8)");
+        status = dcps_fail(DCPS_NO_MEMORY, "no memory to keep a run");
     }
     status = status == DCPS_OK ? dcps_new_file_open(&made, path) : status;
     if (status == DCPS_OK) {

@@ -175,6 +175,20 @@ class CliTest(cluster.ClusterTest):
                 self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
                 self.assertIn(taken if out != "/proc" else "/proc", done.stderr)
 
+    def test_arguments_that_are_no_text(self):
+        """What no report could name is refused before anything is trained, wherever it was said."""
+        bad = os.fsencode(self.folder) + b"/x\xff"
+        with open(os.path.join(self.folder, "config"), "wb") as file:
+            file.write(b"out=" + bad + b"\n")
+        config = os.path.join(self.folder, "config")
+        for command, arguments in (("run", ["--out", bad]), ("compare", ["--out", bad]), ("compare", ["--virtual", "--data", bad]), ("sim", ["--out", bad]), ("run", ["--config", config]),
+                                   ("run", ["--out", bad, "--out", self.folder])):
+            done = self.dcps(command, *SMALL, "--epochs", "1000", *arguments, seconds=20)
+            self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+            self.assertIn("is no UTF-8 text", done.stderr)
+        self.assertIn("--out", self.dcps("run", *SMALL, "--config", config).stderr)
+        self.assertEqual(os.listdir(self.folder), ["config"])
+
     def test_divergence_is_named(self):
         out = os.path.join(self.folder, "out")
         done = self.dcps("run", *DIVERGING, "--workers", "1", "--out", out)

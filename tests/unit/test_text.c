@@ -180,6 +180,38 @@ START_TEST(loopback_is_told_from_the_world)
 }
 END_TEST
 
+/* The borders of RFC 3629, section 4. */
+START_TEST(utf8_is_told_from_other_bytes)
+{
+    static const char *const good[] = {"",
+                                       "plain",
+                                       "\u00e9 \u20ac",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {"\xff",
+                                      "/tmp/x\xff",
+                                      "\x80",
+                                      "\xc1\xbf",
+                                      "\xe0\x9f\xbf",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf4\x90\x80\x80",
+                                      "\xc3",
+                                      "a\xe2\x82",
+                                      "\xe2\x82 b"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        ck_assert_msg(dcps_text_is_utf8(good[i]), "good text %zu", i);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_msg(!dcps_text_is_utf8(bad[i]), "bad text %zu", i);
+    ck_assert_uint_eq(dcps_utf8_length("\u20ac"), 3);
+}
+END_TEST
+
 START_TEST(format_fails_instead_of_cutting)
 {
     char out[6];
@@ -203,6 +235,7 @@ int main(void)
                                   lists_of_addresses_parse,
                                   wrong_lists_are_refused,
                                   loopback_is_told_from_the_world,
+                                  utf8_is_told_from_other_bytes,
                                   format_fails_instead_of_cutting};
     return CHECK_MAIN("text", tests);
 }
