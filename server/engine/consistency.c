@@ -216,7 +216,9 @@ static void close_round(dcps_shard *shard, dcps_block *block, uint64_t step, uin
         slot->clock = step;
         dcps_slot_set_wait(shard, slot, DCPS_WAIT_OTHERS);
     }
-    block->closed_step = step > block->closed_step ? step : block->closed_step;
+    if (status == DCPS_OK && step > block->closed_step) { /* else the repeats would come too late */
+        block->closed_step = step;
+    }
 }
 
 /* bsp and ssp begin when enough workers wait, so that no round starts with one of them alone; or when the first has waited too long. */

@@ -1,6 +1,7 @@
 /* Gradients that come too late: a largest staleness under asp, rounds that close without their slowest under bsp. */
 #include <check.h>
 
+#include "base/alloc.h"
 #include "support/check_main.h"
 #include "support/engine_harness.h"
 
@@ -188,6 +189,37 @@ START_TEST(test_last_worker_goes_on)
 }
 END_TEST
 
+/* Pushes of workers 0 and 2, which close the round. Their answers are kept, so that snapshots run out and memory is asked for in the end: there is none. */
+static bool round_fails(void)
+{
+    engine_push(&shard, 0, 0, all(1.0F));
+    dcps_alloc_fail_after(1); /* 0 is the harness's copy of the payload */
+    engine_push(&shard, 2, 0, all(3.0F));
+    dcps_alloc_fail_after(UINT64_MAX);
+    return shard.answers[shard.answer_count - 1].message.type == DCPS_MESSAGE_ERROR;
+}
+
+/* A round that could not be applied has not closed: its pushes come again, and are not late. */
+START_TEST(test_round_without_memory_is_not_closed)
+{
+    open_backup(3, 1, 9);
+    uint32_t rounds = 0;
+    while (!round_fails()) {
+        ck_assert_uint_lt(rounds++, 10);
+    }
+    engine_expect_block(&shard, 0, all(-(float)rounds), N);
+    for (uint32_t worker = 0; worker < 3; worker += 2) {
+        const engine_client *client = &shard.clients[worker][0];
+        engine_request(&shard, worker, DCPS_MESSAGE_PUSH_PULL, 0, client->seq, client->step, 16,
+                       all(1.0F + (float)worker), N);
+    }
+    engine_expect_block(&shard, 0, all(-(float)(rounds + 1u)), N);
+    ck_assert_uint_eq(engine_stats(&shard).updates, rounds + 1u);
+    ck_assert_uint_eq(engine_stats(&shard).pushes_dropped, 0);
+    engine_close(&shard);
+}
+END_TEST
+
 START_TEST(test_without_backups_nobody_is_late)
 {
     open_backup(2, 0, 9);
@@ -210,6 +242,7 @@ int main(void)
                                   test_straggler_skips_rounds,
                                   test_abstaining_rounds_wait,
                                   test_last_worker_goes_on,
+                                  test_round_without_memory_is_not_closed,
                                   test_without_backups_nobody_is_late};
     return CHECK_MAIN("shard late", tests);
 }
