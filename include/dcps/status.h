@@ -21,8 +21,7 @@
     X(AGAIN, -12, "try again later")                                                                                   \
     X(CANCELLED, -13, "stopped on request")                                                                            \
     X(LIMIT, -14, "limit exceeded")                                                                                    \
-    X(SYSTEM, -15, "operating system or library call failed")                                                          \
-    X(NUMERIC, -16, "value is not finite")
+    X(SYSTEM, -15, "operating system or library call failed")
 
 typedef enum dcps_status {
 #define DCPS_STATUS_ENUM(name, value, text) DCPS_##name = (value),

@@ -12,7 +12,7 @@ START_TEST(names_and_texts_cover_the_map)
     ck_assert_str_eq(dcps_status_text(DCPS_NO_MEMORY), "out of memory");
     ck_assert_int_eq(DCPS_OK, 0);
     ck_assert_int_eq(DCPS_PROTOCOL, -6);
-    ck_assert_int_eq(DCPS_NUMERIC, -16);
+    ck_assert_int_eq(DCPS_SYSTEM, -15);
 }
 END_TEST
 
