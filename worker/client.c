@@ -18,7 +18,6 @@
 #include "worker/client_shell.h"
 
 #define DEFAULT_TIMEOUT_MS 60000u
-#define SILENCE_MS 2500u /* until people are told */
 #define COMMAND_CAPACITY 256u
 #define ANSWER_CAPACITY 8u
 #define HOST_SHOWN 40
@@ -43,7 +42,7 @@ static dcps_status create_core(dcps_client *client)
         .role = client->observer ? DCPS_ROLE_OBSERVER : DCPS_ROLE_WORKER,
         .nonce = client->nonce,
         .name = client->name,
-        .silence_ms = client->timeout_ms < SILENCE_MS ? client->timeout_ms : SILENCE_MS,
+        .silence_ms = client->timeout_ms < DCPS_CLIENT_SILENCE_MS ? client->timeout_ms : DCPS_CLIENT_SILENCE_MS,
         .emit = dcps_links_emit,
         .notice = dcps_client_on_notice,
         .context = client,

@@ -7,7 +7,6 @@
 #include "worker/client_state.h"
 
 /* Repeats of one request grow this much apart at most. */
-#define DCPS_MAX_RETRY_FACTOR 8u
 
 dcps_status dcps_blocks_create(dcps_client_core *core)
 {
@@ -105,7 +104,7 @@ static void send_pending(dcps_client_core *core, uint32_t block, uint64_t now_ns
 {
     dcps_route route = route_of(core, block);
     core->blocks[block].sent_ns = now_ns;
-    core->blocks[block].retry_ms = core->config.retry_ms;
+    core->blocks[block].retry_ms = DCPS_CLIENT_RETRY_MS;
     if (core->links[route.server].state == DCPS_LINK_READY) {
         emit_pending(core, block, route);
     }
@@ -298,9 +297,9 @@ void dcps_blocks_receive(dcps_client_core *core, dcps_route route, const dcps_me
 static void repeat(dcps_client_core *core, uint32_t block, dcps_route route, uint64_t now_ns)
 {
     dcps_pending *pending = &core->blocks[block];
-    uint32_t longest_ms = core->config.retry_ms * DCPS_MAX_RETRY_FACTOR;
     pending->sent_ns = now_ns;
-    pending->retry_ms = pending->retry_ms < longest_ms / 2u ? pending->retry_ms * 2u : longest_ms;
+    pending->retry_ms =
+        pending->retry_ms < DCPS_CLIENT_MAX_RETRY_MS / 2u ? pending->retry_ms * 2u : DCPS_CLIENT_MAX_RETRY_MS;
     if (pending->kind == DCPS_PENDING_PUSH || pending->kind == DCPS_PENDING_INIT) {
         emit_query(core, block, route);
     } else {

@@ -9,8 +9,6 @@
 #include "proto/layout_util.h"
 #include "worker/client_state.h"
 
-#define DCPS_DEFAULT_RETRY_MS 1000u
-#define DCPS_DEFAULT_SILENCE_MS 3000u
 #define DCPS_TICK_NS (50u * DCPS_NS_PER_MS)
 
 dcps_status dcps_client_core_create(const dcps_client_core_config *config, dcps_client_core **core)
@@ -23,8 +21,7 @@ dcps_status dcps_client_core_create(const dcps_client_core_config *config, dcps_
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the client");
     }
     made->config = *config;
-    made->config.retry_ms = config->retry_ms == 0 ? DCPS_DEFAULT_RETRY_MS : config->retry_ms;
-    made->config.silence_ms = config->silence_ms == 0 ? DCPS_DEFAULT_SILENCE_MS : config->silence_ms;
+    made->config.silence_ms = config->silence_ms == 0 ? DCPS_CLIENT_SILENCE_MS : config->silence_ms;
     snprintf(made->name, sizeof(made->name), "%s", config->name == NULL ? "" : config->name);
     *core = made;
     return DCPS_OK;

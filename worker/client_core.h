@@ -13,6 +13,7 @@
 #include "proto/message.h"
 
 #define DCPS_ROUTE_CONTROL UINT32_MAX
+#define DCPS_CLIENT_SILENCE_MS 2500u
 
 /* A socket: server index, and shard of that server or DCPS_ROUTE_CONTROL. */
 typedef struct dcps_route {
@@ -44,8 +45,7 @@ typedef struct dcps_client_core_config {
     dcps_role role;
     uint64_t nonce;
     const char *name;    /* "host:pid"; copied */
-    uint32_t retry_ms;   /* first repeat of an unanswered request; doubles up to 8 times that. 0: 1000 */
-    uint32_t silence_ms; /* after which SILENT is reported. 0: 3000 */
+    uint32_t silence_ms; /* after which SILENT is reported. 0: DCPS_CLIENT_SILENCE_MS */
     /* Takes a message for `route`. `payload` bytes stay valid and unchanged until the block's answer is in. */
     void (*emit)(void *context, dcps_route route, const dcps_message *message, const void *payload,
                  size_t payload_bytes);

@@ -305,25 +305,25 @@ static void on_error(dcps_client_core *core, uint32_t server, const dcps_error_m
     }
 }
 
-bool dcps_link_receive(dcps_client_core *core, uint32_t server, const dcps_message *message, uint64_t now_ns)
+void dcps_link_receive(dcps_client_core *core, uint32_t server, const dcps_message *message, uint64_t now_ns)
 {
     switch (message->type) {
     case DCPS_MESSAGE_WELCOME:
         on_welcome(core, server, &message->body.welcome, now_ns);
-        return true;
+        break;
     case DCPS_MESSAGE_LAYOUT_REPLY:
         on_layout_reply(core, server, &message->body.layout_reply, now_ns);
-        return true;
+        break;
     case DCPS_MESSAGE_FINISH_REPLY:
         if (core->links[server].state == DCPS_LINK_FINISHING) {
             core->links[server].state = DCPS_LINK_FINISHED;
         }
-        return true;
+        break;
     case DCPS_MESSAGE_ERROR:
         on_error(core, server, &message->body.error, now_ns);
-        return true;
+        break;
     default:
-        return false;
+        break;
     }
 }
 
@@ -340,7 +340,7 @@ void dcps_link_lost(dcps_client_core *core, uint32_t server, uint64_t now_ns)
 void dcps_link_tick(dcps_client_core *core, uint32_t server, uint64_t now_ns)
 {
     dcps_link *link = &core->links[server];
-    bool retry = now_ns - link->sent_ns >= core->config.retry_ms * DCPS_NS_PER_MS;
+    bool retry = now_ns - link->sent_ns >= DCPS_CLIENT_RETRY_MS * DCPS_NS_PER_MS;
     bool worker = core->config.role == DCPS_ROLE_WORKER;
     uint64_t heartbeat_ns = link->lease_ms * DCPS_NS_PER_MS / DCPS_HEARTBEATS_PER_LEASE;
     if (link->state == DCPS_LINK_HELLO && retry) {

@@ -5,6 +5,8 @@
 #include "worker/client_core.h"
 
 #define DCPS_CLIENT_NAME_BYTES 64u
+#define DCPS_CLIENT_RETRY_MS 1000u /* until the first repeat of an unanswered request; doubles from one to the next */
+#define DCPS_CLIENT_MAX_RETRY_MS 8000u /* of requests for blocks */
 
 /* How far we are with one server. */
 typedef enum dcps_link_state {
@@ -92,8 +94,8 @@ void dcps_client_fail(dcps_client_core *core, dcps_status status, const char *fo
 void dcps_link_hello(dcps_client_core *core, uint32_t server, uint64_t now_ns);
 void dcps_link_declare(dcps_client_core *core, uint32_t server, uint64_t now_ns);
 void dcps_link_finish(dcps_client_core *core, uint32_t server, uint64_t now_ns);
-/* True if the message was one of the control plane. */
-bool dcps_link_receive(dcps_client_core *core, uint32_t server, const dcps_message *message, uint64_t now_ns);
+/* A message of the control plane; any other is ignored. */
+void dcps_link_receive(dcps_client_core *core, uint32_t server, const dcps_message *message, uint64_t now_ns);
 /* The server does not know our session. */
 void dcps_link_lost(dcps_client_core *core, uint32_t server, uint64_t now_ns);
 void dcps_link_tick(dcps_client_core *core, uint32_t server, uint64_t now_ns);

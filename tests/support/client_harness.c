@@ -33,6 +33,7 @@ void client_open(client_room *self, uint32_t server_count, dcps_role role)
                                       .role = role,
                                       .nonce = CLIENT_NONCE,
                                       .name = "host:1",
+                                      .silence_ms = 3000,
                                       .emit = on_emit,
                                       .notice = on_notice,
                                       .context = self};
