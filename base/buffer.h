@@ -43,10 +43,6 @@ DCPS_MUST_CHECK dcps_status dcps_pool_create(const char *name, size_t buffer_byt
 /* A buffer with one reference, `bytes` set to the pool's buffer size, contents undefined. DCPS_NO_MEMORY, or DCPS_LIMIT at the limit. */
 DCPS_MUST_CHECK dcps_status dcps_pool_take(dcps_pool *pool, dcps_buffer **buffer);
 
-/* Buffers now out of the pool, and buffers ever made. */
-size_t dcps_pool_taken(dcps_pool *pool);
-size_t dcps_pool_made(dcps_pool *pool);
-
 /* Frees the pool and what lies in it. Buffers still out keep the pool's memory alive until the last comes back. Accepts NULL inside. */
 void dcps_pool_destroy(dcps_pool **pool);
 

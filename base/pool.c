@@ -132,22 +132,6 @@ dcps_status dcps_pool_take(dcps_pool *pool, dcps_buffer **buffer)
     return DCPS_OK;
 }
 
-size_t dcps_pool_taken(dcps_pool *pool)
-{
-    pthread_mutex_lock(&pool->lock);
-    size_t taken = pool->taken;
-    pthread_mutex_unlock(&pool->lock);
-    return taken;
-}
-
-size_t dcps_pool_made(dcps_pool *pool)
-{
-    pthread_mutex_lock(&pool->lock);
-    size_t made = pool->made;
-    pthread_mutex_unlock(&pool->lock);
-    return made;
-}
-
 void dcps_pool_destroy(dcps_pool **pool)
 {
     dcps_pool *going = *pool;

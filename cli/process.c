@@ -284,11 +284,6 @@ const char *dcps_process_name(const dcps_process *process)
     return process->name;
 }
 
-pid_t dcps_process_pid(const dcps_process *process)
-{
-    return process->pid;
-}
-
 int dcps_process_exit_status(const dcps_process *process)
 {
     assert(!process->running);

@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "dcps/status.h"
 
@@ -39,7 +38,6 @@ bool dcps_process_running(const dcps_process *process);
 void dcps_process_signal(dcps_process *process, int signal_number);
 
 const char *dcps_process_name(const dcps_process *process);
-pid_t dcps_process_pid(const dcps_process *process);
 /* As waitpid tells it; of an ended process only. */
 int dcps_process_exit_status(const dcps_process *process);
 /* "exited with code 1", "was killed by signal 9 (Killed)", into out[capacity]. Returns out. */

@@ -91,12 +91,6 @@ dcps_status dcps_worker_table_set(dcps_worker_table *table, const dcps_worker_st
     return status;
 }
 
-const dcps_worker_statistics *dcps_worker_table_find(const dcps_worker_table *table, uint32_t worker)
-{
-    uint32_t place = place_of(table, worker);
-    return place < table->count && table->items[place].worker == worker ? &table->items[place] : NULL;
-}
-
 void dcps_worker_table_fini(dcps_worker_table *table)
 {
     dcps_free(table->items);

@@ -16,8 +16,6 @@ typedef struct dcps_worker_table {
 DCPS_MUST_CHECK dcps_status dcps_worker_table_add(dcps_worker_table *table, const dcps_worker_statistics *worker);
 /* Replaces what the table has of a worker. DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_worker_table_set(dcps_worker_table *table, const dcps_worker_statistics *worker);
-/* NULL: not in the table. */
-const dcps_worker_statistics *dcps_worker_table_find(const dcps_worker_table *table, uint32_t worker);
 void dcps_worker_table_fini(dcps_worker_table *table);
 
 /* Adds `from` to `into`, which is of the same worker. Both may be of one shard or of many. */

@@ -26,9 +26,3 @@ void dcps_metrics_set(dcps_metrics *metrics, const char *name, double value)
     }
     metric->value = value;
 }
-
-const double *dcps_metrics_find(const dcps_metrics *metrics, const char *name)
-{
-    const dcps_metric *metric = find((dcps_metrics *)metrics, name);
-    return metric == NULL ? NULL : &metric->value;
-}

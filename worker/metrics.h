@@ -21,7 +21,4 @@ struct dcps_metrics {
     uint32_t count;
 };
 
-/* NULL when the model did not set it. */
-const double *dcps_metrics_find(const dcps_metrics *metrics, const char *name);
-
 #endif

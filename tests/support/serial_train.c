@@ -6,10 +6,10 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "base/rng.h"
+#include "support/metric_found.h"
 #include "tensor/cpu/cpu.h"
 #include "tensor/tape.h"
 #include "worker/clip.h"
-#include "worker/metrics.h"
 #include "worker/plugin.h"
 
 static const dcps_option table[] = {
@@ -208,7 +208,7 @@ static dcps_status train(trainer *self)
                                            on_test ? DCPS_SPLIT_TEST : DCPS_SPLIT_VALIDATION, &metrics);
         if (status != DCPS_OK)
             return status;
-        const double *found = dcps_metrics_find(&metrics, on_test ? "test_error" : "validation_error");
+        const double *found = metric_found(&metrics, on_test ? "test_error" : "validation_error");
         error = found == NULL ? 1.0 : *found;
         printf("epoch %llu  loss %.4f  %s error %.4f  %.2f s\n", (unsigned long long)epoch + 1, loss, split, error,
                seconds);

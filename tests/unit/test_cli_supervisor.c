@@ -61,10 +61,10 @@ END_TEST
 /* Stops a child and waits until it stands still, so that a later SIGTERM cannot overtake. */
 static void stop(dcps_process *process)
 {
-    int status = 0;
+    siginfo_t info;
     dcps_process_signal(process, SIGSTOP);
-    ck_assert_int_eq(waitpid(dcps_process_pid(process), &status, WUNTRACED), dcps_process_pid(process));
-    ck_assert(WIFSTOPPED(status));
+    ck_assert_int_eq(waitid(P_ALL, 0, &info, WSTOPPED), 0); /* no other child is stopped */
+    ck_assert_int_eq(info.si_code, CLD_STOPPED);
 }
 
 START_TEST(test_hung_child_is_killed_at_the_deadline)

@@ -7,10 +7,10 @@
 #include "base/alloc.h"
 #include "support/check_main.h"
 #include "support/data_fixture.h"
+#include "support/metric_found.h"
 #include "tensor/cpu/cpu.h"
 #include "tensor/tape.h"
 #include "worker/loaded_model.h"
-#include "worker/metrics.h"
 #include "worker/trainer.h"
 
 #define VOCABULARY 10000u
@@ -180,8 +180,9 @@ static double metric(bench *self, dcps_split split, const char *name)
     dcps_metrics metrics = {0};
     ck_assert_msg(self->loaded.model->evaluate(self->loaded.state, self->evaluation, split, &metrics) == DCPS_OK, "%s",
                   dcps_error_message());
-    ck_assert_ptr_nonnull(dcps_metrics_find(&metrics, name));
-    return *dcps_metrics_find(&metrics, name);
+    const double *found = metric_found(&metrics, name);
+    ck_assert_ptr_nonnull(found);
+    return *found;
 }
 
 /* With weights that stay the same, two batches in a row are one of twice the length; one that does not follow begins with an empty state. Layer by layer too. */

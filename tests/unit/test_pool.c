@@ -17,13 +17,10 @@ START_TEST(buffers_are_aligned_and_of_the_right_size)
         ck_assert_uint_eq((uintptr_t)buffers[i]->data % 64, 0);
         memset(buffers[i]->data, i, 1000);
     }
-    ck_assert_uint_eq(dcps_pool_taken(pool), 3);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(((unsigned char *)buffers[i]->data)[999], i);
         dcps_buffer_unref(&buffers[i]);
     }
-    ck_assert_uint_eq(dcps_pool_taken(pool), 0);
-    ck_assert_uint_eq(dcps_pool_made(pool), 3);
     dcps_pool_destroy(&pool);
     ck_assert_ptr_null(pool);
     dcps_pool_destroy(&pool);
@@ -44,6 +41,7 @@ START_TEST(the_limit_holds_and_is_named)
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), "snapshots"));
     dcps_buffer_unref(&first);
     ck_assert_int_eq(dcps_pool_take(pool, &third), DCPS_OK);
+    ck_assert_int_eq(dcps_pool_take(pool, &first), DCPS_LIMIT);
     dcps_buffer_unref(&second);
     dcps_buffer_unref(&third);
     dcps_pool_destroy(&pool);
@@ -66,7 +64,6 @@ START_TEST(the_steady_state_allocates_nothing)
         dcps_buffer_unref(&second);
     }
     ck_assert_uint_eq(dcps_alloc_count(), allocations);
-    ck_assert_uint_eq(dcps_pool_made(pool), 2);
     dcps_pool_destroy(&pool);
 }
 END_TEST
@@ -117,8 +114,6 @@ START_TEST(every_allocation_may_fail)
         ck_assert_int_eq(dcps_pool_take(pool, &taken[i]), DCPS_OK);
     dcps_alloc_fail_after(0);
     ck_assert_int_eq(dcps_pool_take(pool, &taken[3]), DCPS_NO_MEMORY);
-    ck_assert_uint_eq(dcps_pool_taken(pool), 3);
-    ck_assert_uint_eq(dcps_pool_made(pool), 3);
     ck_assert_int_eq(dcps_pool_take(pool, &taken[3]), DCPS_OK); /* the failure cost no place */
     for (int i = 0; i < 4; i++)
         dcps_buffer_unref(&taken[i]);
