@@ -6,7 +6,6 @@
 namespace
 {
 constexpr int multiprocessors = 4, major = 9, minor = 0;
-thread_local int current;
 
 void expect(const void *memory, size_t bytes, bool device, const char *what)
 {
@@ -34,8 +33,6 @@ const char *cudaGetErrorString(cudaError_t error)
         return "invalid configuration argument";
     case cudaErrorInvalidDevice:
         return "invalid device ordinal";
-    case cudaErrorNotReady:
-        return "device not ready";
     case cudaErrorStreamCaptureUnsupported:
         return "operation not permitted when stream is capturing";
     default:
@@ -56,10 +53,7 @@ cudaError_t cudaGetDeviceCount(int *count)
 
 cudaError_t cudaSetDevice(int device)
 {
-    if (device != 0)
-        return cudaErrorInvalidDevice;
-    current = device;
-    return cudaSuccess;
+    return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
 cudaError_t cudaSetDeviceFlags(unsigned)
@@ -70,18 +64,6 @@ cudaError_t cudaSetDeviceFlags(unsigned)
 cudaError_t cudaDriverGetVersion(int *version)
 {
     *version = 13000;
-    return cudaSuccess;
-}
-
-cudaError_t cudaRuntimeGetVersion(int *version)
-{
-    *version = 13000;
-    return cudaSuccess;
-}
-
-cudaError_t cudaGetDevice(int *device)
-{
-    *device = current;
     return cudaSuccess;
 }
 
@@ -118,23 +100,9 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     return cudaSuccess;
 }
 
-cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
-{
-    cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind, nullptr);
-    emulation::drain(nullptr);
-    return error;
-}
-
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
     emulation::expect_device(memory, bytes, "cudaMemsetAsync", "the target");
     emulation::enqueue(stream, "cudaMemsetAsync", [=] { memset(memory, value, bytes); });
     return cudaSuccess;
-}
-
-cudaError_t cudaMemset(void *memory, int value, size_t bytes)
-{
-    cudaError_t error = cudaMemsetAsync(memory, value, bytes, nullptr);
-    emulation::drain(nullptr);
-    return error;
 }

@@ -50,8 +50,6 @@ void run_grid(const char *name, index3 grid, index3 block, size_t shared_bytes, 
 void sync_threads();
 /* Deposits `value` and, once every lane of `mask` has, reads that of `lane` (of the own warp). */
 uint64_t exchange(unsigned mask, uint64_t value, unsigned lane);
-/* Of all lanes of `mask` for which `predicate` holds. */
-unsigned ballot(unsigned mask, bool predicate);
 /* The block's dynamic shared memory. */
 void *dynamic_shared();
 } // namespace emulation

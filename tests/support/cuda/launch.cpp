@@ -236,18 +236,6 @@ uint64_t exchange(unsigned mask, uint64_t value, unsigned lane)
     return slots[lane];
 }
 
-unsigned ballot(unsigned mask, bool predicate)
-{
-    unsigned self = running->thread % warp_lanes, found = 0;
-    warp *own = &block.warps[running->thread / warp_lanes];
-    const uint64_t *slots = own->slots[own->gate.generation % 2];
-    (void)exchange(mask, predicate ? 1 : 0, self);
-    for (unsigned lane = 0; lane < warp_lanes; lane++)
-        if ((mask >> lane & 1u) != 0 && slots[lane] != 0)
-            found |= 1u << lane;
-    return found;
-}
-
 void *dynamic_shared()
 {
     return shared;

@@ -186,8 +186,11 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
     return cudaSuccess;
 }
 
-static cudaError_t release(void *memory)
+cudaError_t cudaFree(void *memory)
 {
+    if (memory == nullptr)
+        return cudaSuccess;
+    emulation::drain_all();
     std::lock_guard<std::recursive_mutex> hold(lock);
     auto found = allocated.find(static_cast<size_t>(static_cast<uint8_t *>(memory) - region));
     if (!is_in_region(memory) || found == allocated.end())
@@ -200,26 +203,7 @@ static cudaError_t release(void *memory)
     return cudaSuccess;
 }
 
-cudaError_t cudaFree(void *memory)
-{
-    if (memory == nullptr)
-        return cudaSuccess;
-    emulation::drain_all();
-    return release(memory);
-}
-
-cudaError_t cudaMallocAsync(void **memory, size_t bytes, cudaStream_t)
-{
-    return cudaMalloc(memory, bytes);
-}
-
-cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream)
-{
-    emulation::enqueue(stream, "cudaFreeAsync", [=] { (void)release(memory); });
-    return cudaSuccess;
-}
-
-cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned)
+cudaError_t cudaMallocHost(void **memory, size_t bytes)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
     *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
@@ -228,11 +212,6 @@ cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned)
     memset(*memory, 0xFF, bytes);
     pinned[*memory] = bytes;
     return cudaSuccess;
-}
-
-cudaError_t cudaMallocHost(void **memory, size_t bytes)
-{
-    return cudaHostAlloc(memory, bytes, cudaHostAllocDefault);
 }
 
 cudaError_t cudaFreeHost(void *memory)

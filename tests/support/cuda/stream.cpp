@@ -1,5 +1,4 @@
 /* Streams, events and graphs: queues of work that run when somebody waits for them. */
-#include <chrono>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -48,7 +47,6 @@ struct CUevent_st {
     std::shared_ptr<queue> recorded_in; /* empty: never recorded */
     uint64_t position = 0;
     CUgraph_st *capture = nullptr;
-    std::shared_ptr<double> ms = std::make_shared<double>(0.0);
 };
 
 namespace
@@ -78,19 +76,6 @@ void run_until(queue &from, uint64_t position)
         run(next);
     }
     emulation::device_leave();
-}
-
-double now_ms()
-{
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-bool somebody_captures()
-{
-    for (const CUstream_st *stream : streams)
-        if (stream->capture != nullptr)
-            return true;
-    return false;
 }
 } // namespace
 
@@ -129,31 +114,10 @@ void drain_all()
 }
 } // namespace emulation
 
-cudaError_t cudaDeviceSynchronize()
-{
-    std::lock_guard<std::recursive_mutex> hold(lock);
-    if (somebody_captures())
-        return cudaErrorStreamCaptureUnsupported;
-    emulation::drain_all();
-    return cudaSuccess;
-}
-
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
     *stream = new CUstream_st();
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamCreateWithPriority(cudaStream_t *stream, unsigned flags, int)
-{
-    return cudaStreamCreateWithFlags(stream, flags);
-}
-
-cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *greatest)
-{
-    *least = 0;
-    *greatest = -5;
     return cudaSuccess;
 }
 
@@ -171,21 +135,6 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
         return cudaErrorStreamCaptureUnsupported;
     emulation::drain(stream);
     return cudaSuccess;
-}
-
-/* Asking lets one piece of work pass. */
-static cudaError_t query(queue &of, uint64_t position)
-{
-    if (of.executed >= position)
-        return cudaSuccess;
-    run_until(of, of.executed + 1);
-    return cudaErrorNotReady;
-}
-
-cudaError_t cudaStreamQuery(cudaStream_t stream)
-{
-    std::lock_guard<std::recursive_mutex> hold(lock);
-    return query(*stream_of(stream)->work, stream_of(stream)->work->enqueued);
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t on, cudaEvent_t event, unsigned)
@@ -213,11 +162,6 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
     return cudaSuccess;
 }
 
-cudaError_t cudaEventCreate(cudaEvent_t *event)
-{
-    return cudaEventCreateWithFlags(event, cudaEventDefault);
-}
-
 cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
     delete event;
@@ -231,7 +175,6 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t on)
     event->capture = stream->capture;
     if (event->capture != nullptr)
         return cudaSuccess;
-    emulation::enqueue(on, "cudaEventRecord", [ms = event->ms] { *ms = now_ms(); });
     event->recorded_in = stream->work;
     event->position = stream->work->enqueued;
     return cudaSuccess;
@@ -244,19 +187,6 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
         return cudaErrorStreamCaptureUnsupported;
     if (event->recorded_in != nullptr)
         run_until(*event->recorded_in, event->position);
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventQuery(cudaEvent_t event)
-{
-    std::lock_guard<std::recursive_mutex> hold(lock);
-    return event->recorded_in == nullptr ? cudaSuccess : query(*event->recorded_in, event->position);
-}
-
-cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
-{
-    std::lock_guard<std::recursive_mutex> hold(lock);
-    *ms = static_cast<float>(*to->ms - *from->ms);
     return cudaSuccess;
 }
 
