@@ -261,6 +261,18 @@ void client_expect_failure(const client_room *self, dcps_status status, const ch
     ck_assert_msg(strstr(seen, text) != NULL, "\"%s\" does not say %s", seen, text);
 }
 
+void client_expect_ignored(client_room *self, dcps_route route, const dcps_message *message, size_t bytes)
+{
+    static const float values[2 * CLIENT_BLOCK] = {9, 9, 9};
+    client_deliver(self, route, message, bytes == 0 ? NULL : values, bytes);
+    ck_assert(!client_ready(self));
+    for (uint32_t i = 0; i < CLIENT_PARAMS; i++) {
+        ck_assert(self->weights[i] == 0.0F);
+    }
+    client_expect_silence(self);
+    client_expect_failure(self, DCPS_OK, "");
+}
+
 dcps_hello client_take_hello(client_room *self, uint32_t server)
 {
     dcps_hello hello = client_take_control(self, server, DCPS_MESSAGE_HELLO).message.body.hello;

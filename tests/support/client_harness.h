@@ -60,6 +60,8 @@ void client_forget(client_room *self);
 
 void client_deliver(client_room *self, dcps_route route, const dcps_message *message, const void *payload,
                     size_t bytes);
+/* Delivers a message and a payload of `bytes` bytes, after which a client that waits with weights of 0 still does. */
+void client_expect_ignored(client_room *self, dcps_route route, const dcps_message *message, size_t bytes);
 /* The WELCOME that `server` would send: worker 3, incarnation 2, token 100 + server. */
 dcps_welcome client_welcome_of(const client_room *self, uint32_t server);
 void client_welcome(client_room *self, const dcps_welcome *welcome);

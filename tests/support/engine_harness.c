@@ -54,6 +54,13 @@ void engine_open(engine *self, const dcps_shard_config *config, uint64_t params,
                   dcps_error_message());
 }
 
+void engine_open_workers(engine *self, const char *preset, uint32_t workers, uint32_t blocks)
+{
+    dcps_shard_config config = engine_config(preset);
+    config.workers = workers;
+    engine_open(self, &config, (uint64_t)ENGINE_BLOCK * blocks, ENGINE_BLOCK, 1);
+}
+
 void engine_close(engine *self)
 {
     for (uint32_t i = 0; i < self->answer_count; i++) {
@@ -61,6 +68,28 @@ void engine_close(engine *self)
     }
     dcps_shard_destroy(&self->shard);
     ck_assert_ptr_null(self->shard);
+}
+
+const float *engine_all(float value)
+{
+    static float vectors[4][ENGINE_MAX_BLOCK_PARAMS];
+    static uint32_t next;
+    float *vector = vectors[next++ % 4u];
+    for (uint32_t i = 0; i < ENGINE_MAX_BLOCK_PARAMS; i++) {
+        vector[i] = value;
+    }
+    return vector;
+}
+
+const float engine_initial[ENGINE_BLOCK] = {1, 2, 3, 4, 5, 6, 7, 8, -1, -2, -3, -4, -5, -6, -7, -8};
+
+const float *engine_after(uint32_t updates)
+{
+    static float weights[ENGINE_BLOCK];
+    for (uint32_t i = 0; i < ENGINE_BLOCK; i++) {
+        weights[i] = engine_initial[i] - 0.5F * (float)updates;
+    }
+    return weights;
 }
 
 dcps_peer engine_peer(uint32_t number)
@@ -218,6 +247,27 @@ dcps_weights engine_expect_weights(engine *self, uint32_t peer, const float *exp
     }
     engine_drop(&answer);
     return answer.message.body.weights;
+}
+
+dcps_weights engine_expect_all(engine *self, uint32_t peer, float value)
+{
+    return engine_expect_weights(self, peer, engine_all(value), ENGINE_BLOCK);
+}
+
+void engine_expect_notice(engine *self, uint32_t worker, dcps_message_type type, uint32_t block, uint64_t seq)
+{
+    dcps_notice notice = engine_take(self, worker, type).message.body.notice;
+    ck_assert_uint_eq(notice.worker, worker);
+    ck_assert_uint_eq(notice.incarnation, engine_session(self, worker).incarnation);
+    ck_assert_uint_eq(notice.block, block);
+    ck_assert_uint_eq(notice.seq, seq);
+}
+
+void engine_expect_held(engine *self, uint32_t worker, uint32_t block)
+{
+    engine_expect_quiet(self);
+    engine_query(self, worker, block);
+    engine_expect(self, worker, DCPS_MESSAGE_PENDING);
 }
 
 void engine_expect_quiet(const engine *self)

@@ -14,6 +14,7 @@
 #define ENGINE_MAX_BLOCKS 16u
 #define ENGINE_MAX_TEXT_BYTES 256u
 #define ENGINE_MAX_BLOCK_PARAMS 64u
+#define ENGINE_BLOCK 16u /* parameters of a block, where the harness chooses */
 
 /* One message that the engine emitted. Texts inside the message are gone; that of an ERROR is copied to `text`. */
 typedef struct engine_answer {
@@ -54,7 +55,15 @@ void engine_open(engine *self, const dcps_shard_config *config, uint64_t params,
                  uint32_t shards);
 /* Without a partition yet. */
 void engine_open_bare(engine *self, const dcps_shard_config *config);
+/* This many blocks of ENGINE_BLOCK parameters on one shard, for this many workers. */
+void engine_open_workers(engine *self, const char *preset, uint32_t workers, uint32_t blocks);
 void engine_close(engine *self);
+
+/* A vector of ENGINE_MAX_BLOCK_PARAMS equal values; four may be in use at once. */
+const float *engine_all(float value);
+/* Values of a block that differ; and what this many gradients of ones make of them, exactly. The latter until the next call. */
+extern const float engine_initial[ENGINE_BLOCK];
+const float *engine_after(uint32_t updates);
 
 /* Worker w answers to peer_of(w), in session (w, incarnation, token 1000 · incarnation + w). */
 dcps_peer engine_peer(uint32_t number);
@@ -87,6 +96,12 @@ void engine_expect(engine *self, uint32_t peer, dcps_message_type type);
 void engine_expect_error(engine *self, uint32_t peer, dcps_status status, uint32_t block, uint64_t seq);
 /* Takes WEIGHTS, whose payload must be these bits; returns its body. */
 dcps_weights engine_expect_weights(engine *self, uint32_t peer, const float *expected, size_t count);
+/* The same with ENGINE_BLOCK equal weights. */
+dcps_weights engine_expect_all(engine *self, uint32_t peer, float value);
+/* Takes PENDING, RESEND or NEED_INIT, which must be about this request. */
+void engine_expect_notice(engine *self, uint32_t worker, dcps_message_type type, uint32_t block, uint64_t seq);
+/* Nothing was emitted, and when asked about the latest request, the shard says that its answer has to wait. */
+void engine_expect_held(engine *self, uint32_t worker, uint32_t block);
 /* Nothing more was emitted to anybody. */
 void engine_expect_quiet(const engine *self);
 

@@ -217,18 +217,6 @@ END_TEST
 
 /* ---- answers that are wrong or late ---- */
 
-static void expect_ignored(dcps_route route, const dcps_message *message, size_t bytes)
-{
-    static const float values[2 * CLIENT_BLOCK] = {9, 9, 9};
-    client_deliver(&room, route, message, bytes == 0 ? NULL : values, bytes);
-    ck_assert(!client_ready(&room));
-    for (uint32_t i = 0; i < CLIENT_PARAMS; i++) {
-        ck_assert(room.weights[i] == 0.0F);
-    }
-    client_expect_silence(&room);
-    client_expect_failure(&room, DCPS_OK, "");
-}
-
 START_TEST(test_wrong_answers_are_ignored)
 {
     const size_t bytes = CLIENT_BLOCK * sizeof(float);
@@ -238,28 +226,28 @@ START_TEST(test_wrong_answers_are_ignored)
     const dcps_message right = client_weights_of(&room, 1, 2);
     dcps_message wrong = right;
     wrong.body.weights.seq = 1;
-    expect_ignored(client_route(&room, 1), &wrong, bytes);
+    client_expect_ignored(&room, client_route(&room, 1), &wrong, bytes);
     wrong.body.weights.seq = 3;
-    expect_ignored(client_route(&room, 1), &wrong, bytes);
+    client_expect_ignored(&room, client_route(&room, 1), &wrong, bytes);
     const uint32_t blocks[] = {0, 2, 3, CLIENT_BLOCKS, UINT32_MAX};
     for (uint32_t i = 0; i < 5; i++) {
         wrong = right;
         wrong.body.weights.block = blocks[i];
-        expect_ignored(client_route(&room, 1), &wrong, bytes);
+        client_expect_ignored(&room, client_route(&room, 1), &wrong, bytes);
     }
     wrong = right;
     wrong.body.weights.worker = 4;
-    expect_ignored(client_route(&room, 1), &wrong, bytes);
+    client_expect_ignored(&room, client_route(&room, 1), &wrong, bytes);
     wrong = right;
     wrong.body.weights.incarnation = 1;
-    expect_ignored(client_route(&room, 1), &wrong, bytes);
+    client_expect_ignored(&room, client_route(&room, 1), &wrong, bytes);
     const size_t sizes[] = {0, 4, bytes - 4, bytes - 1, bytes + 4, 2 * bytes};
     for (uint32_t i = 0; i < 6; i++) {
-        expect_ignored(client_route(&room, 1), &right, sizes[i]);
+        client_expect_ignored(&room, client_route(&room, 1), &right, sizes[i]);
     }
-    expect_ignored((dcps_route){.server = 0, .shard = 0}, &right, bytes);
-    expect_ignored((dcps_route){.server = 1, .shard = 1}, &right, bytes);
-    expect_ignored(client_control_route(0), &right, bytes);
+    client_expect_ignored(&room, (dcps_route){.server = 0, .shard = 0}, &right, bytes);
+    client_expect_ignored(&room, (dcps_route){.server = 1, .shard = 1}, &right, bytes);
+    client_expect_ignored(&room, client_control_route(0), &right, bytes);
     client_answer(&room, 1, 2, 4.0F);
     ck_assert(client_ready(&room));
     ck_assert(weight_of(1) == 4.0F);
@@ -278,14 +266,14 @@ START_TEST(test_wrong_notices_are_ignored)
     const dcps_message_type types[] = {DCPS_MESSAGE_RESEND, DCPS_MESSAGE_NEED_INIT, DCPS_MESSAGE_PENDING};
     for (uint32_t i = 0; i < 3; i++) {
         dcps_message notice = {.type = types[i], .body.notice = {.worker = 3, .incarnation = 2, .block = 1, .seq = 1}};
-        expect_ignored(client_route(&room, 1), &notice, 0);
+        client_expect_ignored(&room, client_route(&room, 1), &notice, 0);
         notice.body.notice.seq = 2;
-        expect_ignored(client_route(&room, 0), &notice, 0);
+        client_expect_ignored(&room, client_route(&room, 0), &notice, 0);
         notice.body.notice.block = UINT32_MAX;
-        expect_ignored(client_route(&room, 1), &notice, 0);
+        client_expect_ignored(&room, client_route(&room, 1), &notice, 0);
         notice.body.notice.block = 0; /* nothing is asked there */
         notice.body.notice.seq = 1;
-        expect_ignored(client_route(&room, 0), &notice, 0);
+        client_expect_ignored(&room, client_route(&room, 0), &notice, 0);
     }
     client_notice_for(&room, 1, 2, DCPS_MESSAGE_NEED_INIT); /* no answer to a push */
     client_expect_silence(&room);
@@ -303,9 +291,9 @@ START_TEST(test_foreign_messages_are_ignored)
     (void)client_take_request(&room, 0, DCPS_MESSAGE_PUSH_PULL);
     for (uint32_t i = 0; i < 5; i++) {
         dcps_message message = {.type = types[i]};
-        expect_ignored(client_route(&room, 0), &message, CLIENT_BLOCK * sizeof(float));
+        client_expect_ignored(&room, client_route(&room, 0), &message, CLIENT_BLOCK * sizeof(float));
         if (types[i] != DCPS_MESSAGE_WELCOME) {
-            expect_ignored(client_control_route(0), &message, 0);
+            client_expect_ignored(&room, client_control_route(0), &message, 0);
         }
     }
     client_close(&room);

@@ -15,18 +15,6 @@ static float weight_of(uint32_t block)
     return weights[0];
 }
 
-static void expect_ignored(dcps_route route, const dcps_message *message, size_t bytes)
-{
-    static const float values[2 * CLIENT_BLOCK] = {9, 9, 9};
-    client_deliver(&room, route, message, bytes == 0 ? NULL : values, bytes);
-    ck_assert(!client_ready(&room));
-    for (uint32_t i = 0; i < CLIENT_PARAMS; i++) {
-        ck_assert(room.weights[i] == 0.0F);
-    }
-    client_expect_silence(&room);
-    client_expect_failure(&room, DCPS_OK, "");
-}
-
 static void observe(uint32_t servers)
 {
     client_open(&room, servers, DCPS_ROLE_OBSERVER);
@@ -202,12 +190,12 @@ START_TEST(test_wrong_snapshots_are_ignored)
     client_forget(&room);
     dcps_message reply = {.type = DCPS_MESSAGE_SNAPSHOT_REPLY,
                           .body.snapshot_reply = {.block = 1, .index = 0, .available = true}};
-    expect_ignored(client_route(&room, 1), &reply, 0);
-    expect_ignored(client_route(&room, 1), &reply, 60);
-    expect_ignored(client_route(&room, 1), &reply, 68);
-    expect_ignored(client_route(&room, 2), &reply, 64); /* from a shard that does not own it */
+    client_expect_ignored(&room, client_route(&room, 1), &reply, 0);
+    client_expect_ignored(&room, client_route(&room, 1), &reply, 60);
+    client_expect_ignored(&room, client_route(&room, 1), &reply, 68);
+    client_expect_ignored(&room, client_route(&room, 2), &reply, 64); /* from a shard that does not own it */
     reply.body.snapshot_reply.block = UINT32_MAX;
-    expect_ignored(client_route(&room, 1), &reply, 64);
+    client_expect_ignored(&room, client_route(&room, 1), &reply, 64);
     dcps_message weights = client_weights_of(&room, 1, 1);
     weights.body.weights.worker = 0;
     weights.body.weights.incarnation = 0;

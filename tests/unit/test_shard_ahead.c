@@ -5,22 +5,10 @@
 #include "support/check_main.h"
 #include "support/engine_harness.h"
 
-#define N 16u
+#define N ENGINE_BLOCK
 
 static engine shard;
 static const float zero[N];
-
-/* A vector of equal values; four may be in use at once. */
-static const float *all(float value)
-{
-    static float vectors[4][N];
-    static uint32_t next;
-    float *vector = vectors[next++ % 4u];
-    for (uint32_t i = 0; i < N; i++) {
-        vector[i] = value;
-    }
-    return vector;
-}
 
 /* η = ½ and γ = ½ make everything exact. */
 static void open_dana(const char *preset, double lambda)
@@ -35,8 +23,8 @@ static void open_dana(const char *preset, double lambda)
 
 static void push(uint32_t worker, float gradient, float expected)
 {
-    engine_push(&shard, worker, 0, all(gradient));
-    (void)engine_expect_weights(&shard, worker, all(expected), N);
+    engine_push(&shard, worker, 0, engine_all(gradient));
+    (void)engine_expect_all(&shard, worker, expected);
 }
 
 /* v_0 = 4: w = −2, and ahead of it ½·½·4. Then v_1 = 8: w = −6, ahead ¼·12. Then v_0 = 2 + 2: w = −8, ahead ¼·12. */
@@ -44,13 +32,13 @@ START_TEST(test_by_hand)
 {
     open_dana("dana-zero", 0.0);
     push(0, 4.0F, -3.0F);
-    engine_expect_block(&shard, 0, all(-2.0F), N);
+    engine_expect_block(&shard, 0, engine_all(-2.0F), N);
     push(1, 8.0F, -9.0F);
-    engine_expect_block(&shard, 0, all(-6.0F), N);
+    engine_expect_block(&shard, 0, engine_all(-6.0F), N);
     push(0, 2.0F, -11.0F);
-    engine_expect_block(&shard, 0, all(-8.0F), N);
+    engine_expect_block(&shard, 0, engine_all(-8.0F), N);
     engine_pull(&shard, 1, 0); /* a pull shows the same as a push */
-    (void)engine_expect_weights(&shard, 1, all(-11.0F), N);
+    (void)engine_expect_all(&shard, 1, -11.0F);
     engine_close(&shard);
 }
 END_TEST
@@ -61,10 +49,10 @@ START_TEST(test_drift_is_from_what_was_sent)
     open_dana("dana-dc", 0.5);
     push(0, 4.0F, -3.0F);
     push(1, 8.0F, 39.0F); /* v_1 = −56: w = −2 + 28 = 26, ahead −¼·(4 − 56) = 13 */
-    engine_expect_block(&shard, 0, all(26.0F), N);
+    engine_expect_block(&shard, 0, engine_all(26.0F), N);
     /* g̃ = 2 + ½·4·(26 + 3) = 60, v_0 = 62: w = −5, ahead ¼·(62 − 56) */
     push(0, 2.0F, -6.5F);
-    engine_expect_block(&shard, 0, all(-5.0F), N);
+    engine_expect_block(&shard, 0, engine_all(-5.0F), N);
     engine_close(&shard);
 }
 END_TEST
@@ -77,14 +65,14 @@ START_TEST(test_evaluation_and_checkpoint_have_the_weights)
     engine_snapshot(&shard, 9, 0, 0, false);
     engine_answer answer = engine_take(&shard, 9, DCPS_MESSAGE_SNAPSHOT_REPLY);
     ck_assert(answer.message.body.snapshot_reply.available);
-    ck_assert_mem_eq(answer.payload->data, all(-6.0F), N * sizeof(float));
+    ck_assert_mem_eq(answer.payload->data, engine_all(-6.0F), N * sizeof(float));
     engine_drop(&answer);
     dcps_shard_image image;
     ck_assert_int_eq(dcps_shard_export(shard.shard, &image), DCPS_OK);
-    ck_assert_mem_eq(image.blocks[0].weights->data, all(-6.0F), N * sizeof(float));
-    ck_assert_mem_eq(image.blocks[0].states[0]->data, all(12.0F), N * sizeof(float));
+    ck_assert_mem_eq(image.blocks[0].weights->data, engine_all(-6.0F), N * sizeof(float));
+    ck_assert_mem_eq(image.blocks[0].states[0]->data, engine_all(12.0F), N * sizeof(float));
     ck_assert_uint_eq(image.blocks[0].worker_states_count, 2);
-    ck_assert_mem_eq(image.blocks[0].worker_states[1].values[0]->data, all(8.0F), N * sizeof(float));
+    ck_assert_mem_eq(image.blocks[0].worker_states[1].values[0]->data, engine_all(8.0F), N * sizeof(float));
     dcps_shard_image_fini(&image);
     engine_close(&shard);
 }
@@ -100,7 +88,7 @@ START_TEST(test_leaving)
     push(0, 0.0F, -7.5F); /* v_0 = 2: w = −7, ahead ¼·2 */
     engine_join(&shard, 1);
     engine_pull(&shard, 1, 0);
-    (void)engine_expect_weights(&shard, 1, all(-7.5F), N);
+    (void)engine_expect_all(&shard, 1, -7.5F);
     push(1, 4.0F, -10.5F); /* v_1 = 4: w = −9, ahead ¼·6 */
     engine_finish(&shard, 1);
     push(0, 0.0F, -10.75F); /* v_0 = 1: w = −9.5, ahead ¼·5 */

@@ -6,58 +6,27 @@
 #include "support/check_main.h"
 #include "support/engine_harness.h"
 
-#define N 16u
+#define N ENGINE_BLOCK
 
 static engine shard;
 static engine other;
 static const float zero[N];
 
-/* A vector of equal values; four may be in use at once. */
-static const float *all(float value)
-{
-    static float vectors[4][N];
-    static uint32_t next;
-    float *vector = vectors[next++ % 4u];
-    for (uint32_t i = 0; i < N; i++) {
-        vector[i] = value;
-    }
-    return vector;
-}
-
-static void open_workers(const char *preset, uint32_t workers, uint32_t blocks)
-{
-    dcps_shard_config config = engine_config(preset);
-    config.workers = workers;
-    engine_open(&shard, &config, (uint64_t)N * blocks, N, 1);
-}
-
-static dcps_weights expect_all(uint32_t worker, float value)
-{
-    return engine_expect_weights(&shard, worker, all(value), N);
-}
-
-static void expect_held(uint32_t worker, uint32_t block)
-{
-    engine_expect_quiet(&shard);
-    engine_query(&shard, worker, block);
-    engine_expect(&shard, worker, DCPS_MESSAGE_PENDING);
-}
-
 START_TEST(test_asp_applies_and_answers_at_once)
 {
-    open_workers("asgd", 4, 1);
+    engine_open_workers(&shard, "asgd", 4, 1);
     engine_begin(&shard, 1, 0, zero); /* does not wait for the other three */
     engine_join(&shard, 1);
     engine_pull(&shard, 1, 0);
-    (void)expect_all(1, 0.0F);
+    (void)engine_expect_all(&shard, 1, 0.0F);
     for (uint32_t k = 1; k <= 5; k++) { /* worker 1 stands still meanwhile */
-        engine_push(&shard, 0, 0, all(2.0F));
-        dcps_weights answer = expect_all(0, -(float)k);
+        engine_push(&shard, 0, 0, engine_all(2.0F));
+        dcps_weights answer = engine_expect_all(&shard, 0, -(float)k);
         ck_assert_uint_eq(answer.version, k);
         ck_assert_uint_eq(answer.clock, k);
     }
-    engine_push(&shard, 1, 0, all(-10.0F));
-    (void)expect_all(1, 0.0F);
+    engine_push(&shard, 1, 0, engine_all(-10.0F));
+    (void)engine_expect_all(&shard, 1, 0.0F);
     engine_expect_quiet(&shard);
     engine_close(&shard);
 }
@@ -71,20 +40,20 @@ START_TEST(test_asp_waits_for_the_last_batches)
     config.batch_size = 24; /* two batches */
     engine_open(&shard, &config, N, N, 1);
     engine_begin(&shard, 2, 0, zero);
-    engine_push(&shard, 0, 0, all(2.0F));
+    engine_push(&shard, 0, 0, engine_all(2.0F));
     ck_assert_int_eq(engine_stats(&shard).state, DCPS_RUN_DRAINING);
     engine_join(&shard, 2);
     engine_pull(&shard, 2, 0);
-    expect_held(0, 0);
-    expect_held(2, 0);
+    engine_expect_held(&shard, 0, 0);
+    engine_expect_held(&shard, 2, 0);
     engine_leave(&shard, 1); /* held batch 1 */
-    dcps_weights answer = expect_all(0, -1.0F);
+    dcps_weights answer = engine_expect_all(&shard, 0, -1.0F);
     ck_assert_int_eq(answer.ticket.kind, DCPS_TICKET_BATCH);
     ck_assert_uint_eq(answer.ticket.number, 1);
-    expect_held(2, 0);
-    engine_push(&shard, 0, 0, all(2.0F));
-    ck_assert_int_eq(expect_all(0, -2.0F).ticket.kind, DCPS_TICKET_DONE);
-    ck_assert_int_eq(expect_all(2, -2.0F).ticket.kind, DCPS_TICKET_DONE);
+    engine_expect_held(&shard, 2, 0);
+    engine_push(&shard, 0, 0, engine_all(2.0F));
+    ck_assert_int_eq(engine_expect_all(&shard, 0, -2.0F).ticket.kind, DCPS_TICKET_DONE);
+    ck_assert_int_eq(engine_expect_all(&shard, 2, -2.0F).ticket.kind, DCPS_TICKET_DONE);
     ck_assert_int_eq(engine_stats(&shard).state, DCPS_RUN_DONE);
     engine_expect_quiet(&shard);
     engine_close(&shard);
@@ -103,7 +72,7 @@ START_TEST(test_short_last_batch)
         engine_client *client = &shard.clients[0][0];
         uint32_t samples = batch % 3 == 2 ? 8 : 20;
         engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, 0, ++client->seq, ++client->step, samples, zero, N);
-        dcps_ticket ticket = expect_all(0, 0.0F).ticket;
+        dcps_ticket ticket = engine_expect_all(&shard, 0, 0.0F).ticket;
         ck_assert_int_eq(ticket.kind, batch < 5 ? DCPS_TICKET_BATCH : DCPS_TICKET_DONE);
     }
     ck_assert_uint_eq(engine_stats(&shard).samples, 96);
@@ -118,19 +87,19 @@ START_TEST(test_ssp_holds_who_runs_ahead)
     config.algorithm.ssp_bound = 2;
     engine_open(&shard, &config, N, N, 1);
     engine_begin(&shard, 3, 0, zero);
-    engine_push(&shard, 0, 0, all(2.0F));
-    (void)expect_all(0, -1.0F);
-    engine_push(&shard, 0, 0, all(2.0F));
-    (void)expect_all(0, -2.0F); /* two ahead: the bound */
-    engine_push(&shard, 0, 0, all(2.0F));
-    expect_held(0, 0);
-    engine_expect_block(&shard, 0, all(-3.0F), N); /* applied all the same */
-    engine_push(&shard, 1, 0, all(2.0F));
-    (void)expect_all(1, -4.0F);
-    expect_held(0, 0); /* worker 2 is the slowest still */
-    engine_push(&shard, 2, 0, all(2.0F));
-    (void)expect_all(2, -5.0F);
-    dcps_weights answer = expect_all(0, -5.0F); /* with the weights of now */
+    engine_push(&shard, 0, 0, engine_all(2.0F));
+    (void)engine_expect_all(&shard, 0, -1.0F);
+    engine_push(&shard, 0, 0, engine_all(2.0F));
+    (void)engine_expect_all(&shard, 0, -2.0F); /* two ahead: the bound */
+    engine_push(&shard, 0, 0, engine_all(2.0F));
+    engine_expect_held(&shard, 0, 0);
+    engine_expect_block(&shard, 0, engine_all(-3.0F), N); /* applied all the same */
+    engine_push(&shard, 1, 0, engine_all(2.0F));
+    (void)engine_expect_all(&shard, 1, -4.0F);
+    engine_expect_held(&shard, 0, 0); /* worker 2 is the slowest still */
+    engine_push(&shard, 2, 0, engine_all(2.0F));
+    (void)engine_expect_all(&shard, 2, -5.0F);
+    dcps_weights answer = engine_expect_all(&shard, 0, -5.0F); /* with the weights of now */
     ck_assert_uint_eq(answer.version, 5);
     ck_assert_uint_eq(answer.clock, 3);
     engine_expect_quiet(&shard);
@@ -144,24 +113,24 @@ START_TEST(test_ssp_goes_on_without_who_leaves)
     config.algorithm.ssp_bound = 0; /* lockstep */
     engine_open(&shard, &config, N, N, 1);
     engine_begin(&shard, 2, 0, zero);
-    engine_push(&shard, 0, 0, all(2.0F));
-    expect_held(0, 0);
+    engine_push(&shard, 0, 0, engine_all(2.0F));
+    engine_expect_held(&shard, 0, 0);
     if (_i == 0) {
         engine_leave(&shard, 1);
     } else {
         engine_finish(&shard, 1);
     }
-    (void)expect_all(0, -1.0F);
-    engine_push(&shard, 0, 0, all(2.0F)); /* alone, it waits for nobody */
-    (void)expect_all(0, -2.0F);
+    (void)engine_expect_all(&shard, 0, -1.0F);
+    engine_push(&shard, 0, 0, engine_all(2.0F)); /* alone, it waits for nobody */
+    (void)engine_expect_all(&shard, 0, -2.0F);
     engine_join(&shard, 1); /* back: counts from where the others are */
     engine_pull(&shard, 1, 0);
-    ck_assert_uint_eq(expect_all(1, -2.0F).clock, 2);
-    engine_push(&shard, 0, 0, all(2.0F));
-    expect_held(0, 0);
-    engine_push(&shard, 1, 0, all(2.0F));
-    (void)expect_all(0, -4.0F);
-    (void)expect_all(1, -4.0F);
+    ck_assert_uint_eq(engine_expect_all(&shard, 1, -2.0F).clock, 2);
+    engine_push(&shard, 0, 0, engine_all(2.0F));
+    engine_expect_held(&shard, 0, 0);
+    engine_push(&shard, 1, 0, engine_all(2.0F));
+    (void)engine_expect_all(&shard, 0, -4.0F);
+    (void)engine_expect_all(&shard, 1, -4.0F);
     engine_close(&shard);
 }
 END_TEST
@@ -173,13 +142,13 @@ START_TEST(test_ssp_abstain_moves_the_clock)
     config.algorithm.ssp_bound = 1;
     engine_open(&shard, &config, N, N, 1);
     engine_begin(&shard, 2, 0, zero);
-    engine_push(&shard, 0, 0, all(2.0F));
+    engine_push(&shard, 0, 0, engine_all(2.0F));
     engine_expect(&shard, 0, DCPS_MESSAGE_WEIGHTS);
-    engine_push(&shard, 0, 0, all(2.0F));
-    expect_held(0, 0);
+    engine_push(&shard, 0, 0, engine_all(2.0F));
+    engine_expect_held(&shard, 0, 0);
     engine_abstain(&shard, 1, 0);
-    (void)expect_all(0, -2.0F);
-    (void)expect_all(1, -2.0F);
+    (void)engine_expect_all(&shard, 0, -2.0F);
+    (void)engine_expect_all(&shard, 1, -2.0F);
     ck_assert_uint_eq(engine_stats(&shard).pushes_applied, 2);
     ck_assert_uint_eq(engine_stats(&shard).samples, 16);
     engine_close(&shard);
@@ -188,24 +157,24 @@ END_TEST
 
 START_TEST(test_start_waits_for_all)
 {
-    open_workers(_i == 0 ? "ssgd" : "ssp", 3, 1);
+    engine_open_workers(&shard, _i == 0 ? "ssgd" : "ssp", 3, 1);
     for (uint32_t worker = 0; worker < 2; worker++) {
         engine_join(&shard, worker);
         engine_pull(&shard, worker, 0);
     }
     engine_expect(&shard, 0, DCPS_MESSAGE_NEED_INIT);
     engine_init(&shard, 0, 0, zero);
-    expect_held(0, 0);
-    expect_held(1, 0);
+    engine_expect_held(&shard, 0, 0);
+    engine_expect_held(&shard, 1, 0);
     dcps_shard_tick(shard.shard, UINT64_C(1) << 60); /* no grace: for ever */
     engine_expect_quiet(&shard);
     ck_assert_int_eq(engine_stats(&shard).state, DCPS_RUN_WAITING);
     engine_join(&shard, 5); /* any three will do */
     engine_expect_quiet(&shard);
     engine_pull(&shard, 5, 0);
-    (void)expect_all(0, 0.0F);
-    (void)expect_all(1, 0.0F);
-    (void)expect_all(5, 0.0F);
+    (void)engine_expect_all(&shard, 0, 0.0F);
+    (void)engine_expect_all(&shard, 1, 0.0F);
+    (void)engine_expect_all(&shard, 5, 0.0F);
     ck_assert_int_eq(engine_stats(&shard).state, DCPS_RUN_TRAINING);
     engine_close(&shard);
 }
@@ -234,16 +203,16 @@ START_TEST(test_start_grace)
     dcps_shard_tick(shard.shard, 105 * DCPS_NS_PER_S - 1);
     engine_expect_quiet(&shard);
     dcps_shard_tick(shard.shard, 105 * DCPS_NS_PER_S);
-    (void)expect_all(0, 0.0F);
-    (void)expect_all(1, 0.0F);
-    engine_push(&shard, 0, 0, all(2.0F)); /* a round of two */
+    (void)engine_expect_all(&shard, 0, 0.0F);
+    (void)engine_expect_all(&shard, 1, 0.0F);
+    engine_push(&shard, 0, 0, engine_all(2.0F)); /* a round of two */
     engine_expect_quiet(&shard);
-    engine_push(&shard, 1, 0, all(4.0F));
-    (void)expect_all(0, -1.5F);
-    (void)expect_all(1, -1.5F);
+    engine_push(&shard, 1, 0, engine_all(4.0F));
+    (void)engine_expect_all(&shard, 0, -1.5F);
+    (void)engine_expect_all(&shard, 1, -1.5F);
     engine_join(&shard, 2);
     engine_pull(&shard, 2, 0); /* the third is welcome at any time */
-    (void)expect_all(2, -1.5F);
+    (void)engine_expect_all(&shard, 2, -1.5F);
     engine_close(&shard);
 }
 END_TEST
@@ -261,7 +230,7 @@ START_TEST(test_start_grace_begins_anew)
     dcps_shard_tick(shard.shard, 305 * DCPS_NS_PER_S - 1);
     engine_expect_quiet(&shard);
     dcps_shard_tick(shard.shard, 305 * DCPS_NS_PER_S);
-    (void)expect_all(1, 0.0F);
+    (void)engine_expect_all(&shard, 1, 0.0F);
     engine_close(&shard);
 }
 END_TEST
@@ -269,10 +238,10 @@ END_TEST
 /* A restored run has its weights from the beginning, but waits for its workers all the same. */
 START_TEST(test_start_after_restore)
 {
-    open_workers("ssgd", 2, 1);
+    engine_open_workers(&shard, "ssgd", 2, 1);
     engine_begin(&shard, 2, 0, zero);
     for (uint32_t worker = 0; worker < 2; worker++) {
-        engine_push(&shard, worker, 0, all(2.0F));
+        engine_push(&shard, worker, 0, engine_all(2.0F));
     }
     dcps_shard_image image;
     ck_assert_int_eq(dcps_shard_export(shard.shard, &image), DCPS_OK);
@@ -288,15 +257,15 @@ START_TEST(test_start_after_restore)
     engine_join(&other, 1);
     engine_pull(&other, 1, 0);
     for (uint32_t worker = 0; worker < 2; worker++) {
-        dcps_weights answer = engine_expect_weights(&other, worker, all(-1.0F), N);
+        dcps_weights answer = engine_expect_all(&other, worker, -1.0F);
         ck_assert_uint_eq(answer.version, 1);
         ck_assert_uint_eq(answer.ticket.number, 2 + worker); /* open in the image, handed out again */
     }
     for (uint32_t worker = 0; worker < 2; worker++) {
-        engine_push(&other, worker, 0, all(2.0F));
+        engine_push(&other, worker, 0, engine_all(2.0F));
     }
     for (uint32_t worker = 0; worker < 2; worker++) {
-        (void)engine_expect_weights(&other, worker, all(-2.0F), N);
+        (void)engine_expect_all(&other, worker, -2.0F);
     }
     engine_close(&other);
     engine_close(&shard);
@@ -305,20 +274,20 @@ END_TEST
 
 START_TEST(test_drain)
 {
-    open_workers(_i == 0 ? "asgd" : "ssgd", 2, 1);
+    engine_open_workers(&shard, _i == 0 ? "asgd" : "ssgd", 2, 1);
     engine_begin(&shard, 2, 0, zero);
     dcps_shard_drain(shard.shard, shard.now_ns);
     engine_expect_quiet(&shard);
     ck_assert_int_eq(engine_stats(&shard).state, DCPS_RUN_DRAINING);
-    engine_push(&shard, 0, 0, all(2.0F)); /* batches under way are still applied */
-    engine_push(&shard, 1, 0, all(2.0F));
+    engine_push(&shard, 0, 0, engine_all(2.0F)); /* batches under way are still applied */
+    engine_push(&shard, 1, 0, engine_all(2.0F));
     float expected = _i == 0 ? -2.0F : -1.0F;
-    ck_assert_int_eq(expect_all(0, expected).ticket.kind, DCPS_TICKET_DONE);
-    ck_assert_int_eq(expect_all(1, expected).ticket.kind, DCPS_TICKET_DONE);
+    ck_assert_int_eq(engine_expect_all(&shard, 0, expected).ticket.kind, DCPS_TICKET_DONE);
+    ck_assert_int_eq(engine_expect_all(&shard, 1, expected).ticket.kind, DCPS_TICKET_DONE);
     ck_assert_int_eq(engine_stats(&shard).state, DCPS_RUN_DONE);
     engine_join(&shard, 2); /* who comes now is sent home */
     engine_pull(&shard, 2, 0);
-    ck_assert_int_eq(expect_all(2, expected).ticket.kind, DCPS_TICKET_DONE);
+    ck_assert_int_eq(engine_expect_all(&shard, 2, expected).ticket.kind, DCPS_TICKET_DONE);
     engine_expect_quiet(&shard);
     engine_close(&shard);
 }
@@ -329,7 +298,7 @@ START_TEST(test_drain_before_the_start)
 {
     open_with_grace(0);
     dcps_shard_drain(shard.shard, shard.now_ns);
-    ck_assert_int_eq(expect_all(0, 0.0F).ticket.kind, DCPS_TICKET_DONE);
+    ck_assert_int_eq(engine_expect_all(&shard, 0, 0.0F).ticket.kind, DCPS_TICKET_DONE);
     engine_close(&shard);
 }
 END_TEST

@@ -5,22 +5,10 @@
 #include "support/check_main.h"
 #include "support/engine_harness.h"
 
-#define N 16u
+#define N ENGINE_BLOCK
 
 static engine shard;
 static const float zero[N];
-
-/* A vector of equal values; four may be in use at once. */
-static const float *all(float value)
-{
-    static float vectors[4][N];
-    static uint32_t next;
-    float *vector = vectors[next++ % 4u];
-    for (uint32_t i = 0; i < N; i++) {
-        vector[i] = value;
-    }
-    return vector;
-}
 
 static void open_ringmaster(uint64_t limit, uint32_t workers)
 {
@@ -33,8 +21,8 @@ static void open_ringmaster(uint64_t limit, uint32_t workers)
 
 static dcps_weights push(uint32_t worker, float gradient, float expected)
 {
-    engine_push(&shard, worker, 0, all(gradient));
-    return engine_expect_weights(&shard, worker, all(expected), N);
+    engine_push(&shard, worker, 0, engine_all(gradient));
+    return engine_expect_all(&shard, worker, expected);
 }
 
 START_TEST(test_too_late_is_dropped)
@@ -52,8 +40,9 @@ START_TEST(test_too_late_is_dropped)
     ck_assert_uint_eq(stats.pushes_applied, 2);
     ck_assert_uint_eq(stats.samples, 16);
     ck_assert_uint_eq(stats.staleness.of[2], 0);
-    engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, seq, 1, 8, all(100.0F), N); /* the repeat is no second one */
-    (void)engine_expect_weights(&shard, 1, all(-2.0F), N);
+    engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, seq, 1, 8, engine_all(100.0F),
+                   N); /* the repeat is no second one */
+    (void)engine_expect_all(&shard, 1, -2.0F);
     ck_assert_uint_eq(engine_stats(&shard).pushes_dropped, 1);
     (void)push(0, 2.0F, -3.0F);
     (void)push(1, 2.0F, -4.0F); /* τ = 1 */
@@ -90,14 +79,14 @@ START_TEST(test_dropped_batch_is_learnt_from_in_the_end)
     engine_open(&shard, &config, N, N, 1);
     engine_begin(&shard, 2, 0, zero);
     (void)push(0, 2.0F, -1.0F);
-    engine_push(&shard, 0, 0, all(2.0F)); /* batch 2; none is left, batch 1 is out */
+    engine_push(&shard, 0, 0, engine_all(2.0F)); /* batch 2; none is left, batch 1 is out */
     engine_expect_quiet(&shard);
-    engine_push(&shard, 1, 0, all(100.0F)); /* τ = 2: batch 1 goes back, to whoever asked first */
-    ck_assert_uint_eq(engine_expect_weights(&shard, 0, all(-2.0F), N).ticket.number, 1);
+    engine_push(&shard, 1, 0, engine_all(100.0F)); /* τ = 2: batch 1 goes back, to whoever asked first */
+    ck_assert_uint_eq(engine_expect_all(&shard, 0, -2.0F).ticket.number, 1);
     engine_expect_quiet(&shard); /* and worker 1 waits now */
-    engine_push(&shard, 0, 0, all(2.0F));
-    ck_assert_uint_eq(engine_expect_weights(&shard, 0, all(-3.0F), N).ticket.kind, DCPS_TICKET_DONE);
-    ck_assert_uint_eq(engine_expect_weights(&shard, 1, all(-3.0F), N).ticket.kind, DCPS_TICKET_DONE);
+    engine_push(&shard, 0, 0, engine_all(2.0F));
+    ck_assert_uint_eq(engine_expect_all(&shard, 0, -3.0F).ticket.kind, DCPS_TICKET_DONE);
+    ck_assert_uint_eq(engine_expect_all(&shard, 1, -3.0F).ticket.kind, DCPS_TICKET_DONE);
     ck_assert_uint_eq(engine_stats(&shard).samples, 48);
     ck_assert_int_eq(engine_stats(&shard).state, DCPS_RUN_DONE);
     engine_close(&shard);
@@ -118,11 +107,11 @@ static void open_backup(uint32_t workers, uint32_t backup, uint32_t epochs)
 START_TEST(test_round_closes_without_the_slowest)
 {
     open_backup(3, 1, 9); /* tickets 0, 1 and 2 are out */
-    engine_push(&shard, 2, 0, all(3.0F));
+    engine_push(&shard, 2, 0, engine_all(3.0F));
     engine_expect_quiet(&shard); /* two are missing */
-    engine_push(&shard, 0, 0, all(1.0F));
-    (void)engine_expect_weights(&shard, 0, all(-1.0F), N); /* mean 2 */
-    (void)engine_expect_weights(&shard, 2, all(-1.0F), N);
+    engine_push(&shard, 0, 0, engine_all(1.0F));
+    (void)engine_expect_all(&shard, 0, -1.0F); /* mean 2 */
+    (void)engine_expect_all(&shard, 2, -1.0F);
     dcps_weights late = push(1, 100.0F, -1.0F);
     ck_assert_uint_eq(late.clock, 1);
     ck_assert_uint_eq(late.ticket.number, 1); /* once more */
@@ -131,10 +120,10 @@ START_TEST(test_round_closes_without_the_slowest)
     ck_assert_uint_eq(stats.pushes_applied, 2);
     ck_assert_uint_eq(stats.updates, 1);
     /* Now it is among the first, and worker 0 is not. */
-    engine_push(&shard, 1, 0, all(5.0F));
-    engine_push(&shard, 2, 0, all(7.0F));
-    (void)engine_expect_weights(&shard, 1, all(-4.0F), N);
-    (void)engine_expect_weights(&shard, 2, all(-4.0F), N);
+    engine_push(&shard, 1, 0, engine_all(5.0F));
+    engine_push(&shard, 2, 0, engine_all(7.0F));
+    (void)engine_expect_all(&shard, 1, -4.0F);
+    (void)engine_expect_all(&shard, 2, -4.0F);
     engine_expect_quiet(&shard);
     engine_close(&shard);
 }
@@ -162,16 +151,16 @@ START_TEST(test_abstaining_rounds_wait)
 {
     open_backup(2, 1, 1); /* batches 0 and 1 are out, 2 is left */
     (void)push(0, 2.0F, -1.0F);
-    engine_push(&shard, 0, 0, all(2.0F));
-    ck_assert_uint_eq(engine_expect_weights(&shard, 0, all(-2.0F), N).ticket.kind, DCPS_TICKET_ABSTAIN);
+    engine_push(&shard, 0, 0, engine_all(2.0F));
+    ck_assert_uint_eq(engine_expect_all(&shard, 0, -2.0F).ticket.kind, DCPS_TICKET_ABSTAIN);
     engine_abstain(&shard, 0, 0); /* step 3 */
     engine_expect_quiet(&shard);
     dcps_weights late = push(1, 100.0F, -2.0F); /* of step 1 */
     ck_assert_uint_eq(late.ticket.number, 1);
     engine_expect_quiet(&shard);
-    engine_push(&shard, 1, 0, all(2.0F)); /* step 3 */
-    ck_assert_uint_eq(engine_expect_weights(&shard, 0, all(-3.0F), N).ticket.kind, DCPS_TICKET_DONE);
-    ck_assert_uint_eq(engine_expect_weights(&shard, 1, all(-3.0F), N).ticket.kind, DCPS_TICKET_DONE);
+    engine_push(&shard, 1, 0, engine_all(2.0F)); /* step 3 */
+    ck_assert_uint_eq(engine_expect_all(&shard, 0, -3.0F).ticket.kind, DCPS_TICKET_DONE);
+    ck_assert_uint_eq(engine_expect_all(&shard, 1, -3.0F).ticket.kind, DCPS_TICKET_DONE);
     ck_assert_uint_eq(engine_stats(&shard).samples, 48);
     engine_close(&shard);
 }
@@ -192,9 +181,9 @@ END_TEST
 /* Pushes of workers 0 and 2, which close the round. Their answers are kept, so that snapshots run out and memory is asked for in the end: there is none. */
 static bool round_fails(void)
 {
-    engine_push(&shard, 0, 0, all(1.0F));
+    engine_push(&shard, 0, 0, engine_all(1.0F));
     dcps_alloc_fail_after(1); /* 0 is the harness's copy of the payload */
-    engine_push(&shard, 2, 0, all(3.0F));
+    engine_push(&shard, 2, 0, engine_all(3.0F));
     dcps_alloc_fail_after(UINT64_MAX);
     return shard.answers[shard.answer_count - 1].message.type == DCPS_MESSAGE_ERROR;
 }
@@ -207,13 +196,13 @@ START_TEST(test_round_without_memory_is_not_closed)
     while (!round_fails()) {
         ck_assert_uint_lt(rounds++, 10);
     }
-    engine_expect_block(&shard, 0, all(-(float)rounds), N);
+    engine_expect_block(&shard, 0, engine_all(-(float)rounds), N);
     for (uint32_t worker = 0; worker < 3; worker += 2) {
         const engine_client *client = &shard.clients[worker][0];
         engine_request(&shard, worker, DCPS_MESSAGE_PUSH_PULL, 0, client->seq, client->step, 16,
-                       all(1.0F + (float)worker), N);
+                       engine_all(1.0F + (float)worker), N);
     }
-    engine_expect_block(&shard, 0, all(-(float)(rounds + 1u)), N);
+    engine_expect_block(&shard, 0, engine_all(-(float)(rounds + 1u)), N);
     ck_assert_uint_eq(engine_stats(&shard).updates, rounds + 1u);
     ck_assert_uint_eq(engine_stats(&shard).pushes_dropped, 0);
     engine_close(&shard);
@@ -223,11 +212,11 @@ END_TEST
 START_TEST(test_without_backups_nobody_is_late)
 {
     open_backup(2, 0, 9);
-    engine_push(&shard, 0, 0, all(2.0F));
+    engine_push(&shard, 0, 0, engine_all(2.0F));
     engine_expect_quiet(&shard);
-    engine_push(&shard, 1, 0, all(2.0F));
-    (void)engine_expect_weights(&shard, 0, all(-1.0F), N);
-    (void)engine_expect_weights(&shard, 1, all(-1.0F), N);
+    engine_push(&shard, 1, 0, engine_all(2.0F));
+    (void)engine_expect_all(&shard, 0, -1.0F);
+    (void)engine_expect_all(&shard, 1, -1.0F);
     ck_assert_uint_eq(engine_stats(&shard).pushes_dropped, 0);
     engine_close(&shard);
 }

@@ -7,37 +7,11 @@
 #include "support/check_main.h"
 #include "support/engine_harness.h"
 
-#define N 16u
+#define N ENGINE_BLOCK
 #define BLOCKS 3u
 
 static engine shard;
-static const float initial[N] = {1, 2, 3, 4, 5, 6, 7, 8, -1, -2, -3, -4, -5, -6, -7, -8};
 static const float ones[N] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-
-/* initial − 0.5 · updates, exact in float. */
-static const float *after(uint32_t updates)
-{
-    static float weights[N];
-    for (uint32_t i = 0; i < N; i++) {
-        weights[i] = initial[i] - 0.5F * (float)updates;
-    }
-    return weights;
-}
-
-static void open_shard(const char *preset)
-{
-    dcps_shard_config config = engine_config(preset);
-    engine_open(&shard, &config, N * BLOCKS, N, 1);
-}
-
-static void expect_notice(uint32_t worker, dcps_message_type type, uint32_t block, uint64_t seq)
-{
-    dcps_notice notice = engine_take(&shard, worker, type).message.body.notice;
-    ck_assert_uint_eq(notice.worker, worker);
-    ck_assert_uint_eq(notice.incarnation, engine_session(&shard, worker).incarnation);
-    ck_assert_uint_eq(notice.block, block);
-    ck_assert_uint_eq(notice.seq, seq);
-}
 
 /* Every kind of request under a session that is not the live one. */
 static void expect_strangers_refused(dcps_session session)
@@ -58,8 +32,8 @@ static void expect_strangers_refused(dcps_session session)
 
 START_TEST(test_strangers_are_refused)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 2, 1, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 2, 1, engine_initial);
     dcps_session live = engine_session(&shard, 0);
     const dcps_session wrong[] = {
         {.worker = 0, .incarnation = 1, .token = 0},
@@ -77,9 +51,9 @@ START_TEST(test_strangers_are_refused)
     }
     engine_leave(&shard, 1);
     expect_strangers_refused(engine_session(&shard, 1));
-    engine_expect_block(&shard, 1, initial, N);
+    engine_expect_block(&shard, 1, engine_initial, N);
     engine_push(&shard, 0, 1, ones); /* seq 50 was not consumed */
-    (void)engine_expect_weights(&shard, 0, after(1), N);
+    (void)engine_expect_weights(&shard, 0, engine_after(1), N);
     engine_close(&shard);
 }
 END_TEST
@@ -87,8 +61,8 @@ END_TEST
 /* The server forgot the session but not the numbers: a push applied before is not applied again. */
 START_TEST(test_new_token_keeps_the_numbers)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 1, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 1, 0, engine_initial);
     engine_push(&shard, 0, 0, ones); /* seq 3, and the answer is lost */
     engine_expect(&shard, 0, DCPS_MESSAGE_WEIGHTS);
     engine_leave(&shard, 0);
@@ -98,14 +72,14 @@ START_TEST(test_new_token_keeps_the_numbers)
     dcps_message message = {.type = DCPS_MESSAGE_PUSH_PULL,
                             .body.push_pull = {.request = {.session = session, .seq = 3, .step = 1}, .samples = 8}};
     engine_deliver(&shard, 0, &message, ones, sizeof(ones));
-    dcps_weights answer = engine_expect_weights(&shard, 0, after(1), N);
+    dcps_weights answer = engine_expect_weights(&shard, 0, engine_after(1), N);
     ck_assert_uint_eq(answer.seq, 3);
     ck_assert_uint_eq(answer.version, 1);
     ck_assert_uint_eq(engine_stats(&shard).pushes_applied, 1);
     ck_assert_uint_eq(engine_stats(&shard).duplicates_ignored, 1);
     message.body.push_pull.request.seq = 4; /* having weights again, it may push */
     engine_deliver(&shard, 0, &message, ones, sizeof(ones));
-    (void)engine_expect_weights(&shard, 0, after(2), N);
+    (void)engine_expect_weights(&shard, 0, engine_after(2), N);
     engine_close(&shard);
 }
 END_TEST
@@ -113,8 +87,8 @@ END_TEST
 START_TEST(test_wrong_payload_changes_nothing)
 {
     static float large[N + 16];
-    open_shard(_i == 0 ? "asgd" : "ssgd");
-    engine_begin(&shard, 2, 0, initial);
+    engine_open_workers(&shard, _i == 0 ? "asgd" : "ssgd", 2, BLOCKS);
+    engine_begin(&shard, 2, 0, engine_initial);
     const size_t lengths[] = {0, 1, N - 1, N + 1, N + 16};
     uint64_t seq = ++shard.clients[0][0].seq;
     for (uint32_t i = 0; i < 5; i++) {
@@ -129,14 +103,14 @@ START_TEST(test_wrong_payload_changes_nothing)
     engine_deliver(&shard, 0, &message, large, 0);
     engine_expect_error(&shard, 0, DCPS_PROTOCOL, 0, seq);
 
-    engine_expect_block(&shard, 0, initial, N);
+    engine_expect_block(&shard, 0, engine_initial, N);
     ck_assert_uint_eq(engine_stats(&shard).rejected, 7);
     ck_assert_uint_eq(engine_stats(&shard).pushes_applied, 0);
     engine_query(&shard, 0, 0);
-    expect_notice(0, DCPS_MESSAGE_RESEND, 0, seq);
+    engine_expect_notice(&shard, 0, DCPS_MESSAGE_RESEND, 0, seq);
     engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, 0, seq, 1, 8, ones, N);
     engine_push(&shard, 1, 0, ones);
-    const float *expected = after(_i == 0 ? 2 : 1);
+    const float *expected = engine_after(_i == 0 ? 2 : 1);
     engine_expect_block(&shard, 0, expected, N);
     engine_close(&shard);
 }
@@ -144,7 +118,7 @@ END_TEST
 
 START_TEST(test_wrong_initial_values)
 {
-    open_shard("asgd");
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
     engine_join(&shard, 0);
     engine_pull(&shard, 0, 0);
     engine_expect(&shard, 0, DCPS_MESSAGE_NEED_INIT);
@@ -152,16 +126,16 @@ START_TEST(test_wrong_initial_values)
     engine_expect_error(&shard, 0, DCPS_PROTOCOL, 0, 2);
     engine_request(&shard, 0, DCPS_MESSAGE_INIT, 0, 2, 0, 0, NULL, 0);
     engine_expect_error(&shard, 0, DCPS_PROTOCOL, 0, 2);
-    engine_request(&shard, 0, DCPS_MESSAGE_INIT, 0, 2, 0, 0, initial, N);
-    (void)engine_expect_weights(&shard, 0, initial, N);
+    engine_request(&shard, 0, DCPS_MESSAGE_INIT, 0, 2, 0, 0, engine_initial, N);
+    (void)engine_expect_weights(&shard, 0, engine_initial, N);
     engine_close(&shard);
 }
 END_TEST
 
 START_TEST(test_push_needs_a_pull)
 {
-    open_shard(_i == 0 ? "asgd" : "ssgd");
-    engine_begin(&shard, 2, 0, initial);
+    engine_open_workers(&shard, _i == 0 ? "asgd" : "ssgd", 2, BLOCKS);
+    engine_begin(&shard, 2, 0, engine_initial);
     engine_join(&shard, 2);
     engine_push(&shard, 2, 0, ones); /* never pulled */
     engine_expect_error(&shard, 2, DCPS_NOT_PULLED, 0, 1);
@@ -173,10 +147,10 @@ START_TEST(test_push_needs_a_pull)
     engine_expect_error(&shard, 0, DCPS_NOT_PULLED, 0, 3);
     engine_push(&shard, 1, 1, ones); /* pulled another block only */
     engine_expect_error(&shard, 1, DCPS_NOT_PULLED, 1, 1);
-    engine_expect_block(&shard, 0, initial, N);
+    engine_expect_block(&shard, 0, engine_initial, N);
     ck_assert_uint_eq(engine_stats(&shard).pushes_applied, 0);
     engine_request(&shard, 2, DCPS_MESSAGE_PULL, 0, 1, 0, 0, NULL, 0); /* the number of the push was not consumed */
-    (void)engine_expect_weights(&shard, 2, initial, N);
+    (void)engine_expect_weights(&shard, 2, engine_initial, N);
     engine_expect_quiet(&shard);
     engine_close(&shard);
 }
@@ -184,20 +158,20 @@ END_TEST
 
 START_TEST(test_push_while_a_pull_waits)
 {
-    open_shard("ssgd");
+    engine_open_workers(&shard, "ssgd", 2, BLOCKS);
     engine_join(&shard, 0);
     engine_pull(&shard, 0, 0);
     engine_expect(&shard, 0, DCPS_MESSAGE_NEED_INIT);
     engine_push(&shard, 0, 0, ones);
     engine_expect_error(&shard, 0, DCPS_NOT_PULLED, 0, 2);
-    engine_init(&shard, 0, 0, initial); /* the second worker is not there yet */
+    engine_init(&shard, 0, 0, engine_initial); /* the second worker is not there yet */
     engine_expect_quiet(&shard);
     engine_push(&shard, 0, 0, ones);
     engine_expect_error(&shard, 0, DCPS_NOT_PULLED, 0, 4);
     engine_join(&shard, 1);
     engine_pull(&shard, 1, 0);
-    (void)engine_expect_weights(&shard, 0, initial, N);
-    (void)engine_expect_weights(&shard, 1, initial, N);
+    (void)engine_expect_weights(&shard, 0, engine_initial, N);
+    (void)engine_expect_weights(&shard, 1, engine_initial, N);
     engine_close(&shard);
 }
 END_TEST
@@ -221,7 +195,7 @@ START_TEST(test_wrong_block)
     }
     ck_assert_uint_eq(engine_stats(&shard).rejected, 25);
     engine_pull(&shard, 0, 2);
-    expect_notice(0, DCPS_MESSAGE_NEED_INIT, 2, 1);
+    engine_expect_notice(&shard, 0, DCPS_MESSAGE_NEED_INIT, 2, 1);
     engine_close(&shard);
 }
 END_TEST
@@ -240,9 +214,9 @@ START_TEST(test_before_the_model_is_known)
     ck_assert_int_eq(dcps_partition_init(&shard.partition, N, N, 1, 1), DCPS_OK);
     ck_assert_int_eq(dcps_shard_set_partition(shard.shard, &shard.partition, NULL, 48), DCPS_OK);
     engine_pull(&shard, 9, 0);
-    expect_notice(9, DCPS_MESSAGE_NEED_INIT, 0, 1);
-    engine_init(&shard, 9, 0, initial);
-    (void)engine_expect_weights(&shard, 9, initial, N);
+    engine_expect_notice(&shard, 9, DCPS_MESSAGE_NEED_INIT, 0, 1);
+    engine_init(&shard, 9, 0, engine_initial);
+    (void)engine_expect_weights(&shard, 9, engine_initial, N);
     engine_close(&shard);
 }
 END_TEST
@@ -254,8 +228,8 @@ START_TEST(test_messages_of_another_socket)
         DCPS_MESSAGE_MAP(TYPE)
 #undef TYPE
     };
-    open_shard("asgd");
-    engine_begin(&shard, 1, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 1, 0, engine_initial);
     uint64_t rejected = 0;
     for (uint32_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         bool served = all[i] == DCPS_MESSAGE_PULL || all[i] == DCPS_MESSAGE_INIT || all[i] == DCPS_MESSAGE_PUSH_PULL ||
@@ -279,8 +253,8 @@ END_TEST
 /* Without memory for the new weights a push is refused as if it had never come. */
 START_TEST(test_push_without_memory)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 1, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 1, 0, engine_initial);
     uint32_t updates = 0;
     bool failed = false;
     while (!failed) {
@@ -295,10 +269,10 @@ START_TEST(test_push_without_memory)
     const dcps_error_message_body *error = &shard.answers[shard.answer_count - 1].message.body.error;
     ck_assert_int_eq(error->status, DCPS_NO_MEMORY);
     ck_assert_uint_eq(error->seq, shard.clients[0][0].seq);
-    engine_expect_block(&shard, 0, after(updates), N);
+    engine_expect_block(&shard, 0, engine_after(updates), N);
     ck_assert_uint_eq(engine_stats(&shard).updates, updates);
     engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, 0, shard.clients[0][0].seq, updates + 1, 8, ones, N);
-    engine_expect_block(&shard, 0, after(updates + 1), N);
+    engine_expect_block(&shard, 0, engine_after(updates + 1), N);
     engine_close(&shard);
 }
 END_TEST
@@ -309,7 +283,7 @@ START_TEST(test_push_while_a_push_waits)
     dcps_shard_config config = engine_config(_i == 0 ? "ssgd" : "ssp");
     config.algorithm.ssp_bound = 0;
     engine_open(&shard, &config, N, N, 1);
-    engine_begin(&shard, 2, 0, initial);
+    engine_begin(&shard, 2, 0, engine_initial);
     engine_push(&shard, 0, 0, ones);
     uint64_t seq = shard.clients[0][0].seq;
     engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, 0, seq + 1, 2, 8, ones, N);
@@ -326,8 +300,8 @@ END_TEST
 /* A worker that lost its session says HELLO before the server has noticed. */
 START_TEST(test_new_token_while_live)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 1, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 1, 0, engine_initial);
     dcps_session session = {.worker = 0, .incarnation = 1, .token = 4711};
     ck_assert_int_eq(dcps_shard_worker_join(shard.shard, &session, shard.now_ns), DCPS_OK);
     expect_strangers_refused(engine_session(&shard, 0));
@@ -337,7 +311,7 @@ START_TEST(test_new_token_while_live)
     engine_expect_error(&shard, 0, DCPS_NOT_PULLED, 0, 3); /* in this session it has pulled nothing */
     message.type = DCPS_MESSAGE_PULL;
     engine_deliver(&shard, 0, &message, NULL, 0);
-    (void)engine_expect_weights(&shard, 0, initial, N);
+    (void)engine_expect_weights(&shard, 0, engine_initial, N);
     engine_close(&shard);
 }
 END_TEST

@@ -5,37 +5,11 @@
 #include "support/check_main.h"
 #include "support/engine_harness.h"
 
-#define N 16u
+#define N ENGINE_BLOCK
 #define BLOCKS 3u
 
 static engine shard;
-static const float initial[N] = {1, 2, 3, 4, 5, 6, 7, 8, -1, -2, -3, -4, -5, -6, -7, -8};
 static const float ones[N] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-
-/* initial − 0.5 · updates, exact in float. */
-static const float *after(uint32_t updates)
-{
-    static float weights[N];
-    for (uint32_t i = 0; i < N; i++) {
-        weights[i] = initial[i] - 0.5F * (float)updates;
-    }
-    return weights;
-}
-
-static void open_shard(const char *preset)
-{
-    dcps_shard_config config = engine_config(preset);
-    engine_open(&shard, &config, N * BLOCKS, N, 1);
-}
-
-static void expect_notice(uint32_t worker, dcps_message_type type, uint32_t block, uint64_t seq)
-{
-    dcps_notice notice = engine_take(&shard, worker, type).message.body.notice;
-    ck_assert_uint_eq(notice.worker, worker);
-    ck_assert_uint_eq(notice.incarnation, engine_session(&shard, worker).incarnation);
-    ck_assert_uint_eq(notice.block, block);
-    ck_assert_uint_eq(notice.seq, seq);
-}
 
 static void expect_ticket(dcps_weights weights, dcps_ticket_kind kind, uint64_t number)
 {
@@ -45,35 +19,35 @@ static void expect_ticket(dcps_weights weights, dcps_ticket_kind kind, uint64_t 
 
 START_TEST(test_first_pull_asks_for_values)
 {
-    open_shard("asgd");
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
     engine_join(&shard, 0);
     engine_join(&shard, 1);
     engine_pull(&shard, 0, 0);
-    expect_notice(0, DCPS_MESSAGE_NEED_INIT, 0, 1);
+    engine_expect_notice(&shard, 0, DCPS_MESSAGE_NEED_INIT, 0, 1);
     engine_pull(&shard, 1, 0);
     engine_expect_quiet(&shard);
     engine_query(&shard, 1, 0);
-    expect_notice(1, DCPS_MESSAGE_PENDING, 0, 1);
+    engine_expect_notice(&shard, 1, DCPS_MESSAGE_PENDING, 0, 1);
     engine_request(&shard, 0, DCPS_MESSAGE_PULL, 0, 1, 0, 0, NULL, 0); /* lost NEED_INIT */
-    expect_notice(0, DCPS_MESSAGE_NEED_INIT, 0, 1);
+    engine_expect_notice(&shard, 0, DCPS_MESSAGE_NEED_INIT, 0, 1);
     ck_assert_int_eq(engine_stats(&shard).state, DCPS_RUN_WAITING);
 
-    engine_init(&shard, 0, 0, initial);
-    dcps_weights first = engine_expect_weights(&shard, 0, initial, N);
+    engine_init(&shard, 0, 0, engine_initial);
+    dcps_weights first = engine_expect_weights(&shard, 0, engine_initial, N);
     ck_assert_uint_eq(first.seq, 2);
     ck_assert_uint_eq(first.worker, 0);
     ck_assert_uint_eq(first.incarnation, 1);
     ck_assert_uint_eq(first.version, 0);
     ck_assert_uint_eq(first.clock, 0);
     expect_ticket(first, DCPS_TICKET_BATCH, 0);
-    dcps_weights second = engine_expect_weights(&shard, 1, initial, N);
+    dcps_weights second = engine_expect_weights(&shard, 1, engine_initial, N);
     ck_assert_uint_eq(second.seq, 1);
     ck_assert_uint_eq(second.worker, 1);
     expect_ticket(second, DCPS_TICKET_BATCH, 1);
     ck_assert_int_eq(engine_stats(&shard).state, DCPS_RUN_TRAINING);
 
     engine_pull(&shard, 0, 2); /* each block asks for itself, and only block 0 has tickets */
-    expect_notice(0, DCPS_MESSAGE_NEED_INIT, 2, 1);
+    engine_expect_notice(&shard, 0, DCPS_MESSAGE_NEED_INIT, 2, 1);
     engine_init(&shard, 0, 2, ones);
     expect_ticket(engine_expect_weights(&shard, 0, ones, N), DCPS_TICKET_NONE, 0);
     engine_expect_quiet(&shard);
@@ -83,12 +57,12 @@ END_TEST
 
 START_TEST(test_values_come_once)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 1, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 1, 0, engine_initial);
     engine_join(&shard, 1);
     engine_init(&shard, 1, 0, ones); /* too late: gets the others' */
-    (void)engine_expect_weights(&shard, 1, initial, N);
-    engine_expect_block(&shard, 0, initial, N);
+    (void)engine_expect_weights(&shard, 1, engine_initial, N);
+    engine_expect_block(&shard, 0, engine_initial, N);
     /* A worker that was not asked may send values too. */
     engine_pull(&shard, 0, 1);
     engine_expect(&shard, 0, DCPS_MESSAGE_NEED_INIT);
@@ -102,12 +76,12 @@ END_TEST
 
 START_TEST(test_initialiser_dies)
 {
-    open_shard("asgd");
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
     for (uint32_t worker = 0; worker < 3; worker++) {
         engine_join(&shard, worker);
     }
     engine_pull(&shard, 2, 1);
-    expect_notice(2, DCPS_MESSAGE_NEED_INIT, 1, 1);
+    engine_expect_notice(&shard, 2, DCPS_MESSAGE_NEED_INIT, 1, 1);
     engine_pull(&shard, 0, 1);
     engine_pull(&shard, 0, 1);
     engine_pull(&shard, 1, 1);
@@ -115,13 +89,13 @@ START_TEST(test_initialiser_dies)
     engine_leave(&shard, 1); /* not the one asked: nobody else is */
     engine_expect_quiet(&shard);
     engine_leave(&shard, 2);
-    expect_notice(0, DCPS_MESSAGE_NEED_INIT, 1, 2);
+    engine_expect_notice(&shard, 0, DCPS_MESSAGE_NEED_INIT, 1, 2);
     engine_expect_quiet(&shard);
     engine_leave(&shard, 0); /* nobody waits now */
     engine_expect_quiet(&shard);
     engine_join(&shard, 1);
     engine_pull(&shard, 1, 1);
-    expect_notice(1, DCPS_MESSAGE_NEED_INIT, 1, 2);
+    engine_expect_notice(&shard, 1, DCPS_MESSAGE_NEED_INIT, 1, 2);
     engine_init(&shard, 1, 1, ones);
     (void)engine_expect_weights(&shard, 1, ones, N);
     engine_expect_quiet(&shard);
@@ -132,7 +106,7 @@ END_TEST
 /* The initialiser is replaced by another process under the same id. */
 START_TEST(test_initialiser_replaced)
 {
-    open_shard("asgd");
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
     engine_join(&shard, 0);
     engine_join(&shard, 1);
     engine_pull(&shard, 0, 0);
@@ -140,31 +114,31 @@ START_TEST(test_initialiser_replaced)
     engine_expect(&shard, 0, DCPS_MESSAGE_NEED_INIT);
     shard.incarnation[0] = 2;
     engine_join(&shard, 0);
-    expect_notice(1, DCPS_MESSAGE_NEED_INIT, 0, 1);
+    engine_expect_notice(&shard, 1, DCPS_MESSAGE_NEED_INIT, 0, 1);
     engine_request(&shard, 0, DCPS_MESSAGE_PULL, 0, 1, 0, 0, NULL, 0);
     engine_expect_quiet(&shard);
-    engine_init(&shard, 1, 0, initial);
-    (void)engine_expect_weights(&shard, 0, initial, N);
-    (void)engine_expect_weights(&shard, 1, initial, N);
+    engine_init(&shard, 1, 0, engine_initial);
+    (void)engine_expect_weights(&shard, 0, engine_initial, N);
+    (void)engine_expect_weights(&shard, 1, engine_initial, N);
     engine_close(&shard);
 }
 END_TEST
 
 START_TEST(test_repeats_are_answered_from_the_same_bytes)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 2, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 2, 0, engine_initial);
     engine_push(&shard, 0, 0, ones);
     engine_answer first = engine_take(&shard, 0, DCPS_MESSAGE_WEIGHTS);
     engine_push(&shard, 1, 0, ones);
-    (void)engine_expect_weights(&shard, 1, after(2), N);
+    (void)engine_expect_weights(&shard, 1, engine_after(2), N);
     const dcps_message_type repeats[] = {DCPS_MESSAGE_PUSH_PULL, DCPS_MESSAGE_QUERY, DCPS_MESSAGE_PULL,
                                          DCPS_MESSAGE_INIT};
     for (uint32_t i = 0; i < 4; i++) {
         engine_request(&shard, 0, repeats[i], 0, shard.clients[0][0].seq, 1, 8, ones, N);
         engine_answer again = engine_take(&shard, 0, DCPS_MESSAGE_WEIGHTS);
         ck_assert_ptr_eq(again.payload, first.payload);
-        ck_assert_mem_eq(again.payload->data, after(1), N * sizeof(float));
+        ck_assert_mem_eq(again.payload->data, engine_after(1), N * sizeof(float));
         ck_assert_uint_eq(again.message.body.weights.seq, first.message.body.weights.seq);
         ck_assert_uint_eq(again.message.body.weights.version, 1);
         ck_assert_uint_eq(again.message.body.weights.clock, 1);
@@ -178,7 +152,7 @@ START_TEST(test_repeats_are_answered_from_the_same_bytes)
     ck_assert_uint_eq(stats.pushes_applied, 2);
     ck_assert_uint_eq(stats.updates, 2);
     ck_assert_uint_eq(stats.samples, 16);
-    engine_expect_block(&shard, 0, after(2), N);
+    engine_expect_block(&shard, 0, engine_after(2), N);
     engine_drop(&first);
     engine_expect_quiet(&shard);
     engine_close(&shard);
@@ -188,12 +162,12 @@ END_TEST
 /* A repeat that comes from another address is answered there. */
 START_TEST(test_answers_follow_the_address)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 1, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 1, 0, engine_initial);
     dcps_message message = {.type = DCPS_MESSAGE_QUERY,
                             .body.request = {.session = engine_session(&shard, 0), .seq = 2}};
     engine_deliver(&shard, 99, &message, NULL, 0);
-    (void)engine_expect_weights(&shard, 99, initial, N);
+    (void)engine_expect_weights(&shard, 99, engine_initial, N);
     engine_expect_quiet(&shard);
     engine_close(&shard);
 }
@@ -201,10 +175,10 @@ END_TEST
 
 START_TEST(test_old_numbers_are_ignored)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 1, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 1, 0, engine_initial);
     engine_push(&shard, 0, 0, ones); /* seq 3 */
-    (void)engine_expect_weights(&shard, 0, after(1), N);
+    (void)engine_expect_weights(&shard, 0, engine_after(1), N);
     const dcps_message_type types[] = {DCPS_MESSAGE_PULL, DCPS_MESSAGE_INIT, DCPS_MESSAGE_PUSH_PULL,
                                        DCPS_MESSAGE_QUERY};
     uint64_t stale = 0;
@@ -216,9 +190,9 @@ START_TEST(test_old_numbers_are_ignored)
         }
     }
     ck_assert_uint_eq(engine_stats(&shard).updates, 1);
-    engine_expect_block(&shard, 0, after(1), N);
+    engine_expect_block(&shard, 0, engine_after(1), N);
     engine_push(&shard, 0, 0, ones);
-    (void)engine_expect_weights(&shard, 0, after(2), N);
+    (void)engine_expect_weights(&shard, 0, engine_after(2), N);
     engine_close(&shard);
 }
 END_TEST
@@ -226,13 +200,13 @@ END_TEST
 /* Clients count from 1. */
 START_TEST(test_number_zero_applies_nothing)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 1, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 1, 0, engine_initial);
     engine_join(&shard, 1);
     for (uint32_t i = 0; i < 2; i++) {
         engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, 0, 1, 8, ones, N);
     }
-    engine_expect_block(&shard, 0, initial, N);
+    engine_expect_block(&shard, 0, engine_initial, N);
     ck_assert_uint_eq(engine_stats(&shard).pushes_applied, 0);
     engine_close(&shard);
 }
@@ -240,25 +214,25 @@ END_TEST
 
 START_TEST(test_query)
 {
-    open_shard("ssgd");
-    engine_begin(&shard, 2, 0, initial);
+    engine_open_workers(&shard, "ssgd", 2, BLOCKS);
+    engine_begin(&shard, 2, 0, engine_initial);
     uint64_t next = shard.clients[0][0].seq + 1;
     for (uint32_t i = 0; i < 2; i++) { /* asking twice consumes nothing */
         engine_request(&shard, 0, DCPS_MESSAGE_QUERY, 0, next, 1, 0, NULL, 0);
-        expect_notice(0, DCPS_MESSAGE_RESEND, 0, next);
+        engine_expect_notice(&shard, 0, DCPS_MESSAGE_RESEND, 0, next);
     }
     ck_assert_uint_eq(engine_stats(&shard).duplicates_ignored, 0);
     engine_push(&shard, 0, 0, ones);
     engine_expect_quiet(&shard);
     engine_query(&shard, 0, 0);
-    expect_notice(0, DCPS_MESSAGE_PENDING, 0, next);
+    engine_expect_notice(&shard, 0, DCPS_MESSAGE_PENDING, 0, next);
     engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, 0, next, 1, 8, ones, N);
-    expect_notice(0, DCPS_MESSAGE_PENDING, 0, next);
+    engine_expect_notice(&shard, 0, DCPS_MESSAGE_PENDING, 0, next);
     engine_push(&shard, 1, 0, ones);
-    (void)engine_expect_weights(&shard, 0, after(1), N);
-    (void)engine_expect_weights(&shard, 1, after(1), N);
+    (void)engine_expect_weights(&shard, 0, engine_after(1), N);
+    (void)engine_expect_weights(&shard, 1, engine_after(1), N);
     engine_query(&shard, 0, 0);
-    ck_assert_uint_eq(engine_expect_weights(&shard, 0, after(1), N).seq, next);
+    ck_assert_uint_eq(engine_expect_weights(&shard, 0, engine_after(1), N).seq, next);
     ck_assert_uint_eq(engine_stats(&shard).duplicates_ignored, 3);
     engine_expect_quiet(&shard);
     engine_close(&shard);
@@ -267,8 +241,8 @@ END_TEST
 
 START_TEST(test_new_incarnation_counts_anew)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 1, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 1, 0, engine_initial);
     engine_push(&shard, 0, 0, ones);
     engine_expect(&shard, 0, DCPS_MESSAGE_WEIGHTS);
     shard.incarnation[0] = 2;
@@ -277,12 +251,12 @@ START_TEST(test_new_incarnation_counts_anew)
     engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, 0, 1, 1, 8, ones, N);
     engine_expect_error(&shard, 0, DCPS_NOT_PULLED, 0, 1); /* new, although the old process got as far as 3 */
     engine_pull(&shard, 0, 0);
-    dcps_weights answer = engine_expect_weights(&shard, 0, after(1), N);
+    dcps_weights answer = engine_expect_weights(&shard, 0, engine_after(1), N);
     ck_assert_uint_eq(answer.seq, 1);
     ck_assert_uint_eq(answer.incarnation, 2);
     expect_ticket(answer, DCPS_TICKET_BATCH, 1); /* the one that the process before it held */
     engine_push(&shard, 0, 0, ones);
-    (void)engine_expect_weights(&shard, 0, after(2), N);
+    (void)engine_expect_weights(&shard, 0, engine_after(2), N);
     engine_close(&shard);
 }
 END_TEST
@@ -290,11 +264,11 @@ END_TEST
 /* Joining twice under the same session changes nothing. */
 START_TEST(test_join_is_idempotent)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 1, 0, initial);
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 1, 0, engine_initial);
     engine_join(&shard, 0);
     engine_push(&shard, 0, 0, ones);
-    (void)engine_expect_weights(&shard, 0, after(1), N);
+    (void)engine_expect_weights(&shard, 0, engine_after(1), N);
     engine_leave(&shard, 0);
     engine_leave(&shard, 0);
     dcps_shard_worker_leave(shard.shard, DCPS_MAX_WORKERS - 1, true, shard.now_ns);
@@ -329,15 +303,15 @@ END_TEST
 
 START_TEST(test_payload_bytes_are_counted)
 {
-    open_shard("asgd");
-    engine_begin(&shard, 2, 0, initial); /* one INIT in, two answers out */
+    engine_open_workers(&shard, "asgd", 2, BLOCKS);
+    engine_begin(&shard, 2, 0, engine_initial); /* one INIT in, two answers out */
     engine_push(&shard, 0, 0, ones);
     engine_expect(&shard, 0, DCPS_MESSAGE_WEIGHTS);
     engine_query(&shard, 0, 0);
     engine_expect(&shard, 0, DCPS_MESSAGE_WEIGHTS);
     dcps_shard_stats stats = engine_stats(&shard);
-    ck_assert_uint_eq(stats.payload_bytes_in, 2 * sizeof(initial));
-    ck_assert_uint_eq(stats.payload_bytes_out, 4 * sizeof(initial));
+    ck_assert_uint_eq(stats.payload_bytes_in, 2 * sizeof(engine_initial));
+    ck_assert_uint_eq(stats.payload_bytes_out, 4 * sizeof(engine_initial));
     engine_close(&shard);
 }
 END_TEST

@@ -6,52 +6,21 @@
 #include "support/check_main.h"
 #include "support/engine_harness.h"
 
-#define N 16u
+#define N ENGINE_BLOCK
 
 static engine shard;
 static const float zero[N];
 
-/* A vector of equal values; four may be in use at once. */
-static const float *all(float value)
-{
-    static float vectors[4][N];
-    static uint32_t next;
-    float *vector = vectors[next++ % 4u];
-    for (uint32_t i = 0; i < N; i++) {
-        vector[i] = value;
-    }
-    return vector;
-}
-
-static void open_workers(const char *preset, uint32_t workers, uint32_t blocks)
-{
-    dcps_shard_config config = engine_config(preset);
-    config.workers = workers;
-    engine_open(&shard, &config, (uint64_t)N * blocks, N, 1);
-}
-
-static dcps_weights expect_all(uint32_t worker, float value)
-{
-    return engine_expect_weights(&shard, worker, all(value), N);
-}
-
-static void expect_held(uint32_t worker, uint32_t block)
-{
-    engine_expect_quiet(&shard);
-    engine_query(&shard, worker, block);
-    engine_expect(&shard, worker, DCPS_MESSAGE_PENDING);
-}
-
 START_TEST(test_applies_the_mean)
 {
-    open_workers("ssgd", 3, 1);
+    engine_open_workers(&shard, "ssgd", 3, 1);
     engine_begin(&shard, 3, 0, zero);
-    engine_push(&shard, 2, 0, all(9.0F));
-    engine_push(&shard, 0, 0, all(1.0F));
-    expect_held(0, 0);
-    expect_held(2, 0);
+    engine_push(&shard, 2, 0, engine_all(9.0F));
+    engine_push(&shard, 0, 0, engine_all(1.0F));
+    engine_expect_held(&shard, 0, 0);
+    engine_expect_held(&shard, 2, 0);
     engine_expect_block(&shard, 0, zero, N);
-    engine_push(&shard, 1, 0, all(2.0F)); /* mean 4 */
+    engine_push(&shard, 1, 0, engine_all(2.0F)); /* mean 4 */
     engine_answer answers[3];
     for (uint32_t worker = 0; worker < 3; worker++) {
         answers[worker] = engine_take(&shard, worker, DCPS_MESSAGE_WEIGHTS);
@@ -60,7 +29,7 @@ START_TEST(test_applies_the_mean)
         ck_assert_uint_eq(answers[worker].message.body.weights.clock, 1);
         ck_assert_uint_eq(answers[worker].message.body.weights.ticket.number, 3 + worker);
     }
-    ck_assert_mem_eq(answers[0].payload->data, all(-2.0F), N * sizeof(float));
+    ck_assert_mem_eq(answers[0].payload->data, engine_all(-2.0F), N * sizeof(float));
     for (uint32_t worker = 0; worker < 3; worker++) {
         engine_drop(&answers[worker]);
     }
@@ -75,20 +44,20 @@ END_TEST
 
 START_TEST(test_abstain)
 {
-    open_workers("ssgd", 3, 1);
+    engine_open_workers(&shard, "ssgd", 3, 1);
     engine_begin(&shard, 3, 0, zero);
-    engine_push(&shard, 0, 0, all(1.0F));
+    engine_push(&shard, 0, 0, engine_all(1.0F));
     engine_abstain(&shard, 1, 0);
-    expect_held(1, 0);
-    engine_push(&shard, 2, 0, all(3.0F));
+    engine_expect_held(&shard, 1, 0);
+    engine_push(&shard, 2, 0, engine_all(3.0F));
     for (uint32_t worker = 0; worker < 3; worker++) {
-        (void)expect_all(worker, -1.0F); /* the mean of two */
+        (void)engine_expect_all(&shard, worker, -1.0F); /* the mean of two */
     }
     for (uint32_t worker = 0; worker < 3; worker++) { /* nobody contributes: no update */
         engine_abstain(&shard, worker, 0);
     }
     for (uint32_t worker = 0; worker < 3; worker++) {
-        dcps_weights answer = expect_all(worker, -1.0F);
+        dcps_weights answer = engine_expect_all(&shard, worker, -1.0F);
         ck_assert_uint_eq(answer.version, 1);
         ck_assert_uint_eq(answer.clock, 2);
     }
@@ -101,30 +70,30 @@ END_TEST
 /* The worker that leaves takes its waiting push with it; when it is back, the push counts as new. */
 START_TEST(test_leave_drops_the_push)
 {
-    open_workers("ssgd", 3, 1);
+    engine_open_workers(&shard, "ssgd", 3, 1);
     engine_begin(&shard, 3, 0, zero);
-    engine_push(&shard, 1, 0, all(100.0F));
+    engine_push(&shard, 1, 0, engine_all(100.0F));
     uint64_t seq = shard.clients[1][0].seq;
-    engine_push(&shard, 0, 0, all(2.0F));
+    engine_push(&shard, 0, 0, engine_all(2.0F));
     engine_leave(&shard, 1);
-    expect_held(0, 0);
-    engine_push(&shard, 2, 0, all(6.0F));
-    (void)expect_all(0, -2.0F);
-    (void)expect_all(2, -2.0F);
+    engine_expect_held(&shard, 0, 0);
+    engine_push(&shard, 2, 0, engine_all(6.0F));
+    (void)engine_expect_all(&shard, 0, -2.0F);
+    (void)engine_expect_all(&shard, 2, -2.0F);
     ck_assert_uint_eq(engine_stats(&shard).pushes_applied, 2);
 
     engine_join(&shard, 1);
     engine_query(&shard, 1, 0);
     ck_assert_uint_eq(engine_take(&shard, 1, DCPS_MESSAGE_RESEND).message.body.notice.seq, seq);
-    engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, seq, 1, 8, all(100.0F), N);
+    engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, seq, 1, 8, engine_all(100.0F), N);
     engine_expect_error(&shard, 1, DCPS_NOT_PULLED, 0, seq); /* what it was computed at is gone */
     engine_pull(&shard, 1, 0);
-    ck_assert_uint_eq(expect_all(1, -2.0F).clock, 1);
+    ck_assert_uint_eq(engine_expect_all(&shard, 1, -2.0F).clock, 1);
     for (uint32_t worker = 0; worker < 3; worker++) {
-        engine_push(&shard, worker, 0, all(2.0F));
+        engine_push(&shard, worker, 0, engine_all(2.0F));
     }
     for (uint32_t worker = 0; worker < 3; worker++) {
-        (void)expect_all(worker, -3.0F);
+        (void)engine_expect_all(&shard, worker, -3.0F);
     }
     engine_expect_quiet(&shard);
     engine_close(&shard);
@@ -133,17 +102,17 @@ END_TEST
 
 START_TEST(test_leave_closes_the_round)
 {
-    open_workers("ssgd", 3, 1);
+    engine_open_workers(&shard, "ssgd", 3, 1);
     engine_begin(&shard, 3, 0, zero);
-    engine_push(&shard, 0, 0, all(2.0F));
-    engine_push(&shard, 2, 0, all(4.0F));
+    engine_push(&shard, 0, 0, engine_all(2.0F));
+    engine_push(&shard, 2, 0, engine_all(4.0F));
     engine_expect_quiet(&shard);
     engine_leave(&shard, 1);
-    (void)expect_all(0, -1.5F);
-    (void)expect_all(2, -1.5F);
+    (void)engine_expect_all(&shard, 0, -1.5F);
+    (void)engine_expect_all(&shard, 2, -1.5F);
     engine_finish(&shard, 2);
-    engine_push(&shard, 0, 0, all(1.0F));
-    (void)expect_all(0, -2.0F);
+    engine_push(&shard, 0, 0, engine_all(1.0F));
+    (void)engine_expect_all(&shard, 0, -2.0F);
     engine_expect_quiet(&shard);
     engine_close(&shard);
 }
@@ -152,29 +121,29 @@ END_TEST
 /* Somebody joins in mid-run, while a round is open: it takes part from the next one. */
 START_TEST(test_late_joiner)
 {
-    open_workers("ssgd", 2, 1);
+    engine_open_workers(&shard, "ssgd", 2, 1);
     engine_begin(&shard, 2, 0, zero);
     for (uint32_t k = 1; k <= 3; k++) {
-        engine_push(&shard, 0, 0, all(2.0F));
-        engine_push(&shard, 1, 0, all(2.0F));
-        (void)expect_all(0, -(float)k);
-        (void)expect_all(1, -(float)k);
+        engine_push(&shard, 0, 0, engine_all(2.0F));
+        engine_push(&shard, 1, 0, engine_all(2.0F));
+        (void)engine_expect_all(&shard, 0, -(float)k);
+        (void)engine_expect_all(&shard, 1, -(float)k);
     }
-    engine_push(&shard, 0, 0, all(2.0F)); /* round 4 is open */
+    engine_push(&shard, 0, 0, engine_all(2.0F)); /* round 4 is open */
     engine_join(&shard, 7);
     engine_pull(&shard, 7, 0);
-    dcps_weights joined = expect_all(7, -3.0F);
+    dcps_weights joined = engine_expect_all(&shard, 7, -3.0F);
     ck_assert_uint_eq(joined.clock, 4);
-    engine_push(&shard, 1, 0, all(4.0F)); /* closes without the newcomer */
-    (void)expect_all(0, -4.5F);
-    (void)expect_all(1, -4.5F);
-    engine_push(&shard, 0, 0, all(3.0F));
-    engine_push(&shard, 1, 0, all(3.0F));
-    expect_held(1, 0);
-    engine_push(&shard, 7, 0, all(6.0F));
-    (void)expect_all(0, -6.5F);
-    (void)expect_all(1, -6.5F);
-    ck_assert_uint_eq(expect_all(7, -6.5F).clock, 5);
+    engine_push(&shard, 1, 0, engine_all(4.0F)); /* closes without the newcomer */
+    (void)engine_expect_all(&shard, 0, -4.5F);
+    (void)engine_expect_all(&shard, 1, -4.5F);
+    engine_push(&shard, 0, 0, engine_all(3.0F));
+    engine_push(&shard, 1, 0, engine_all(3.0F));
+    engine_expect_held(&shard, 1, 0);
+    engine_push(&shard, 7, 0, engine_all(6.0F));
+    (void)engine_expect_all(&shard, 0, -6.5F);
+    (void)engine_expect_all(&shard, 1, -6.5F);
+    ck_assert_uint_eq(engine_expect_all(&shard, 7, -6.5F).clock, 5);
     engine_expect_quiet(&shard);
     engine_close(&shard);
 }
@@ -184,7 +153,7 @@ END_TEST
  * of step 5 to one block for a push of step 6 that only follows when the other block has answered. */
 static void open_crossed(void)
 {
-    open_workers("ssgd", 1, 2);
+    engine_open_workers(&shard, "ssgd", 1, 2);
     engine_join(&shard, 0);
     engine_join(&shard, 1);
     for (uint32_t block = 0; block < 2; block++) {
@@ -192,9 +161,9 @@ static void open_crossed(void)
         engine_request(&shard, behind, DCPS_MESSAGE_PULL, block, 1, 4, 0, NULL, 0);
         engine_expect(&shard, behind, DCPS_MESSAGE_NEED_INIT);
         engine_request(&shard, behind, DCPS_MESSAGE_INIT, block, 2, 4, 0, zero, N);
-        ck_assert_uint_eq(expect_all(behind, 0.0F).clock, 4);
+        ck_assert_uint_eq(engine_expect_all(&shard, behind, 0.0F).clock, 4);
         engine_request(&shard, block, DCPS_MESSAGE_PULL, block, 1, 5, 0, NULL, 0);
-        ck_assert_uint_eq(expect_all(block, 0.0F).clock, 5);
+        ck_assert_uint_eq(engine_expect_all(&shard, block, 0.0F).clock, 5);
     }
 }
 
@@ -203,15 +172,16 @@ START_TEST(test_circle_of_waiting)
     open_crossed();
     for (uint32_t block = 0; block < 2; block++) {
         uint32_t behind = 1 - block;
-        engine_request(&shard, behind, DCPS_MESSAGE_PUSH_PULL, block, 3, 5, 8, all(2.0F), N);
-        ck_assert_uint_eq(expect_all(behind, -1.0F).clock, 5); /* without waiting for step 6 of the other */
+        engine_request(&shard, behind, DCPS_MESSAGE_PUSH_PULL, block, 3, 5, 8, engine_all(2.0F), N);
+        ck_assert_uint_eq(engine_expect_all(&shard, behind, -1.0F).clock,
+                          5); /* without waiting for step 6 of the other */
     }
     for (uint32_t block = 0; block < 2; block++) { /* from here on together */
-        engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, block, 10, 6, 8, all(2.0F), N);
+        engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, block, 10, 6, 8, engine_all(2.0F), N);
         engine_expect_quiet(&shard);
-        engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, block, 10, 6, 8, all(4.0F), N);
-        (void)expect_all(0, -2.5F);
-        (void)expect_all(1, -2.5F);
+        engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, block, 10, 6, 8, engine_all(4.0F), N);
+        (void)engine_expect_all(&shard, 0, -2.5F);
+        (void)engine_expect_all(&shard, 1, -2.5F);
     }
     engine_expect_quiet(&shard);
     engine_close(&shard);
@@ -222,15 +192,15 @@ END_TEST
 START_TEST(test_two_open_rounds)
 {
     open_crossed();
-    engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, 0, 3, 6, 8, all(2.0F), N);
+    engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, 0, 3, 6, 8, engine_all(2.0F), N);
     engine_expect_quiet(&shard);
-    engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, 3, 5, 8, all(8.0F), N);
-    dcps_weights answer = expect_all(1, -4.0F);
+    engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, 3, 5, 8, engine_all(8.0F), N);
+    dcps_weights answer = engine_expect_all(&shard, 1, -4.0F);
     ck_assert_uint_eq(answer.version, 1);
     engine_expect_quiet(&shard);
-    engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, 4, 6, 8, all(6.0F), N);
-    (void)expect_all(0, -6.0F);
-    (void)expect_all(1, -6.0F);
+    engine_request(&shard, 1, DCPS_MESSAGE_PUSH_PULL, 0, 4, 6, 8, engine_all(6.0F), N);
+    (void)engine_expect_all(&shard, 0, -6.0F);
+    (void)engine_expect_all(&shard, 1, -6.0F);
     engine_close(&shard);
 }
 END_TEST
@@ -238,20 +208,21 @@ END_TEST
 /* Asking for the weights once more gives up the push that waits. */
 START_TEST(test_pull_gives_up_the_push)
 {
-    open_workers("ssgd", 2, 1);
+    engine_open_workers(&shard, "ssgd", 2, 1);
     engine_begin(&shard, 2, 0, zero);
-    engine_push(&shard, 0, 0, all(100.0F));
+    engine_push(&shard, 0, 0, engine_all(100.0F));
     engine_pull(&shard, 0, 0);
-    (void)expect_all(0, 0.0F);
-    engine_push(&shard, 1, 0, all(2.0F));
+    (void)engine_expect_all(&shard, 0, 0.0F);
+    engine_push(&shard, 1, 0, engine_all(2.0F));
     engine_expect_quiet(&shard);
-    engine_push(&shard, 0, 0, all(4.0F)); /* step 2; worker 1 is in step 1, which the pull of worker 0 did not pass */
+    engine_push(&shard, 0, 0,
+                engine_all(4.0F)); /* step 2; worker 1 is in step 1, which the pull of worker 0 did not pass */
     shard.clients[1][0].step = 1;
-    (void)expect_all(1, -1.0F);
+    (void)engine_expect_all(&shard, 1, -1.0F);
     engine_expect_quiet(&shard);
-    engine_push(&shard, 1, 0, all(4.0F));
-    (void)expect_all(0, -3.0F);
-    (void)expect_all(1, -3.0F);
+    engine_push(&shard, 1, 0, engine_all(4.0F));
+    (void)engine_expect_all(&shard, 0, -3.0F);
+    (void)engine_expect_all(&shard, 1, -3.0F);
     engine_close(&shard);
 }
 END_TEST
@@ -259,15 +230,15 @@ END_TEST
 /* A round that cannot be applied for want of memory is refused to each of its workers, and comes again. */
 START_TEST(test_round_without_memory)
 {
-    open_workers("ssgd", 2, 1);
+    engine_open_workers(&shard, "ssgd", 2, 1);
     engine_begin(&shard, 2, 0, zero);
     float expected = 0.0F;
     uint32_t rounds = 0;
     for (bool failed = false; !failed; rounds++) {
         ck_assert_uint_lt(rounds, 50);
-        engine_push(&shard, 0, 0, all(1.0F));
+        engine_push(&shard, 0, 0, engine_all(1.0F));
         dcps_alloc_fail_after(1); /* 0 is the harness's copy of the payload */
-        engine_push(&shard, 1, 0, all(3.0F));
+        engine_push(&shard, 1, 0, engine_all(3.0F));
         dcps_alloc_fail_after(UINT64_MAX);
         failed = shard.answers[shard.answer_count - 1].message.type == DCPS_MESSAGE_ERROR;
         expected -= failed ? 0.0F : 1.0F;
@@ -278,12 +249,12 @@ START_TEST(test_round_without_memory)
         ck_assert_int_eq(answer->message.body.error.status, DCPS_NO_MEMORY);
         ck_assert_uint_eq(answer->message.body.error.seq, shard.clients[worker][0].seq);
     }
-    engine_expect_block(&shard, 0, all(expected), N);
+    engine_expect_block(&shard, 0, engine_all(expected), N);
     for (uint32_t worker = 0; worker < 2; worker++) {
         engine_request(&shard, worker, DCPS_MESSAGE_PUSH_PULL, 0, shard.clients[worker][0].seq, rounds, 8,
-                       all(1.0F + 2.0F * (float)worker), N);
+                       engine_all(1.0F + 2.0F * (float)worker), N);
     }
-    engine_expect_block(&shard, 0, all(expected - 1.0F), N);
+    engine_expect_block(&shard, 0, engine_all(expected - 1.0F), N);
     ck_assert_uint_eq(engine_stats(&shard).updates, rounds);
     engine_close(&shard);
 }
@@ -292,7 +263,7 @@ END_TEST
 /* The loss of a round counts each worker by its samples. */
 START_TEST(test_loss_is_weighted)
 {
-    open_workers("ssgd", 2, 1);
+    engine_open_workers(&shard, "ssgd", 2, 1);
     engine_begin(&shard, 2, 0, zero);
     engine_request(&shard, 0, DCPS_MESSAGE_PUSH_PULL, 0, 10, 1, 8, zero,
                    N); /* the harness makes the loss equal to the step */

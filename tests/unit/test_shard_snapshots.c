@@ -8,22 +8,11 @@
 #include "support/check_main.h"
 #include "support/engine_harness.h"
 
-#define N 16u
+#define N ENGINE_BLOCK
 #define OBSERVER 500u /* any peer that is no worker */
 
 static engine shard;
 static const float zero[N];
-
-static const float *all(float value)
-{
-    static float vectors[4][N];
-    static uint32_t next;
-    float *vector = vectors[next++ % 4u];
-    for (uint32_t i = 0; i < N; i++) {
-        vector[i] = value;
-    }
-    return vector;
-}
 
 /* One worker, batches of 8 samples that lower every weight by 1; loss of step k is k. */
 static void open_keeping(uint64_t every_samples, uint32_t epochs)
@@ -42,7 +31,8 @@ static void push(uint32_t worker, uint32_t samples)
 {
     engine_client *client = &shard.clients[worker][0];
     shard.now_ns += DCPS_NS_PER_S;
-    engine_request(&shard, worker, DCPS_MESSAGE_PUSH_PULL, 0, ++client->seq, ++client->step, samples, all(2.0F), N);
+    engine_request(&shard, worker, DCPS_MESSAGE_PUSH_PULL, 0, ++client->seq, ++client->step, samples, engine_all(2.0F),
+                   N);
     engine_expect(&shard, worker, DCPS_MESSAGE_WEIGHTS);
 }
 
@@ -62,7 +52,7 @@ static dcps_snapshot_reply take_reply(uint32_t peer, uint32_t index, float weigh
     ck_assert(reply.available);
     ck_assert_ptr_nonnull(answer.payload);
     ck_assert_uint_eq(answer.payload->bytes, N * sizeof(float));
-    ck_assert_mem_eq(answer.payload->data, all(weight), N * sizeof(float));
+    ck_assert_mem_eq(answer.payload->data, engine_all(weight), N * sizeof(float));
     engine_drop(&answer);
     return reply;
 }
