@@ -43,8 +43,8 @@ static dcps_status create_core(dcps_client *client)
         .nonce = client->nonce,
         .name = client->name,
         .silence_ms = client->timeout_ms < DCPS_CLIENT_SILENCE_MS ? client->timeout_ms : DCPS_CLIENT_SILENCE_MS,
-        .emit = dcps_links_emit,
-        .notice = dcps_client_on_notice,
+        .emit = dcps_shell_emit,
+        .notice = dcps_shell_notice,
         .context = client,
     };
     return dcps_client_core_create(&config, &client->core);
@@ -57,7 +57,7 @@ static dcps_status start_thread(dcps_client *client)
     sigset_t before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&client->thread, NULL, dcps_client_io_main, client);
+    int error = pthread_create(&client->thread, NULL, dcps_shell_main, client);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error != 0) {
         return dcps_fail(DCPS_SYSTEM, "cannot start the client's thread: %s", strerror(error));
@@ -83,7 +83,7 @@ static dcps_status create_parts(dcps_client *client, const dcps_host_port *serve
         status = dcps_transport_create(1, &client->transport);
     }
     if (status == DCPS_OK) {
-        status = dcps_links_open(client, servers);
+        status = dcps_shell_open_sockets(client, servers);
     }
     return status == DCPS_OK ? start_thread(client) : status;
 }
@@ -132,7 +132,7 @@ void dcps_client_destroy(dcps_client **client)
         (void)status;
         (void)pthread_join(old->thread, NULL);
     }
-    dcps_links_close(old);
+    dcps_shell_close_sockets(old);
     dcps_transport_destroy(&old->transport); /* no payload is referred to after this */
     dcps_client_core_destroy(&old->core);
     dcps_queue_destroy(&old->answers);
@@ -239,7 +239,7 @@ static dcps_status ask_weights(dcps_client *client, dcps_command_kind kind, dcps
     client->phase = DCPS_PHASE_WAITING;
     dcps_status status = ask(client, (dcps_command){.kind = kind}, &answer);
     if (status == DCPS_OK) {
-        dcps_coverage_reset(client);
+        dcps_shell_reset_coverage(client);
         client->phase = DCPS_PHASE_READY;
         client->staleness = answer.staleness;
         *work = answer.work;
@@ -282,7 +282,7 @@ dcps_status dcps_client_declare(dcps_client *client, const dcps_layout *layout, 
     client->phase = DCPS_PHASE_DECLARING;
     status = ask(client, (dcps_command){.kind = DCPS_COMMAND_DECLARE}, &answer);
     if (status == DCPS_OK && !client->observer) {
-        status = dcps_coverage_create(client);
+        status = dcps_shell_create_coverage(client);
     }
     if (status == DCPS_OK) {
         client->phase = DCPS_PHASE_READY;

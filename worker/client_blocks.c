@@ -264,8 +264,8 @@ static void on_error(dcps_client_core *core, dcps_route route, const dcps_error_
     case DCPS_LIMIT:
         break; /* the repeat comes by itself */
     default:
-        dcps_client_fail(core, error->status, "shard %u of server %u refuses a request: %s", route.shard, route.server,
-                         error->text);
+        dcps_client_core_fail(core, error->status, "shard %u of server %u refuses a request: %s", route.shard,
+                              route.server, error->text);
         break;
     }
 }

@@ -39,7 +39,7 @@ void dcps_client_core_destroy(dcps_client_core **core)
     *core = NULL;
 }
 
-void dcps_client_fail(dcps_client_core *core, dcps_status status, const char *format, ...)
+void dcps_client_core_fail(dcps_client_core *core, dcps_status status, const char *format, ...)
 {
     if (core->failure != DCPS_OK) {
         return;

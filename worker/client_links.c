@@ -100,21 +100,22 @@ static bool welcome_is_consistent(dcps_client_core *core, uint32_t server, const
 {
     const dcps_welcome *first = &core->welcome;
     if (welcome->server_index != server || welcome->server_count != core->config.server_count) {
-        dcps_client_fail(core, DCPS_MISMATCH,
-                         "server %u of %u answers as server %u of %u: compare --servers on both sides", server,
-                         core->config.server_count, welcome->server_index, welcome->server_count);
+        dcps_client_core_fail(core, DCPS_MISMATCH,
+                              "server %u of %u answers as server %u of %u: compare --servers on both sides", server,
+                              core->config.server_count, welcome->server_index, welcome->server_count);
         return false;
     }
     if (core->has_welcome && server != 0 &&
         (welcome->shards_per_server != first->shards_per_server || welcome->seed != first->seed ||
          welcome->batch_size != first->batch_size || welcome->epochs != first->epochs ||
          welcome->workers != first->workers)) {
-        dcps_client_fail(core, DCPS_MISMATCH,
-                         "server %u runs with %u shards, seed %llu, batch size %u, %u epochs, %u workers, server 0 "
-                         "with %u, %llu, %u, %u, %u",
-                         server, welcome->shards_per_server, (unsigned long long)welcome->seed, welcome->batch_size,
-                         welcome->epochs, welcome->workers, first->shards_per_server, (unsigned long long)first->seed,
-                         first->batch_size, first->epochs, first->workers);
+        dcps_client_core_fail(
+            core, DCPS_MISMATCH,
+            "server %u runs with %u shards, seed %llu, batch size %u, %u epochs, %u workers, server 0 "
+            "with %u, %llu, %u, %u, %u",
+            server, welcome->shards_per_server, (unsigned long long)welcome->seed, welcome->batch_size, welcome->epochs,
+            welcome->workers, first->shards_per_server, (unsigned long long)first->seed, first->batch_size,
+            first->epochs, first->workers);
         return false;
     }
     return true;
@@ -126,8 +127,8 @@ static bool settings_agree(dcps_client_core *core, uint32_t server, const dcps_w
     if (server == 0) {
         (void)snprintf(core->settings, sizeof(core->settings), "%s", welcome->settings);
     } else if (core->has_welcome && strcmp(core->settings, welcome->settings) != 0) {
-        dcps_client_fail(core, DCPS_MISMATCH, "server %u runs with %.400s; server 0 with %.400s: start both alike",
-                         server, welcome->settings, core->settings);
+        dcps_client_core_fail(core, DCPS_MISMATCH, "server %u runs with %.400s; server 0 with %.400s: start both alike",
+                              server, welcome->settings, core->settings);
         return false;
     }
     return true;
@@ -200,17 +201,18 @@ static bool same_blocks(const dcps_partition *a, const dcps_partition *b)
 static bool agree_on_partition(dcps_client_core *core, uint32_t server, const dcps_partition *partition)
 {
     if (!same_blocks(&core->partition, partition)) {
-        dcps_client_fail(core, DCPS_MISMATCH,
-                         "server %u cuts the model into %u blocks of %u parameters, it was cut into %u of %u: compare "
-                         "--block-params",
-                         server, partition->block_count, partition->block_params, core->partition.block_count,
-                         core->partition.block_params);
+        dcps_client_core_fail(
+            core, DCPS_MISMATCH,
+            "server %u cuts the model into %u blocks of %u parameters, it was cut into %u of %u: compare "
+            "--block-params",
+            server, partition->block_count, partition->block_params, core->partition.block_count,
+            core->partition.block_params);
         return false;
     }
     if (partition->server_count != core->partition.server_count ||
         (partition->shards_per_server != core->partition.shards_per_server && core->config.server_count > 1)) {
-        dcps_client_fail(core, DCPS_MISMATCH, "server %u has %u shards, the others have %u: compare --shards", server,
-                         partition->shards_per_server, core->partition.shards_per_server);
+        dcps_client_core_fail(core, DCPS_MISMATCH, "server %u has %u shards, the others have %u: compare --shards",
+                              server, partition->shards_per_server, core->partition.shards_per_server);
         return false;
     }
     core->partition.shards_per_server = partition->shards_per_server;
@@ -220,8 +222,8 @@ static bool agree_on_partition(dcps_client_core *core, uint32_t server, const dc
 static bool take_partition(dcps_client_core *core, uint32_t server, const dcps_partition *partition)
 {
     if (partition->shards_per_server != core->links[server].shard_count) {
-        dcps_client_fail(core, DCPS_PROTOCOL, "server %u cuts the model for %u shards a server, but has named %u",
-                         server, partition->shards_per_server, core->links[server].shard_count);
+        dcps_client_core_fail(core, DCPS_PROTOCOL, "server %u cuts the model for %u shards a server, but has named %u",
+                              server, partition->shards_per_server, core->links[server].shard_count);
         return false;
     }
     if (core->has_partition) {
@@ -229,15 +231,16 @@ static bool take_partition(dcps_client_core *core, uint32_t server, const dcps_p
     }
     if (partition->total_params != dcps_layout_total_params(core->layout) ||
         partition->server_count != core->config.server_count) {
-        dcps_client_fail(core, DCPS_MISMATCH, "server %u cuts %llu parameters over %u servers, expected %llu over %u",
-                         server, (unsigned long long)partition->total_params, partition->server_count,
-                         (unsigned long long)dcps_layout_total_params(core->layout), core->config.server_count);
+        dcps_client_core_fail(core, DCPS_MISMATCH,
+                              "server %u cuts %llu parameters over %u servers, expected %llu over %u", server,
+                              (unsigned long long)partition->total_params, partition->server_count,
+                              (unsigned long long)dcps_layout_total_params(core->layout), core->config.server_count);
         return false;
     }
     core->partition = *partition;
     dcps_status status = dcps_blocks_create(core);
     if (status != DCPS_OK) {
-        dcps_client_fail(core, status, "%s", dcps_error_message());
+        dcps_client_core_fail(core, status, "%s", dcps_error_message());
         return false;
     }
     core->has_partition = true;
@@ -249,10 +252,11 @@ static bool keeps_parameters(dcps_client_core *core, uint32_t server, uint64_t r
 {
     dcps_link *link = &core->links[server];
     if (link->run != 0 && link->run != run) {
-        dcps_client_fail(core, DCPS_MISMATCH,
-                         "server %u was started again without the parameters it held: start it with --resume where it "
-                         "has a checkpoint, else begin a new run",
-                         server);
+        dcps_client_core_fail(
+            core, DCPS_MISMATCH,
+            "server %u was started again without the parameters it held: start it with --resume where it "
+            "has a checkpoint, else begin a new run",
+            server);
         return false;
     }
     link->run = run;
@@ -301,7 +305,7 @@ static void on_error(dcps_client_core *core, uint32_t server, const dcps_error_m
             raise_identity(core, server, now_ns);
         }
     } else if (joining && !retry) {
-        dcps_client_fail(core, error->status, "server %u refuses this client: %s", server, error->text);
+        dcps_client_core_fail(core, error->status, "server %u refuses this client: %s", server, error->text);
     }
 }
 

@@ -1,4 +1,4 @@
-/* What the client's shell is made of. Only client.c, client_push.c, client_io.c, client_links_io.c and client_notices.c include this.
+/* The shell of the client core: threads, queues, sockets. Only client.c, the interface that callers see, and client_shell_*.c include this.
  *
  * Two threads: the caller's, which hands commands over `commands` and waits for `answers`, and the I/O thread, which owns the core and all sockets.
  * Each field below names its owner. Nothing is locked: what crosses goes through the queues. */
@@ -66,7 +66,7 @@ typedef enum dcps_client_phase {
 } dcps_client_phase;
 
 /* One server as the I/O thread sees it. */
-typedef struct dcps_client_link {
+typedef struct dcps_shell_link {
     char endpoint[DCPS_MAX_ENDPOINT_BYTES];
     dcps_socket *control;
     dcps_socket *shards[DCPS_MAX_SHARDS];
@@ -77,7 +77,7 @@ typedef struct dcps_client_link {
     uint64_t probed_ns;       /* we last asked for a sign of life */
     uint64_t silent_since_ns; /* 0: it answers */
     uint64_t silence_told_ns; /* last line about it */
-} dcps_client_link;
+} dcps_shell_link;
 
 /* Payloads of one block, wrapped once: each message on its way holds a reference. */
 typedef struct dcps_block_buffers {
@@ -119,7 +119,7 @@ struct dcps_client {
     /* The I/O thread's. */
     dcps_transport *transport;
     dcps_client_core *core;
-    dcps_client_link links[DCPS_MAX_SERVERS];
+    dcps_shell_link links[DCPS_MAX_SERVERS];
     dcps_socket **sockets; /* all that are open, [socket_count]; control socket of server 0 first */
     dcps_route *routes;    /* of sockets */
     uint32_t socket_count;
@@ -135,35 +135,36 @@ struct dcps_client {
     char failure_text[DCPS_MAX_TEXT_BYTES];
 };
 
-/* ---- client_push.c: which parameters of the step are pushed; the caller's thread ---- */
-DCPS_MUST_CHECK dcps_status dcps_coverage_create(dcps_client *client);
-void dcps_coverage_reset(dcps_client *client);
+/* ---- client_shell_push.c: which parameters of the step are pushed; the caller's thread ---- */
+DCPS_MUST_CHECK dcps_status dcps_shell_create_coverage(dcps_client *client);
+void dcps_shell_reset_coverage(dcps_client *client);
 
-/* ---- client_io.c ---- */
-void *dcps_client_io_main(void *context);
+/* ---- client_shell_io.c ---- */
+/* The I/O thread of the client that is the context. */
+void *dcps_shell_main(void *context);
 /* Remembers the first reason why the shell cannot go on. */
-void dcps_client_io_fail(dcps_client *client, dcps_status status, const char *text);
+void dcps_shell_fail(dcps_client *client, dcps_status status, const char *text);
 
-/* ---- client_links_io.c: sockets, on the I/O thread (control sockets: by dcps_client_create, before it starts) ---- */
-DCPS_MUST_CHECK dcps_status dcps_links_open(dcps_client *client, const dcps_host_port *servers);
-void dcps_links_close(dcps_client *client);
+/* ---- client_shell_sockets.c, on the I/O thread (control sockets: by dcps_client_create, before it starts) ---- */
+DCPS_MUST_CHECK dcps_status dcps_shell_open_sockets(dcps_client *client, const dcps_host_port *servers);
+void dcps_shell_close_sockets(dcps_client *client);
 /* Connects to the shards that a WELCOME names, unless that is done. */
-void dcps_links_connect_shards(dcps_client *client, uint32_t server, const dcps_welcome *welcome);
+void dcps_shell_connect_shards(dcps_client *client, uint32_t server, const dcps_welcome *welcome);
 /* Lists all open sockets again after a change. */
-void dcps_links_collect(dcps_client *client);
+void dcps_shell_list_sockets(dcps_client *client);
 /* The core's emit. */
-void dcps_links_emit(void *context, dcps_route route, const dcps_message *message, const void *payload,
+void dcps_shell_emit(void *context, dcps_route route, const dcps_message *message, const void *payload,
                      size_t payload_bytes);
 /* Hands everything that has arrived to the core. */
-void dcps_links_receive(dcps_client *client);
+void dcps_shell_receive(dcps_client *client);
 /* Asks servers that have said nothing for a while for a sign of life: an observer has no heartbeat, and that of a worker may be rare. */
-void dcps_links_probe(dcps_client *client, uint64_t now_ns);
+void dcps_shell_probe(dcps_client *client, uint64_t now_ns);
 
-/* ---- client_notices.c: what people are told ---- */
-void dcps_client_on_notice(void *context, const dcps_client_notice *notice);
+/* ---- client_shell_notices.c: what people are told ---- */
+void dcps_shell_notice(void *context, const dcps_client_notice *notice);
 /* Tells once in a while what a long wait is for. */
-void dcps_client_tell_patience(dcps_client *client, uint64_t now_ns);
+void dcps_shell_tell_patience(dcps_client *client, uint64_t now_ns);
 /* DCPS_TIMEOUT with the server named in text[DCPS_MAX_TEXT_BYTES] once one was silent for too long. */
-DCPS_MUST_CHECK dcps_status dcps_client_check_silence(const dcps_client *client, uint64_t now_ns, char *text);
+DCPS_MUST_CHECK dcps_status dcps_shell_check_silence(const dcps_client *client, uint64_t now_ns, char *text);
 
 #endif

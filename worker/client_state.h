@@ -1,4 +1,4 @@
-/* What the client core remembers. Only client_*.c of this folder include this. */
+/* What the client core remembers. Only client_core.c, client_links.c and client_blocks.c include this. */
 #ifndef DCPS_WORKER_CLIENT_STATE_H
 #define DCPS_WORKER_CLIENT_STATE_H
 
@@ -87,7 +87,7 @@ struct dcps_client_core {
 
 /* ---- client_core.c ---- */
 /* Remembers the first reason why this client cannot go on. */
-void dcps_client_fail(dcps_client_core *core, dcps_status status, const char *format, ...)
+void dcps_client_core_fail(dcps_client_core *core, dcps_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* ---- client_links.c: the control plane ---- */

@@ -18,7 +18,7 @@ CLEAN = {
     "proto/socket.c": '#include <zmq.h>\n\n#include "base/thing.h"\n#include "wire.pb-c.h"\n',
     "server/engine/core.c": '#include "proto/socket.h"\n#include "server/engine/core.h"\n',
     "server/daemon.c": '#include <jansson.h>\n#include <pthread.h>\n#include <uv.h>\n\n#include "server/engine/core.h"\n',
-    "worker/client_links_io.c": "#include <pthread.h>\n",
+    "worker/client_shell_io.c": "#include <pthread.h>\n",
     "tensor/cpu/matmul.c": "#include <dnnl.h>\n",
     "cli/main.c": "#include <stdlib.h>\n\nint main(void)\n{\n    exit(0);\n}\n",
     "examples/custom/custom.c": "#include <dcps/thing.h>\n#include <stdlib.h>\n\nvoid f(void *p)\n{\n    free(p);\n}\n",

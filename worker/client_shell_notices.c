@@ -10,7 +10,7 @@
 
 static void on_connected(dcps_client *client, const dcps_client_notice *notice)
 {
-    dcps_client_link *link = &client->links[notice->server];
+    dcps_shell_link *link = &client->links[notice->server];
     const dcps_welcome *welcome = notice->welcome;
     if (!link->connected) {
         dcps_debug("server %u of %u at %s: welcomed, %u shards", notice->server, client->server_count, link->endpoint,
@@ -21,12 +21,12 @@ static void on_connected(dcps_client *client, const dcps_client_notice *notice)
                        welcome->algorithm == NULL ? "" : welcome->algorithm);
     }
     link->connected = true;
-    dcps_links_connect_shards(client, notice->server, welcome);
+    dcps_shell_connect_shards(client, notice->server, welcome);
 }
 
 static void on_silent(dcps_client *client, const dcps_client_notice *notice)
 {
-    dcps_client_link *link = &client->links[notice->server];
+    dcps_shell_link *link = &client->links[notice->server];
     uint64_t now_ns = dcps_clock_ns();
     double seconds = (double)notice->silent_ms / 1e3;
     if (link->silent_since_ns == 0) {
@@ -46,7 +46,7 @@ static void on_silent(dcps_client *client, const dcps_client_notice *notice)
 
 static void on_back(dcps_client *client, const dcps_client_notice *notice)
 {
-    dcps_client_link *link = &client->links[notice->server];
+    dcps_shell_link *link = &client->links[notice->server];
     link->silent_since_ns = 0;
     dcps_info("server %u answers at %s (after %.1f s)", notice->server, link->endpoint,
               (double)notice->silent_ms / 1e3);
@@ -68,7 +68,7 @@ static void on_gradient_lost(dcps_client *client, const dcps_client_notice *noti
     }
 }
 
-void dcps_client_on_notice(void *context, const dcps_client_notice *notice)
+void dcps_shell_notice(void *context, const dcps_client_notice *notice)
 {
     dcps_client *client = context;
     switch (notice->kind) {
@@ -101,7 +101,7 @@ static bool any_silent(const dcps_client *client)
     return false;
 }
 
-void dcps_client_tell_patience(dcps_client *client, uint64_t now_ns)
+void dcps_shell_tell_patience(dcps_client *client, uint64_t now_ns)
 {
     dcps_command_kind kind = client->active.kind;
     bool for_weights = kind == DCPS_COMMAND_DECLARE || kind == DCPS_COMMAND_WAIT || kind == DCPS_COMMAND_PULL;
@@ -121,10 +121,10 @@ void dcps_client_tell_patience(dcps_client *client, uint64_t now_ns)
     }
 }
 
-dcps_status dcps_client_check_silence(const dcps_client *client, uint64_t now_ns, char *text)
+dcps_status dcps_shell_check_silence(const dcps_client *client, uint64_t now_ns, char *text)
 {
     for (uint32_t server = 0; server < client->server_count; server++) {
-        const dcps_client_link *link = &client->links[server];
+        const dcps_shell_link *link = &client->links[server];
         if (link->silent_since_ns != 0 && now_ns - link->silent_since_ns >= client->timeout_ms * DCPS_NS_PER_MS) {
             (void)snprintf(text, DCPS_MAX_TEXT_BYTES,
                            "server %u of %u does not answer at %s (%.1f s): is dcps-server running there?", server,

@@ -15,7 +15,7 @@ static uint64_t word_count(const dcps_client *client)
     return (client->partition.total_params / UNIT + WORD_UNITS - 1) / WORD_UNITS;
 }
 
-dcps_status dcps_coverage_create(dcps_client *client)
+dcps_status dcps_shell_create_coverage(dcps_client *client)
 {
     uint64_t *pushed = dcps_alloc(word_count(client), sizeof(*pushed));
     uint32_t *missing = dcps_alloc(client->partition.block_count, sizeof(*missing));
@@ -27,11 +27,11 @@ dcps_status dcps_coverage_create(dcps_client *client)
     }
     client->pushed = pushed;
     client->missing = missing;
-    dcps_coverage_reset(client);
+    dcps_shell_reset_coverage(client);
     return DCPS_OK;
 }
 
-void dcps_coverage_reset(dcps_client *client)
+void dcps_shell_reset_coverage(dcps_client *client)
 {
     memset(client->pushed, 0, word_count(client) * sizeof(*client->pushed));
     for (uint32_t block = 0; block < client->partition.block_count; block++) {

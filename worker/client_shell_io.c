@@ -9,7 +9,7 @@
 /* After a failure to wait, so that the loop does not spin. */
 #define PAUSE_MS 20
 
-void dcps_client_io_fail(dcps_client *client, dcps_status status, const char *text)
+void dcps_shell_fail(dcps_client *client, dcps_status status, const char *text)
 {
     if (client->failure == DCPS_OK) {
         client->failure = status;
@@ -189,7 +189,7 @@ static void settle(dcps_client *client)
         return;
     }
     dcps_status refused = dcps_client_core_failure(client->core, &core_text);
-    dcps_status silent = dcps_client_check_silence(client, now_ns, text);
+    dcps_status silent = dcps_shell_check_silence(client, now_ns, text);
     if (client->failure != DCPS_OK || refused != DCPS_OK) {
         answer_failure(client, client->failure != DCPS_OK ? client->failure : refused,
                        client->failure != DCPS_OK ? client->failure_text : core_text);
@@ -201,7 +201,7 @@ static void settle(dcps_client *client)
     if (client->active.kind != DCPS_COMMAND_NONE && silent != DCPS_OK) {
         answer_failure(client, silent, text);
     }
-    dcps_client_tell_patience(client, now_ns);
+    dcps_shell_tell_patience(client, now_ns);
 }
 
 static void take_commands(dcps_client *client, uint64_t now_ns)
@@ -219,25 +219,25 @@ static void wait_until(dcps_client *client, uint64_t until_ns)
     int wake_fd = dcps_queue_fd(client->commands);
     dcps_status status = dcps_socket_wait(client->sockets, client->socket_count, wake_fd, timeout_ms, NULL);
     if (status != DCPS_OK) {
-        dcps_client_io_fail(client, status, dcps_error_message());
+        dcps_shell_fail(client, status, dcps_error_message());
         struct pollfd wake = {.fd = wake_fd, .events = POLLIN};
         (void)poll(&wake, 1, PAUSE_MS);
     }
 }
 
-void *dcps_client_io_main(void *context)
+void *dcps_shell_main(void *context)
 {
     dcps_client *client = context;
     dcps_client_core_start(client->core, dcps_clock_ns());
     for (;;) {
         uint64_t now_ns = dcps_clock_ns();
         uint64_t next_ns = dcps_client_core_tick(client->core, now_ns);
-        dcps_links_probe(client, now_ns);
+        dcps_shell_probe(client, now_ns);
         take_commands(client, now_ns);
         if (client->stopping) {
             return NULL;
         }
-        dcps_links_receive(client);
+        dcps_shell_receive(client);
         settle(client);
         wait_until(client, next_ns);
     }

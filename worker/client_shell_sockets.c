@@ -1,4 +1,4 @@
-/* The client's sockets: one to the control port of each server and one to each shard. On the I/O thread. */
+/* Sockets of the shell: one to the control port of each server and one to each shard. On the I/O thread. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +21,7 @@ static dcps_status write_endpoint(const dcps_host_port *server, char *endpoint)
                        server->port);
 }
 
-dcps_status dcps_links_open(dcps_client *client, const dcps_host_port *servers)
+dcps_status dcps_shell_open_sockets(dcps_client *client, const dcps_host_port *servers)
 {
     uint32_t capacity = client->server_count * (DCPS_MAX_SHARDS + 1u);
     client->sockets = dcps_alloc(capacity, sizeof(*client->sockets));
@@ -30,7 +30,7 @@ dcps_status dcps_links_open(dcps_client *client, const dcps_host_port *servers)
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the sockets of %u servers", client->server_count);
     }
     for (uint32_t server = 0; server < client->server_count; server++) {
-        dcps_client_link *link = &client->links[server];
+        dcps_shell_link *link = &client->links[server];
         dcps_status status = write_endpoint(&servers[server], link->endpoint);
         if (status == DCPS_OK) {
             status = dcps_socket_connect(client->transport, link->endpoint, &link->control);
@@ -39,11 +39,11 @@ dcps_status dcps_links_open(dcps_client *client, const dcps_host_port *servers)
             return status;
         }
     }
-    dcps_links_collect(client);
+    dcps_shell_list_sockets(client);
     return DCPS_OK;
 }
 
-static void close_shards(dcps_client_link *link)
+static void close_shards(dcps_shell_link *link)
 {
     for (uint32_t shard = 0; shard < link->shard_count; shard++) {
         dcps_socket_close(&link->shards[shard]);
@@ -53,7 +53,7 @@ static void close_shards(dcps_client_link *link)
     link->shard_count = 0;
 }
 
-void dcps_links_close(dcps_client *client)
+void dcps_shell_close_sockets(dcps_client *client)
 {
     for (uint32_t server = 0; server < client->server_count; server++) {
         close_shards(&client->links[server]);
@@ -66,11 +66,11 @@ void dcps_links_close(dcps_client *client)
     client->socket_count = 0;
 }
 
-void dcps_links_collect(dcps_client *client)
+void dcps_shell_list_sockets(dcps_client *client)
 {
     uint32_t count = 0;
     for (uint32_t server = 0; server < client->server_count; server++) {
-        const dcps_client_link *link = &client->links[server];
+        const dcps_shell_link *link = &client->links[server];
         client->sockets[count] = link->control;
         client->routes[count++] = (dcps_route){.server = server, .shard = DCPS_ROUTE_CONTROL};
         for (uint32_t shard = 0; shard < link->shard_count; shard++) {
@@ -82,7 +82,7 @@ void dcps_links_collect(dcps_client *client)
     client->sockets_changed = false;
 }
 
-static bool is_connected_to(const dcps_client_link *link, const dcps_welcome *welcome)
+static bool is_connected_to(const dcps_shell_link *link, const dcps_welcome *welcome)
 {
     if (link->shard_count != welcome->endpoint_count) {
         return false;
@@ -95,7 +95,7 @@ static bool is_connected_to(const dcps_client_link *link, const dcps_welcome *we
     return true;
 }
 
-static dcps_status connect_shard(dcps_client *client, dcps_client_link *link, const char *endpoint)
+static dcps_status connect_shard(dcps_client *client, dcps_shell_link *link, const char *endpoint)
 {
     uint32_t shard = link->shard_count;
     char *copy = dcps_strdup(endpoint);
@@ -112,9 +112,9 @@ static dcps_status connect_shard(dcps_client *client, dcps_client_link *link, co
     return DCPS_OK;
 }
 
-void dcps_links_connect_shards(dcps_client *client, uint32_t server, const dcps_welcome *welcome)
+void dcps_shell_connect_shards(dcps_client *client, uint32_t server, const dcps_welcome *welcome)
 {
-    dcps_client_link *link = &client->links[server];
+    dcps_shell_link *link = &client->links[server];
     if (is_connected_to(link, welcome)) {
         return;
     }
@@ -126,7 +126,7 @@ void dcps_links_connect_shards(dcps_client *client, uint32_t server, const dcps_
             char text[DCPS_MAX_TEXT_BYTES];
             (void)snprintf(text, sizeof(text), "shard %u of server %u at %.300s: %.500s", shard, server,
                            welcome->endpoints[shard], dcps_error_message());
-            dcps_client_io_fail(client, status, text);
+            dcps_shell_fail(client, status, text);
             return;
         }
     }
@@ -134,7 +134,7 @@ void dcps_links_connect_shards(dcps_client *client, uint32_t server, const dcps_
 
 static dcps_socket *find_socket(const dcps_client *client, dcps_route route)
 {
-    const dcps_client_link *link = &client->links[route.server];
+    const dcps_shell_link *link = &client->links[route.server];
     if (route.shard == DCPS_ROUTE_CONTROL) {
         return link->control;
     }
@@ -167,7 +167,7 @@ static dcps_buffer *payload_of(dcps_client *client, const dcps_message *message)
     return &client->buffers[message->body.request.block].weights;
 }
 
-void dcps_links_emit(void *context, dcps_route route, const dcps_message *message, const void *payload,
+void dcps_shell_emit(void *context, dcps_route route, const dcps_message *message, const void *payload,
                      size_t payload_bytes)
 {
     dcps_client *client = context;
@@ -176,12 +176,12 @@ void dcps_links_emit(void *context, dcps_route route, const dcps_message *messag
         return; /* the core repeats what goes unanswered */
     }
     if (payload_bytes > 0 && client->buffers == NULL && wrap_blocks(client) != DCPS_OK) {
-        dcps_client_io_fail(client, DCPS_NO_MEMORY, dcps_error_message());
+        dcps_shell_fail(client, DCPS_NO_MEMORY, dcps_error_message());
         return;
     }
     dcps_buffer *wrapped = payload_bytes > 0 ? payload_of(client, message) : NULL;
     if (wrapped != NULL && wrapped->data != payload) {
-        dcps_client_io_fail(client, DCPS_INVALID, "a payload that is no block of the caller's vectors");
+        dcps_shell_fail(client, DCPS_INVALID, "a payload that is no block of the caller's vectors");
         return;
     }
     dcps_status status = dcps_socket_send(socket, NULL, message, wrapped);
@@ -195,19 +195,19 @@ static void deliver(dcps_client *client, dcps_route route, dcps_delivery *delive
 {
     uint64_t now_ns = dcps_clock_ns();
     const dcps_message *message = &delivery->message;
-    dcps_client_link *link = &client->links[route.server];
+    dcps_shell_link *link = &client->links[route.server];
     link->heard_ns = now_ns;
     bool probed = client->observer && route.shard == DCPS_ROUTE_CONTROL && message->type == DCPS_MESSAGE_WELCOME &&
                   message->body.welcome.nonce == client->nonce && link->connected;
     if (probed) {
-        dcps_links_connect_shards(client, route.server, &message->body.welcome);
+        dcps_shell_connect_shards(client, route.server, &message->body.welcome);
     }
     dcps_client_core_receive(client->core, route, message, delivery->payload == NULL ? NULL : delivery->payload->data,
                              delivery->payload == NULL ? 0 : delivery->payload->bytes, now_ns);
     dcps_buffer_unref(&delivery->payload);
 }
 
-void dcps_links_receive(dcps_client *client)
+void dcps_shell_receive(dcps_client *client)
 {
     for (uint32_t i = 0; i < client->socket_count && !client->sockets_changed; i++) {
         dcps_delivery delivery;
@@ -219,7 +219,7 @@ void dcps_links_receive(dcps_client *client)
         }
     }
     if (client->sockets_changed) {
-        dcps_links_collect(client);
+        dcps_shell_list_sockets(client);
     }
 }
 
@@ -236,13 +236,13 @@ static void probe(dcps_client *client, uint32_t server)
                                           .server_count = client->server_count,
                                           .name = client->name};
     }
-    dcps_links_emit(client, (dcps_route){.server = server, .shard = DCPS_ROUTE_CONTROL}, &message, NULL, 0);
+    dcps_shell_emit(client, (dcps_route){.server = server, .shard = DCPS_ROUTE_CONTROL}, &message, NULL, 0);
 }
 
-void dcps_links_probe(dcps_client *client, uint64_t now_ns)
+void dcps_shell_probe(dcps_client *client, uint64_t now_ns)
 {
     for (uint32_t server = 0; server < client->server_count; server++) {
-        dcps_client_link *link = &client->links[server];
+        dcps_shell_link *link = &client->links[server];
         uint64_t interval_ns = link->silent_since_ns == 0 ? PROBE_NS : PROBE_SILENT_NS;
         if (link->connected && now_ns - link->heard_ns >= interval_ns && now_ns - link->probed_ns >= interval_ns) {
             link->probed_ns = now_ns;
