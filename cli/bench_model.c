@@ -16,23 +16,14 @@
 #include "worker/clip.h"
 #include "worker/device.h"
 #include "worker/loaded_model.h"
+#include "worker/model_options.h"
 #include "worker/shuffle.h"
 #include "worker/trainer.h"
 
 enum { MAX_STEPS = 10000, MAX_REPEATS = 100, WARMUP_STEPS = 3, SEED = 1 };
 
 static const dcps_option flags[] = {
-    {.name = "model",
-     .type = DCPS_OPTION_TEXT,
-     .default_text = "mlp",
-     .value_name = "NAME|PATH.so",
-     .help = "Model plugin: a name, or the path of its file"},
-    {.name = "model-opt",
-     .type = DCPS_OPTION_TEXT,
-     .value_name = "KEY=VALUE",
-     .repeatable = true,
-     .help = "Option of the model; may be given several times"},
-    {.name = "data", .type = DCPS_OPTION_TEXT, .value_name = "DIR", .help = "Folder of the data sets"},
+    DCPS_MODEL_OPTIONS("mlp"),
     {.name = "batch-size",
      .type = DCPS_OPTION_INTEGER,
      .default_text = "128",
@@ -40,18 +31,7 @@ static const dcps_option flags[] = {
      .minimum = 1,
      .maximum = 1048576,
      .help = "Samples of a mini-batch"},
-    {.name = "device",
-     .type = DCPS_OPTION_TEXT,
-     .default_text = "cpu",
-     .value_name = DCPS_DEVICE_VALUE_NAME,
-     .help = "What computes"},
-    {.name = "threads",
-     .type = DCPS_OPTION_INTEGER,
-     .default_text = "1",
-     .value_name = "N",
-     .minimum = 1,
-     .maximum = 1024,
-     .help = "Threads that compute"},
+    DCPS_THREADS_OPTION,
     {.name = "steps",
      .type = DCPS_OPTION_INTEGER,
      .default_text = "10",

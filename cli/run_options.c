@@ -9,7 +9,7 @@
 #include "cli/plan.h"
 #include "proto/limits.h"
 #include "server/engine/algorithm.h"
-#include "worker/device.h"
+#include "worker/model_options.h"
 #include "worker/plugin.h"
 
 /* An option that goes to servers as it was typed: they say what it may be. */

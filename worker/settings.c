@@ -3,6 +3,7 @@
 
 #include "worker/device.h"
 #include "worker/evaluate.h"
+#include "worker/model_options.h"
 #include "worker/program.h"
 
 static const dcps_option worker_options[] = {
@@ -10,28 +11,8 @@ static const dcps_option worker_options[] = {
      .type = DCPS_OPTION_TEXT,
      .value_name = "HOST:PORT,…",
      .help = "All servers of the run, server 0 first"},
-    {.name = "model",
-     .type = DCPS_OPTION_TEXT,
-     .value_name = "NAME|PATH.so",
-     .help = "Model plugin: a name, or the path of its file"},
-    {.name = "model-opt",
-     .type = DCPS_OPTION_TEXT,
-     .value_name = "KEY=VALUE",
-     .repeatable = true,
-     .help = "Option of the model; may be given several times"},
-    {.name = "data", .type = DCPS_OPTION_TEXT, .value_name = "DIR", .help = "Folder of the data sets"},
-    {.name = "device",
-     .type = DCPS_OPTION_TEXT,
-     .default_text = "cpu",
-     .value_name = DCPS_DEVICE_VALUE_NAME,
-     .help = "What computes: processors, or a GPU"},
-    {.name = "threads",
-     .type = DCPS_OPTION_INTEGER,
-     .default_text = "1",
-     .value_name = "N",
-     .minimum = 1,
-     .maximum = 1024,
-     .help = "Threads that compute"},
+    DCPS_MODEL_OPTIONS(NULL),
+    DCPS_THREADS_OPTION,
     {.name = "evaluate",
      .type = DCPS_OPTION_FLAG,
      .default_text = "false",
