@@ -67,11 +67,10 @@ static dcps_status check_chain(const dcps_rule_config *config)
     if (status != DCPS_OK || config->then == 0 || compensations[config->then] == NULL)
         return status;
     if (config->compensation == config->then || (corrects_drift(config->compensation) && corrects_drift(config->then)))
-        return dcps_fail(
-            DCPS_INVALID,
-            "compensation %s after %s would correct the same drift twice: chain one of dc-c, dc-a, dc-b and dc-i "
-            "with gap-aware, in either order",
-            compensations[config->then]->name, compensations[config->compensation]->name);
+        return dcps_fail(DCPS_INVALID,
+                         "compensation %s after %s would correct the same drift twice: chain one of the dc-... with "
+                         "gap-aware, in either order",
+                         compensations[config->then]->name, compensations[config->compensation]->name);
     return DCPS_OK;
 }
 

@@ -1,6 +1,6 @@
 /* A stage: one step of the update pipeline over one tile. Each rule is one file that defines one table of this type.
  *
- * Adding a rule: write <rule>.c with its tile function and its dcps_stage_ops, declare the table below, and add it to the choices in rule.c.
+ * Adding a rule: write <rule>.c with its tile function and its dcps_stage_ops, declare the table below, and go on as CONTRIBUTING.md says.
  *
  * The arrays of a tile never overlap, start at a multiple of 64 bytes and stay in the first-level cache between stages, so a
  * pipeline costs the memory traffic of one fused pass whatever its length. */
@@ -15,7 +15,7 @@
 #include "compensate/rule.h"
 
 /* 512 bytes an array. Measured: with so small a tile the processor overlaps one stage's arithmetic with the loads of the next tile (fetched ahead by
- * rule.c) and reaches the rate of a loop written by hand for the whole rule; with 4 KiB it loses a fifth of that. */
+ * rule_apply.c) and reaches the rate of a loop written by hand for the whole rule; with 4 KiB it loses a fifth of that. */
 #define DCPS_TILE_PARAMS 128u
 #define DCPS_CACHE_LINE_PARAMS 16u
 #define DCPS_TILE_ALIGN_BYTES 64

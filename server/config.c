@@ -10,24 +10,10 @@
 /* Refuses flags that would have no effect. */
 static dcps_status check_overrides(const dcps_options *options, const dcps_algorithm *algorithm)
 {
-    const struct {
-        const char *flag;
-        const char *needs;
-    } checks[] = {
-        {"lambda", "--compensation dc-c, dc-a, dc-b or dc-i"},
-        {"mean-square-decay", "--compensation dc-a or dc-b"},
-        {"mean-square", "--compensation dc-a or dc-b"},
-        {"correction-bound", "--compensation dc-b or dc-i"},
-        {"adadelay-offset", "--step-size adadelay"},
-        {"momentum", "--optimizer momentum, nesterov, dana or ormo"},
-        {"ssp-bound", "--consistency ssp"},
-        {"backup-workers", "--consistency bsp"},
-        {"max-staleness", "--consistency asp or ssp"},
-    };
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-        if (dcps_options_is_set(options, checks[i].flag) && !dcps_algorithm_uses(algorithm, checks[i].flag)) {
-            return dcps_fail(DCPS_INVALID, "--%s has no effect with --algorithm %s: it needs %s", checks[i].flag,
-                             dcps_options_text(options, "algorithm"), checks[i].needs);
+    for (const dcps_algorithm_parameter *known = dcps_algorithm_parameters; known->flag != NULL; known++) {
+        if (dcps_options_is_set(options, known->flag) && !dcps_algorithm_uses(algorithm, known->flag)) {
+            return dcps_fail(DCPS_INVALID, "--%s has no effect with --algorithm %s: it needs --%s %s", known->flag,
+                             dcps_options_text(options, "algorithm"), known->part, known->choices);
         }
     }
     return DCPS_OK;

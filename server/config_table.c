@@ -48,7 +48,7 @@ static const dcps_option flags[] = {
      .help = "Update rule and consistency, by name: 'dcps algorithms' lists them"},
     {.name = "consistency",
      .type = DCPS_OPTION_TEXT,
-     .choices = "bsp|ssp|asp",
+     .choices = DCPS_CONSISTENCY_NAMES,
      .help = "When gradients are applied and answers sent, instead of the algorithm's own"},
     {.name = "backup-workers",
      .type = DCPS_OPTION_INTEGER,
@@ -73,9 +73,8 @@ static const dcps_option flags[] = {
      .type = DCPS_OPTION_TEXT,
      .value_name = "NAME[,NAME]",
      .help =
-         "Delay compensation, instead of the algorithm's own: none, dc-c, dc-a, dc-b, dc-i, gap-aware, or a dc-... and "
-         "gap-aware in "
-         "the order in which they act"},
+         "Delay compensation, instead of the algorithm's own: " DCPS_COMPENSATION_NAMES ", or a dc-... and gap-aware "
+         "in the order in which they act"},
     {.name = "lambda",
      .type = DCPS_OPTION_REAL,
      .value_name = "X",
@@ -100,7 +99,7 @@ static const dcps_option flags[] = {
      .help = "Largest correction, relative to the gradient, instead of the algorithm's own; dc-b and dc-i only"},
     {.name = "step-size",
      .type = DCPS_OPTION_TEXT,
-     .choices = "constant|staleness|adadelay",
+     .choices = DCPS_STEP_SIZE_NAMES,
      .help = "How steps depend on the delay, instead of the algorithm's own"},
     {.name = "adadelay-offset",
      .type = DCPS_OPTION_REAL,
@@ -110,7 +109,7 @@ static const dcps_option flags[] = {
      .help = "L of a step of 1/(L + c*sqrt(t + staleness)); adadelay only, there 1 unless given"},
     {.name = "optimizer",
      .type = DCPS_OPTION_TEXT,
-     .choices = "sgd|momentum|nesterov|dana|ormo",
+     .choices = DCPS_OPTIMIZER_NAMES,
      .help = "Optimizer, instead of the algorithm's own"},
     {.name = "momentum",
      .type = DCPS_OPTION_REAL,

@@ -10,6 +10,33 @@
 
 typedef enum dcps_consistency { DCPS_CONSISTENCY_ASP = 1, DCPS_CONSISTENCY_SSP, DCPS_CONSISTENCY_BSP } dcps_consistency;
 
+/* What each part of an algorithm may be: name and value of the first and of those after it. */
+#define DCPS_CONSISTENCY_MAP(FIRST, NEXT)                                                                              \
+    FIRST("bsp", DCPS_CONSISTENCY_BSP) NEXT("ssp", DCPS_CONSISTENCY_SSP) NEXT("asp", DCPS_CONSISTENCY_ASP)
+#define DCPS_COMPENSATION_MAP(FIRST, NEXT)                                                                             \
+    FIRST("none", DCPS_COMPENSATE_NONE)                                                                                \
+    NEXT("dc-c", DCPS_COMPENSATE_DC_C)                                                                                 \
+    NEXT("dc-a", DCPS_COMPENSATE_DC_A)                                                                                 \
+    NEXT("dc-b", DCPS_COMPENSATE_DC_B)                                                                                 \
+    NEXT("dc-i", DCPS_COMPENSATE_DC_I)                                                                                 \
+    NEXT("gap-aware", DCPS_COMPENSATE_GAP_AWARE)
+#define DCPS_STEP_SIZE_MAP(FIRST, NEXT)                                                                                \
+    FIRST("constant", DCPS_STEP_CONSTANT) NEXT("staleness", DCPS_STEP_STALENESS) NEXT("adadelay", DCPS_STEP_ADADELAY)
+#define DCPS_OPTIMIZER_MAP(FIRST, NEXT)                                                                                \
+    FIRST("sgd", DCPS_OPTIMIZER_SGD)                                                                                   \
+    NEXT("momentum", DCPS_OPTIMIZER_MOMENTUM)                                                                          \
+    NEXT("nesterov", DCPS_OPTIMIZER_NESTEROV)                                                                          \
+    NEXT("dana", DCPS_OPTIMIZER_DANA)                                                                                  \
+    NEXT("ormo", DCPS_OPTIMIZER_ORMO)
+
+/* The names as literals, for option tables and messages: "bsp|ssp|asp". */
+#define DCPS_FIRST_NAME(name, value) name
+#define DCPS_NEXT_NAME(name, value) "|" name
+#define DCPS_CONSISTENCY_NAMES DCPS_CONSISTENCY_MAP(DCPS_FIRST_NAME, DCPS_NEXT_NAME)
+#define DCPS_COMPENSATION_NAMES DCPS_COMPENSATION_MAP(DCPS_FIRST_NAME, DCPS_NEXT_NAME)
+#define DCPS_STEP_SIZE_NAMES DCPS_STEP_SIZE_MAP(DCPS_FIRST_NAME, DCPS_NEXT_NAME)
+#define DCPS_OPTIMIZER_NAMES DCPS_OPTIMIZER_MAP(DCPS_FIRST_NAME, DCPS_NEXT_NAME)
+
 /* Everything that decides what a server does with pushes. */
 typedef struct dcps_algorithm {
     const char *name; /* of the preset; static */
@@ -50,7 +77,17 @@ const char *dcps_compensation_name(dcps_compensation compensation);
 const char *dcps_step_size_name(dcps_step_size step_size);
 const char *dcps_optimizer_name(dcps_optimizer optimizer);
 
-/* Whether a parameter, by the name of its flag ("lambda"), has an effect with these parts. */
+/* A parameter that only some parts know. */
+typedef struct dcps_algorithm_parameter {
+    const char *flag;    /* "momentum" */
+    const char *part;    /* "optimizer": of which one of */
+    const char *choices; /* "momentum|nesterov|…" must be chosen */
+} dcps_algorithm_parameter;
+
+/* Ended by a NULL flag. */
+extern const dcps_algorithm_parameter dcps_algorithm_parameters[];
+
+/* Whether a parameter, by the name of its flag, has an effect with these parts. */
 bool dcps_algorithm_uses(const dcps_algorithm *algorithm, const char *parameter);
 
 /* "sgd|ssgd|…" for help texts. */

@@ -12,18 +12,11 @@ typedef struct part {
     int value;
 } part;
 
-static const part consistencies[] = {
-    {"bsp", DCPS_CONSISTENCY_BSP}, {"ssp", DCPS_CONSISTENCY_SSP}, {"asp", DCPS_CONSISTENCY_ASP}};
-static const part compensations[] = {{"none", DCPS_COMPENSATE_NONE}, {"dc-c", DCPS_COMPENSATE_DC_C},
-                                     {"dc-a", DCPS_COMPENSATE_DC_A}, {"dc-b", DCPS_COMPENSATE_DC_B},
-                                     {"dc-i", DCPS_COMPENSATE_DC_I}, {"gap-aware", DCPS_COMPENSATE_GAP_AWARE}};
-static const part step_sizes[] = {
-    {"constant", DCPS_STEP_CONSTANT}, {"staleness", DCPS_STEP_STALENESS}, {"adadelay", DCPS_STEP_ADADELAY}};
-static const part optimizers[] = {{"sgd", DCPS_OPTIMIZER_SGD},
-                                  {"momentum", DCPS_OPTIMIZER_MOMENTUM},
-                                  {"nesterov", DCPS_OPTIMIZER_NESTEROV},
-                                  {"dana", DCPS_OPTIMIZER_DANA},
-                                  {"ormo", DCPS_OPTIMIZER_ORMO}};
+#define PART(name, value) {name, value},
+static const part consistencies[] = {DCPS_CONSISTENCY_MAP(PART, PART)};
+static const part compensations[] = {DCPS_COMPENSATION_MAP(PART, PART)};
+static const part step_sizes[] = {DCPS_STEP_SIZE_MAP(PART, PART)};
+static const part optimizers[] = {DCPS_OPTIMIZER_MAP(PART, PART)};
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -52,7 +45,7 @@ dcps_status dcps_algorithm_set_consistency(dcps_algorithm *algorithm, const char
 {
     int value;
     if (!find(consistencies, COUNT_OF(consistencies), name, strlen(name), &value)) {
-        return dcps_fail(DCPS_INVALID, "consistency \"%.64s\" is unknown: choose bsp, ssp or asp", name);
+        return dcps_fail(DCPS_INVALID, "consistency \"%.64s\" is unknown: choose one of " DCPS_CONSISTENCY_NAMES, name);
     }
     if (value == DCPS_CONSISTENCY_SSP && algorithm->consistency != DCPS_CONSISTENCY_SSP) {
         algorithm->ssp_bound = DEFAULT_SSP_BOUND;
@@ -91,8 +84,8 @@ dcps_status dcps_algorithm_set_compensation(dcps_algorithm *algorithm, const cha
         (rest != NULL && !find(compensations, COUNT_OF(compensations), rest, strlen(rest), &then))) {
         return dcps_fail(
             DCPS_INVALID,
-            "compensation \"%.64s\" is unknown: choose none, dc-c, dc-a, dc-b, dc-i or gap-aware, or one of the "
-            "dc-... and gap-aware with a comma between them, in the order in which they act",
+            "compensation \"%.64s\" is unknown: choose one of " DCPS_COMPENSATION_NAMES
+            ", or one of the dc-... and gap-aware with a comma between them, in the order in which they act",
             chain);
     }
     dcps_rule_config *rule = &algorithm->rule;
@@ -111,7 +104,7 @@ dcps_status dcps_algorithm_set_step_size(dcps_algorithm *algorithm, const char *
 {
     int value;
     if (!find(step_sizes, COUNT_OF(step_sizes), name, strlen(name), &value)) {
-        return dcps_fail(DCPS_INVALID, "step size \"%.64s\" is unknown: choose constant, staleness or adadelay", name);
+        return dcps_fail(DCPS_INVALID, "step size \"%.64s\" is unknown: choose one of " DCPS_STEP_SIZE_NAMES, name);
     }
     if (value == DCPS_STEP_ADADELAY && algorithm->rule.step_size != DCPS_STEP_ADADELAY) {
         algorithm->rule.adadelay_offset = DEFAULT_ADADELAY_OFFSET;
@@ -124,8 +117,7 @@ dcps_status dcps_algorithm_set_optimizer(dcps_algorithm *algorithm, const char *
 {
     int value;
     if (!find(optimizers, COUNT_OF(optimizers), name, strlen(name), &value)) {
-        return dcps_fail(DCPS_INVALID, "optimizer \"%.64s\" is unknown: choose sgd, momentum, nesterov, dana or ormo",
-                         name);
+        return dcps_fail(DCPS_INVALID, "optimizer \"%.64s\" is unknown: choose one of " DCPS_OPTIMIZER_NAMES, name);
     }
     if (value != DCPS_OPTIMIZER_SGD && algorithm->rule.optimizer == DCPS_OPTIMIZER_SGD) {
         algorithm->rule.momentum = DEFAULT_MOMENTUM;
@@ -154,32 +146,55 @@ const char *dcps_optimizer_name(dcps_optimizer optimizer)
     return name_of(optimizers, COUNT_OF(optimizers), (int)optimizer);
 }
 
-static bool has(const dcps_rule_config *rule, dcps_compensation compensation)
+const dcps_algorithm_parameter dcps_algorithm_parameters[] = {{"lambda", "compensation", "dc-c|dc-a|dc-b|dc-i"},
+                                                              {"mean-square-decay", "compensation", "dc-a|dc-b"},
+                                                              {"mean-square", "compensation", "dc-a|dc-b"},
+                                                              {"correction-bound", "compensation", "dc-b|dc-i"},
+                                                              {"adadelay-offset", "step-size", "adadelay"},
+                                                              {"momentum", "optimizer", "momentum|nesterov|dana|ormo"},
+                                                              {"ssp-bound", "consistency", "ssp"},
+                                                              {"backup-workers", "consistency", "bsp"},
+                                                              {"max-staleness", "consistency", "ssp|asp"},
+                                                              {NULL, NULL, NULL}};
+
+static bool is_among(const char *choices, const char *name)
 {
-    return rule->compensation == compensation || rule->then == compensation;
+    const size_t length = strlen(name);
+    for (const char *choice = choices; choice != NULL; choice = strchr(choice, '|')) {
+        choice += *choice == '|' ? 1 : 0;
+        if (strcspn(choice, "|") == length && memcmp(choice, name, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_chosen(const dcps_algorithm *algorithm, const dcps_algorithm_parameter *parameter)
+{
+    const dcps_rule_config *rule = &algorithm->rule;
+    const struct {
+        const char *part;
+        const char *choice;
+    } chosen[] = {
+        {"consistency", dcps_consistency_name(algorithm->consistency)},
+        {"compensation", dcps_compensation_name(rule->compensation)},
+        {"compensation", dcps_compensation_name(rule->then)},
+        {"step-size", dcps_step_size_name(rule->step_size)},
+        {"optimizer", dcps_optimizer_name(rule->optimizer)},
+    };
+    for (size_t i = 0; i < COUNT_OF(chosen); i++) {
+        if (strcmp(parameter->part, chosen[i].part) == 0 && is_among(parameter->choices, chosen[i].choice)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool dcps_algorithm_uses(const dcps_algorithm *algorithm, const char *parameter)
 {
-    const dcps_rule_config *rule = &algorithm->rule;
-    const bool adapts = has(rule, DCPS_COMPENSATE_DC_A) || has(rule, DCPS_COMPENSATE_DC_B);
-    const struct {
-        const char *parameter;
-        bool used;
-    } uses[] = {
-        {"lambda", adapts || has(rule, DCPS_COMPENSATE_DC_C) || has(rule, DCPS_COMPENSATE_DC_I)},
-        {"mean-square-decay", adapts},
-        {"mean-square", adapts},
-        {"correction-bound", has(rule, DCPS_COMPENSATE_DC_B) || has(rule, DCPS_COMPENSATE_DC_I)},
-        {"adadelay-offset", rule->step_size == DCPS_STEP_ADADELAY},
-        {"momentum", rule->optimizer != DCPS_OPTIMIZER_SGD},
-        {"ssp-bound", algorithm->consistency == DCPS_CONSISTENCY_SSP},
-        {"backup-workers", algorithm->consistency == DCPS_CONSISTENCY_BSP},
-        {"max-staleness", algorithm->consistency != DCPS_CONSISTENCY_BSP},
-    };
-    for (size_t i = 0; i < COUNT_OF(uses); i++) {
-        if (strcmp(parameter, uses[i].parameter) == 0) {
-            return uses[i].used;
+    for (const dcps_algorithm_parameter *known = dcps_algorithm_parameters; known->flag != NULL; known++) {
+        if (strcmp(parameter, known->flag) == 0) {
+            return is_chosen(algorithm, known);
         }
     }
     return false;

@@ -1,6 +1,7 @@
 /* The presets under the names that people know. */
 #include <check.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "server/engine/algorithm.h"
@@ -147,6 +148,58 @@ START_TEST(test_parts_are_exchanged_by_name)
 }
 END_TEST
 
+/* Every choice that a parameter needs can be made, and gives the parameter its effect; the presets asgd and ssgd have none of them but their own consistency. */
+START_TEST(test_parameters_need_parts_that_there_are)
+{
+    uint32_t seen = 0;
+    for (const dcps_algorithm_parameter *needs = dcps_algorithm_parameters; needs->flag != NULL; needs++) {
+        const dcps_algorithm_part *part = dcps_algorithm_parts;
+        while (part->flag != NULL && strcmp(part->flag, needs->part) != 0)
+            part++;
+        ck_assert_msg(part->flag != NULL, "no part %s", needs->part);
+        dcps_algorithm algorithm;
+        ck_assert_int_eq(dcps_algorithm_preset(strcmp(needs->choices, "bsp") == 0 ? "asgd" : "ssgd", &algorithm),
+                         DCPS_OK);
+        ck_assert_msg(!dcps_algorithm_uses(&algorithm, needs->flag), "%s", needs->flag);
+        char choices[64];
+        (void)snprintf(choices, sizeof(choices), "%s", needs->choices);
+        for (char *rest, *choice = strtok_r(choices, "|", &rest); choice != NULL; choice = strtok_r(NULL, "|", &rest)) {
+            ck_assert_msg(part->set(&algorithm, choice) == DCPS_OK, "%s", dcps_error_message());
+            ck_assert_msg(dcps_algorithm_uses(&algorithm, needs->flag), "%s with %s", needs->flag, choice);
+        }
+        seen++;
+    }
+    ck_assert_uint_eq(seen, 9);
+}
+END_TEST
+
+/* Longer and shorter names than one that is known, and the second of a chain. */
+START_TEST(test_use_goes_by_whole_names)
+{
+    dcps_algorithm algorithm;
+    ck_assert_int_eq(dcps_algorithm_preset("asgd", &algorithm), DCPS_OK);
+    ck_assert(!dcps_algorithm_uses(&algorithm, "momentum") && !dcps_algorithm_uses(&algorithm, "mean") &&
+              !dcps_algorithm_uses(&algorithm, ""));
+    ck_assert_int_eq(dcps_algorithm_set_compensation(&algorithm, "gap-aware,dc-i"), DCPS_OK);
+    ck_assert(dcps_algorithm_uses(&algorithm, "lambda") && dcps_algorithm_uses(&algorithm, "correction-bound"));
+    ck_assert(!dcps_algorithm_uses(&algorithm, "mean-square") && !dcps_algorithm_uses(&algorithm, "mean-square-decay"));
+}
+END_TEST
+
+START_TEST(test_unknown_parts_are_told_the_choices)
+{
+    dcps_algorithm algorithm;
+    ck_assert_int_eq(dcps_algorithm_preset("asgd", &algorithm), DCPS_OK);
+    static const char *const choices[] = {"bsp|ssp|asp", "none|dc-c|dc-a|dc-b|dc-i|gap-aware",
+                                          "constant|staleness|adadelay", "sgd|momentum|nesterov|dana|ormo"};
+    for (uint32_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(dcps_algorithm_parts[i].set(&algorithm, "sorcery"), DCPS_INVALID);
+        ck_assert_msg(strstr(dcps_error_message(), choices[i]) != NULL, "no %s in: %s", choices[i],
+                      dcps_error_message());
+    }
+}
+END_TEST
+
 START_TEST(test_names_are_those_of_the_presets)
 {
     const char *names = dcps_algorithm_names();
@@ -173,6 +226,9 @@ int main(void)
     tcase_add_test(tests, test_names_are_those_of_the_presets);
     tcase_add_test(tests, test_parts_that_do_not_go_together);
     tcase_add_test(tests, test_parts_are_exchanged_by_name);
+    tcase_add_test(tests, test_parameters_need_parts_that_there_are);
+    tcase_add_test(tests, test_use_goes_by_whole_names);
+    tcase_add_test(tests, test_unknown_parts_are_told_the_choices);
     suite_add_tcase(suite, tests);
     return check_run(suite);
 }
