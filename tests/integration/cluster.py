@@ -16,6 +16,9 @@ BIN = os.environ.get("DCPS_BIN", "build/dev/bin")
 # Sanitized builds are slower: waits are this many times longer, and tests take fewer steps. Nothing here is a benchmark.
 PATIENCE = float(os.environ.get("DCPS_TEST_PATIENCE", "1"))
 SANITIZED = PATIENCE > 1
+# A folder with the published data sets, or None. Programs of the tests look for data where they are installed, unless they are told otherwise.
+DATA = os.environ.get("DCPS_TEST_DATA") or os.environ.get("DCPS_DATA")
+os.environ.pop("DCPS_DATA", None)
 
 
 def paced(step_ms, samples, pace_file=""):

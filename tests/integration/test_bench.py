@@ -16,8 +16,7 @@ import cluster
 BIN = os.environ["DCPS_BIN"]
 DCPS = os.path.join(BIN, "dcps")
 LIMIT_S = 120
-SANITIZED = float(os.environ.get("DCPS_TEST_PATIENCE", "1")) > 1
-no_measuring = unittest.skipIf(SANITIZED, "measuring a sanitized program takes minutes and says nothing")
+no_measuring = unittest.skipIf(cluster.SANITIZED, "measuring a sanitized program takes minutes and says nothing")
 
 
 def run(*args, program=DCPS):
@@ -201,8 +200,8 @@ class Model(unittest.TestCase):
 
     @no_measuring
     def test_whole_nets(self):
-        if not os.environ.get("DCPS_DATA"):
-            self.skipTest("DCPS_DATA is not set: CIFAR-10 and the Penn Treebank are needed")
+        if not cluster.DATA:
+            self.skipTest("neither DCPS_TEST_DATA nor DCPS_DATA names a folder with CIFAR-10 and the Penn Treebank")
         # Multiply-adds of one image forward: 3 to 16 filters, then per stage the convolutions of one block, at 32 × 32, 16 × 16 and 8 × 8, and the last layer.
         # Backward costs the same for the weights, and for the inputs of all but the first.
         first = 3 * 16 * 9 * 32 * 32
@@ -213,7 +212,7 @@ class Model(unittest.TestCase):
         for name, size, settings, flops in (("resnet", 16, ["depth=8"], resnet), ("lstm", 20, ["hidden=64", "bptt=12"], lstm)):
             with self.subTest(model=name):
                 options = [word for setting in settings for word in ("--model-opt", setting)]
-                done = run("model", "--model", name, *options, "--batch-size", str(size), "--steps", "4", "--repeats", "1", "--threads", "2",
+                done = run("model", "--model", name, *options, "--data", cluster.DATA, "--batch-size", str(size), "--steps", "4", "--repeats", "1", "--threads", "2",
                            "--json")
                 self.assertEqual(done.returncode, 0, done.stderr)
                 result = json.loads(done.stdout)
