@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/stop_signal.h"
 
 #define DCPS_KILL_WAIT_MS 5000u
 #define DCPS_STOP_TURN_MS 100
@@ -22,6 +23,7 @@ struct dcps_supervisor {
     int signal_fd;
     sigset_t old_mask;
     uint32_t interrupts;
+    uint64_t interrupted_ns;
 };
 
 static void watch(const dcps_supervisor *supervisor, int fd)
@@ -79,7 +81,9 @@ static void take_signals(dcps_supervisor *supervisor)
 {
     struct signalfd_siginfo info;
     while (read(supervisor->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        supervisor->interrupts += info.ssi_signo != SIGCHLD;
+        if (info.ssi_signo != SIGCHLD && dcps_stop_signal_counts(&supervisor->interrupted_ns, dcps_clock_ns())) {
+            supervisor->interrupts++;
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 #include "server/daemon_state.h"
 
 #define TICK_MS 100
@@ -62,9 +63,12 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     dcps_daemon *daemon = handle->data;
     const char *name = number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM";
+    if (!dcps_stop_signal_counts(&daemon->signalled_ns, dcps_clock_ns())) {
+        return;
+    }
     if (daemon->phase == DCPS_PHASE_SERVING) {
         dcps_daemon_drain(daemon, name);
-    } else if (number != SIGHUP) { /* of those one hangup may bring two, from the kernel and from the shell */
+    } else if (number != SIGHUP) { /* a hangup is no impatience, and may bring several */
         dcps_warn("%s again: leaving at once", name);
         dcps_daemon_stop(daemon, DCPS_CANCELLED);
     }

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop_signal.h"
 
 #define TICK_MS 20 /* while a stop is under way */
 
@@ -25,8 +26,9 @@ struct dcps_stop {
     pthread_t thread;
     bool thread_started;
     atomic_bool requested; /* a flag on its own: nothing else is read by what it says */
-    uint64_t requested_ns; /* the thread's */
-    pthread_mutex_t lock;  /* of the two below; nothing else is locked while it is held */
+    uint64_t requested_ns; /* the thread's, as is the next */
+    uint64_t signalled_ns;
+    pthread_mutex_t lock; /* of the two below; nothing else is locked while it is held */
     dcps_client *client;
     uint32_t grace_ms;
 };
@@ -53,8 +55,11 @@ static void take_signal(dcps_stop *stop)
     if (read(stop->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
         return;
     }
+    if (!dcps_stop_signal_counts(&stop->signalled_ns, dcps_clock_ns())) {
+        return;
+    }
     if (atomic_load_explicit(&stop->requested, memory_order_relaxed)) {
-        if (info.ssi_signo != SIGHUP) { /* of those one hangup may bring two, from the kernel and from the shell */
+        if (info.ssi_signo != SIGHUP) { /* a hangup is no impatience, and may bring several */
             die_by((int)info.ssi_signo, &stop->signals);
         }
         return;

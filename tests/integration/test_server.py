@@ -398,6 +398,9 @@ class StopTest(ServerTest):
         self.join(server)
         server.signal(signal.SIGTERM)
         self.wait_text(server, "SIGTERM: stopping", 20)
+        server.signal(signal.SIGTERM)  # the same request once more, as from timeout(1)
+        time.sleep(0.5)
+        self.assertIsNone(server.code)
         server.signal(signal.SIGTERM)
         self.wait_exit(server, 20, code=1)
 

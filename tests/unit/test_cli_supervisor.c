@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/stop_signal.h"
 #include "cli/supervisor.h"
 #include "support/check_main.h"
 
@@ -114,6 +115,10 @@ START_TEST(test_interrupts_are_counted_and_wake)
     dcps_supervisor_wait(supervisor, 30000);
     ck_assert_uint_lt(dcps_clock_ns() - start_ns, 10 * DCPS_NS_PER_S);
     ck_assert_uint_eq(dcps_supervisor_interrupts(supervisor), 1);
+    (void)kill(getpid(), SIGTERM); /* at once: the same request */
+    dcps_supervisor_wait(supervisor, 30000);
+    ck_assert_uint_eq(dcps_supervisor_interrupts(supervisor), 1);
+    (void)usleep(DCPS_ONE_REQUEST_NS / 1000);
     (void)kill(getpid(), SIGTERM);
     dcps_supervisor_wait(supervisor, 30000);
     ck_assert_uint_eq(dcps_supervisor_interrupts(supervisor), 2);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/stop_signal.h"
 #include "support/capture.h"
 #include "support/check_main.h"
 #include "support/loopback_server.h"
@@ -341,8 +342,24 @@ START_TEST(a_second_signal_kills)
     while (!dcps_stop_requested(stop)) {
         (void)usleep(1000);
     }
+    (void)usleep(DCPS_ONE_REQUEST_NS / 1000);
     ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
     (void)usleep(5000000);
+}
+END_TEST
+
+/* As timeout(1) sends it to a program and to its group. */
+START_TEST(the_same_request_twice_does_not_kill)
+{
+    dcps_stop *stop = NULL;
+    ck_assert_int_eq(dcps_stop_create(&stop), DCPS_OK);
+    ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
+    while (!dcps_stop_requested(stop)) {
+        (void)usleep(1000);
+    }
+    ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
+    (void)usleep(2 * DCPS_ONE_REQUEST_NS / 1000);
+    dcps_stop_destroy(&stop);
 }
 END_TEST
 
@@ -412,6 +429,7 @@ int main(void)
     tcase_add_loop_test(group, a_signal_stops_it, 0, 3);
     tcase_add_test(group, a_signal_ends_the_pause_of_a_slow_worker);
     tcase_add_test_raise_signal(group, a_second_signal_kills, SIGTERM);
+    tcase_add_test(group, the_same_request_twice_does_not_kill);
     tcase_add_test(group, a_second_hangup_does_not_kill);
     tcase_add_test(group, nohup_is_respected);
     tcase_add_test(group, prints_one_json_line);
