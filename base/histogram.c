@@ -99,6 +99,17 @@ uint32_t dcps_counts_used(const dcps_counts *counts)
     return used;
 }
 
+void dcps_counts_histogram(const dcps_counts *counts, dcps_histogram *histogram)
+{
+    *histogram = (dcps_histogram){.count = 0};
+    for (uint32_t i = 0; i < DCPS_COUNTS_BUCKETS; i++) {
+        histogram->count += counts->of[i];
+        histogram->sum += counts->of[i] * i;
+        histogram->max = counts->of[i] > 0 ? i : histogram->max;
+        histogram->buckets[dcps_histogram_bucket(i)] += counts->of[i];
+    }
+}
+
 /* Smallest value at which at least `share` of `total` counts are reached. */
 static uint64_t counts_percentile(const dcps_counts *counts, uint64_t total, double share)
 {

@@ -50,6 +50,8 @@ void dcps_counts_add(dcps_counts *counts, uint64_t value);
 void dcps_counts_merge(dcps_counts *into, const dcps_counts *from);
 /* Up to the last that is not empty. */
 uint32_t dcps_counts_used(const dcps_counts *counts);
+/* The same as a histogram, in which 1024 stands for more, too. */
+void dcps_counts_histogram(const dcps_counts *counts, dcps_histogram *histogram);
 /* Exact, but percentiles of 1024 may be more. */
 void dcps_counts_summarise(const dcps_counts *counts, dcps_summary *summary);
 

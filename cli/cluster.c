@@ -221,11 +221,11 @@ static dcps_status take_final_status(dcps_cluster *cluster)
 {
     uint64_t deadline_ns = dcps_clock_ns() + cluster->config->limits.lost_ms * DCPS_NS_PER_MS;
     dcps_status status = DCPS_OK;
-    dcps_monitor_want_workers(cluster->monitor);
+    dcps_monitor_want_rounds(cluster->monitor);
     for (uint32_t i = 0; i < cluster->config->servers && status == DCPS_OK; i++) {
         const dcps_server_view *view = dcps_monitor_server(cluster->monitor, i);
-        uint64_t rounds = view->worker_rounds + 1; /* one may be under way, older than our question */
-        while (status == DCPS_OK && view->worker_rounds <= rounds && dcps_clock_ns() < deadline_ns) {
+        uint64_t rounds = view->rounds + 1; /* one may be under way, older than our question */
+        while (status == DCPS_OK && view->rounds <= rounds && dcps_clock_ns() < deadline_ns) {
             status = dcps_cluster_turn(cluster, DCPS_CLUSTER_TURN_MS);
         }
     }

@@ -32,7 +32,7 @@ static const dcps_program status_program = {.name = "dcps status",
 
 static bool status_known(const dcps_server_view *view)
 {
-    return view->known && view->worker_rounds > 0;
+    return view->known && view->rounds > 0;
 }
 
 static const char *state_name(dcps_run_state state)

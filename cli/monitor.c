@@ -13,18 +13,23 @@
 
 /* A request unanswered for that long is repeated: the server may have been restarted. */
 #define DCPS_MONITOR_REPEAT_NS (1 * DCPS_NS_PER_S)
-/* Workers are asked for that often, unless somebody wants them. */
-#define DCPS_MONITOR_WORKERS_NS (2 * DCPS_NS_PER_S)
+/* Workers and histograms are asked for that often, unless somebody wants them. */
+#define DCPS_MONITOR_ROUND_NS (2 * DCPS_NS_PER_S)
+
+/* What a request is for beyond the counters. A round asks for workers, page by page, then for the histograms of shards. */
+typedef enum dcps_wanted { DCPS_WANTED_NOTHING, DCPS_WANTED_WORKERS, DCPS_WANTED_HISTOGRAMS } dcps_wanted;
 
 /* One server as seen from here. */
 typedef struct dcps_watched {
     dcps_socket *socket;
     char address[DCPS_MAX_ENDPOINT_BYTES];
     uint64_t asked_ns;
-    bool waiting;         /* for the answer to the latest request */
-    bool asked_workers;   /* in that request */
-    uint64_t round_ns;    /* when the round of workers began */
-    uint32_t next_worker; /* of that round; 0: between two rounds, or at the start of one */
+    bool waiting;        /* for the answer to the latest request */
+    uint64_t round_ns;   /* when the round began */
+    dcps_wanted wanted;  /* next in it; nothing between two rounds */
+    uint32_t next;       /* worker or place of a shard that the next page begins with */
+    bool has_workers;    /* the server has told of workers, … */
+    bool has_histograms; /* … and of histograms: it knows how */
     dcps_server_view view;
 } dcps_watched;
 
@@ -32,7 +37,7 @@ struct dcps_monitor {
     dcps_transport *transport;
     uint32_t count;
     uint64_t interval_ns;
-    bool workers_wanted;
+    bool rounds_wanted;
     dcps_watched *servers;
     dcps_socket **sockets; /* the same, as dcps_socket_wait wants them */
 };
@@ -99,33 +104,63 @@ void dcps_monitor_destroy(dcps_monitor **monitor)
     *monitor = NULL;
 }
 
-static void end_round(dcps_watched *watched)
+/* Asks for the next page at once; nothing: the round is over. */
+static void go_on(dcps_watched *watched, dcps_wanted wanted, uint32_t next)
 {
-    watched->next_worker = 0;
-    watched->view.worker_rounds++;
+    watched->wanted = wanted;
+    watched->next = next;
+    if (wanted == DCPS_WANTED_NOTHING) {
+        watched->view.rounds++;
+    } else {
+        watched->asked_ns = 0;
+    }
 }
 
-/* Part of a round, or an answer that belongs to none. */
+/* A page of workers, or an answer to a question of before. */
 static void keep_workers(dcps_watched *watched, const dcps_status_reply *reply)
 {
     dcps_status status = DCPS_OK;
-    bool others = reply->has_workers ? reply->first_worker != watched->next_worker
-                                     : watched->view.workers.count > 0; /* to a question of before */
-    if (!watched->asked_workers || others) {
+    if (reply->has_workers ? reply->first_worker != watched->next : watched->has_workers) {
         return;
     }
+    watched->has_workers = reply->has_workers;
     for (uint32_t i = 0; status == DCPS_OK && i < reply->worker_count; i++) {
         status = dcps_worker_table_set(&watched->view.workers, &reply->workers[i]);
     }
     if (status != DCPS_OK) {
         dcps_warn("%s", dcps_error_message());
     }
-    if (status != DCPS_OK || reply->next_worker == 0) {
-        end_round(watched);
+    if (status != DCPS_OK || !reply->has_workers) {
+        go_on(watched, DCPS_WANTED_NOTHING, 0);
+    } else if (reply->next_worker == 0) {
+        go_on(watched, DCPS_WANTED_HISTOGRAMS, 0);
+    } else {
+        go_on(watched, DCPS_WANTED_WORKERS, reply->next_worker);
+    }
+}
+
+/* A page of histograms, or an answer to a question of before. */
+static void keep_histograms(dcps_watched *watched, const dcps_status_reply *reply)
+{
+    uint32_t next = reply->first_shard + reply->histogram_count;
+    bool told = reply->histogram_count > 0;
+    bool fewer = watched->next >= reply->shard_count; /* shards than before it was started again */
+    if (reply->has_workers || (told ? reply->first_shard != watched->next : watched->has_histograms && !fewer)) {
         return;
     }
-    watched->next_worker = reply->next_worker;
-    watched->asked_ns = 0; /* the rest at once */
+    watched->has_histograms = told || fewer;
+    memcpy(&watched->view.histograms[reply->first_shard], reply->histograms,
+           reply->histogram_count * sizeof(*reply->histograms));
+    go_on(watched, told && next < reply->shard_count ? DCPS_WANTED_HISTOGRAMS : DCPS_WANTED_NOTHING, next);
+}
+
+static void keep_page(dcps_watched *watched, const dcps_status_reply *reply)
+{
+    if (watched->wanted == DCPS_WANTED_WORKERS) {
+        keep_workers(watched, reply);
+    } else if (watched->wanted == DCPS_WANTED_HISTOGRAMS) {
+        keep_histograms(watched, reply);
+    }
 }
 
 static void keep_status(dcps_watched *watched, const dcps_status_reply *reply)
@@ -136,12 +171,14 @@ static void keep_status(dcps_watched *watched, const dcps_status_reply *reply)
     (void)snprintf(view->algorithm, sizeof(view->algorithm), "%s", reply->algorithm == NULL ? "" : reply->algorithm);
     uint32_t shards = reply->shard_count < DCPS_MAX_SHARDS ? reply->shard_count : DCPS_MAX_SHARDS;
     memcpy(view->shards, reply->shards, shards * sizeof(*view->shards));
-    keep_workers(watched, reply);
+    keep_page(watched, reply);
     view->status.shard_count = shards;
     view->status.shards = view->shards;
     view->status.held_ns = NULL; /* shards have theirs */
     view->status.worker_count = 0;
     view->status.workers = NULL;
+    view->status.histogram_count = 0;
+    view->status.histograms = NULL;
     view->status.staleness = &view->staleness;
     view->status.algorithm = view->algorithm;
     view->known = true;
@@ -181,12 +218,17 @@ static void ask_if_due(const dcps_monitor *monitor, dcps_watched *watched, uint6
     if (watched->asked_ns != 0 && now_ns - watched->asked_ns < pause_ns) {
         return;
     }
-    bool round = watched->next_worker > 0 || monitor->workers_wanted || watched->round_ns == 0 ||
-                 now_ns - watched->round_ns >= DCPS_MONITOR_WORKERS_NS;
+    bool due = monitor->rounds_wanted || watched->round_ns == 0 || now_ns - watched->round_ns >= DCPS_MONITOR_ROUND_NS;
+    if (watched->wanted == DCPS_WANTED_NOTHING && due) {
+        watched->wanted = DCPS_WANTED_WORKERS;
+        watched->next = 0;
+        watched->round_ns = now_ns;
+    }
     const dcps_message message = {.type = DCPS_MESSAGE_STATUS,
-                                  .body.status = {.workers = round, .first_worker = watched->next_worker}};
-    watched->asked_workers = round;
-    watched->round_ns = round && watched->next_worker == 0 ? now_ns : watched->round_ns;
+                                  .body.status = {.workers = watched->wanted == DCPS_WANTED_WORKERS,
+                                                  .first_worker = watched->next,
+                                                  .histograms = watched->wanted == DCPS_WANTED_HISTOGRAMS,
+                                                  .first_shard = watched->next}};
     /* A full queue to a dead server is no news: its silence is. */
     if (dcps_socket_send(watched->socket, NULL, &message, NULL) == DCPS_OK) {
         watched->waiting = true;
@@ -194,9 +236,9 @@ static void ask_if_due(const dcps_monitor *monitor, dcps_watched *watched, uint6
     watched->asked_ns = now_ns;
 }
 
-void dcps_monitor_want_workers(dcps_monitor *monitor)
+void dcps_monitor_want_rounds(dcps_monitor *monitor)
 {
-    monitor->workers_wanted = true;
+    monitor->rounds_wanted = true;
 }
 
 dcps_status dcps_monitor_ask_checkpoint(dcps_monitor *monitor)
@@ -276,7 +318,7 @@ dcps_status dcps_monitor_statistics(const dcps_monitor *monitor, dcps_run_statis
     for (uint32_t i = 0; i < monitor->count; i++) {
         const dcps_server_view *view = &monitor->servers[i].view;
         for (uint32_t shard = 0; status == DCPS_OK && shard < view->status.shard_count; shard++) {
-            status = dcps_run_statistics_add_shard(statistics, &view->shards[shard]);
+            status = dcps_run_statistics_add_shard(statistics, &view->shards[shard], &view->histograms[shard]);
         }
         for (uint32_t worker = 0; status == DCPS_OK && worker < view->workers.count; worker++) {
             status = dcps_worker_table_add(&statistics->workers, &view->workers.items[worker]);

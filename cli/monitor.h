@@ -19,11 +19,12 @@ typedef struct dcps_server_view {
     uint64_t heard_ns; /* when last; the monitor's start before the first answer */
     uint64_t answers;  /* so far */
     dcps_status_reply
-        status; /* .staleness, .shards and .algorithm point into this view; it has neither .workers nor .held_ns */
+        status; /* .staleness, .shards and .algorithm point into this view; it has no .workers, .histograms and .held_ns */
     dcps_counts staleness;
     dcps_shard_statistics shards[DCPS_MAX_SHARDS];
-    dcps_worker_table workers; /* as last told of, which is now and then */
-    uint64_t worker_rounds;    /* times that all workers were told of, or none by a server that does not know how */
+    dcps_worker_table workers;                         /* as last told of, which is now and then, as are histograms */
+    dcps_shard_histograms histograms[DCPS_MAX_SHARDS]; /* of `shards`; empty where the server does not know how */
+    uint64_t rounds; /* times that all workers and histograms were told of, or what the server knows of them */
     char algorithm[64];
     bool checkpoint_known; /* answered dcps_monitor_ask_checkpoint */
     dcps_status checkpoint_status;
@@ -37,8 +38,8 @@ void dcps_monitor_destroy(dcps_monitor **monitor);
 
 /* Asks every server for a checkpoint; the answers appear in the views. */
 DCPS_MUST_CHECK dcps_status dcps_monitor_ask_checkpoint(dcps_monitor *monitor);
-/* From now on all workers are asked for each time, not now and then: what is told from the next round but one on is newer than this call. */
-void dcps_monitor_want_workers(dcps_monitor *monitor);
+/* From now on workers and histograms are asked for all the time, not now and then: what is told from the next round but one on is newer than this call. */
+void dcps_monitor_want_rounds(dcps_monitor *monitor);
 /* Waits at most `timeout_ms` for an answer or for `wake_fd` (-1: none) to become readable; sends what is due and takes in what has come. */
 DCPS_MUST_CHECK dcps_status dcps_monitor_turn(dcps_monitor *monitor, int wake_fd, int timeout_ms);
 

@@ -156,10 +156,18 @@ typedef struct dcps_shard_statistics {
     double backlog_mean; /* … and the mean over all wake-ups; NaN before the first, and where there is no socket */
 } dcps_shard_statistics;
 
-/* STATUS: what is asked for beyond the counters of the server. */
+/* The same in full. Of staleness 1024 stands for more, too. */
+typedef struct dcps_shard_histograms {
+    dcps_histogram staleness;
+    dcps_histogram held_ns;
+} dcps_shard_histograms;
+
+/* STATUS: what is asked for beyond the counters of the server: workers, histograms of shards, or neither. */
 typedef struct dcps_status_request {
     bool workers;          /* the statistics of workers from this one on, as many as fit */
     uint32_t first_worker; /* 0 unless `workers` */
+    bool histograms;       /* those of shards from this one of the server on, as many as fit */
+    uint32_t first_shard;  /* 0 unless `histograms` */
 } dcps_status_request;
 
 /* Counters of one server, sums over its shards. */
@@ -199,6 +207,9 @@ typedef struct dcps_status_reply {
     uint32_t next_worker;  /* ask from here for the rest; 0: there is no more */
     uint32_t worker_count; /* ascending, all between first_worker and next_worker that the server knows */
     const dcps_worker_statistics *workers;
+    uint32_t first_shard;     /* place in `shards` of the first with histograms */
+    uint32_t histogram_count; /* of it and those after it; 0: not asked for, or there is no such shard */
+    const dcps_shard_histograms *histograms;
 } dcps_status_reply;
 
 typedef struct dcps_checkpoint_reply {

@@ -97,13 +97,18 @@ void dcps_worker_table_fini(dcps_worker_table *table)
     *table = (dcps_worker_table){.count = 0};
 }
 
-dcps_status dcps_run_statistics_add_shard(dcps_run_statistics *run, const dcps_shard_statistics *shard)
+dcps_status dcps_run_statistics_add_shard(dcps_run_statistics *run, const dcps_shard_statistics *shard,
+                                          const dcps_shard_histograms *histograms)
 {
     dcps_shard_statistics *shards = grown(run->shards, run->shard_count, &run->shard_capacity, sizeof(*shards));
-    if (shards == NULL) {
+    run->shards = shards == NULL ? run->shards : shards;
+    dcps_shard_histograms *kept =
+        shards == NULL ? NULL : grown(run->histograms, run->shard_count, &run->histograms_capacity, sizeof(*kept));
+    if (kept == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the statistics of shard %u", shard->shard);
     }
-    run->shards = shards;
+    run->histograms = kept;
+    kept[run->shard_count] = *histograms;
     shards[run->shard_count++] = *shard;
     dcps_push_counts_merge(&run->pushes, &shard->pushes);
     return DCPS_OK;
@@ -113,5 +118,6 @@ void dcps_run_statistics_fini(dcps_run_statistics *run)
 {
     dcps_worker_table_fini(&run->workers);
     dcps_free(run->shards);
+    dcps_free(run->histograms);
     *run = (dcps_run_statistics){.shard_count = 0};
 }

@@ -29,10 +29,13 @@ typedef struct dcps_run_statistics {
     uint32_t shard_count; /* in the order of being added */
     uint32_t shard_capacity;
     dcps_shard_statistics *shards;
+    uint32_t histograms_capacity;
+    dcps_shard_histograms *histograms; /* [shard_count] */
 } dcps_run_statistics;
 
-/* Each shard of each server once. DCPS_NO_MEMORY. */
-DCPS_MUST_CHECK dcps_status dcps_run_statistics_add_shard(dcps_run_statistics *run, const dcps_shard_statistics *shard);
+/* Each shard of each server once; histograms of which nothing is known are empty. DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_run_statistics_add_shard(dcps_run_statistics *run, const dcps_shard_statistics *shard,
+                                                          const dcps_shard_histograms *histograms);
 void dcps_run_statistics_fini(dcps_run_statistics *run);
 
 #endif

@@ -22,8 +22,9 @@ DCPS_MUST_CHECK dcps_status dcps_wire_encode(const dcps_message *message, uint8_
 DCPS_MUST_CHECK dcps_status dcps_wire_decode(const uint8_t *header, size_t length, size_t payload_bytes,
                                              dcps_arena *arena, dcps_message *message);
 
-/* Room that STATUS_REPLY has for workers, whatever else it holds, and the most that one of them takes of it: at least four always fit. */
-#define DCPS_WIRE_WORKERS_BYTES 35000u
+/* Room that STATUS_REPLY has for workers or histograms, whatever else it holds, and the most that one worker, or those of one shard, take of it: at least four always fit. */
+#define DCPS_WIRE_PAGE_BYTES 35000u
 size_t dcps_wire_worker_bytes(const dcps_worker_statistics *worker);
+size_t dcps_wire_histograms_bytes(const dcps_shard_histograms *histograms);
 
 #endif

@@ -160,6 +160,8 @@ static Dcps__StatusRequest *put_status_request(encoding *to, const dcps_status_r
     to->body.status = (Dcps__StatusRequest)DCPS__STATUS_REQUEST__INIT;
     to->body.status.workers = from->workers;
     to->body.status.first_worker = from->workers ? from->first_worker : 0;
+    to->body.status.histograms = from->histograms;
+    to->body.status.first_shard = from->histograms ? from->first_shard : 0;
     return &to->body.status;
 }
 

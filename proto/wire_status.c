@@ -24,6 +24,12 @@ typedef struct packed_shard {
     Dcps__Summary held_ns;
 } packed_shard;
 
+typedef struct packed_histograms {
+    Dcps__ShardHistograms message;
+    packed_histogram staleness;
+    packed_histogram held_ns;
+} packed_histograms;
+
 typedef struct packed_worker {
     Dcps__WorkerStatistics message;
     Dcps__PushCounts pushes;
@@ -32,14 +38,21 @@ typedef struct packed_worker {
     char name[DCPS_MAX_NAME_BYTES];
 } packed_worker;
 
+/* One of a list that a page holds. */
+typedef union packed_item {
+    packed_worker worker;
+    packed_histograms histograms;
+} packed_item;
+
 /* All that the reply points to, with the lists of pointers that protobuf-c wants. */
 typedef struct packed_status {
     Dcps__StatusReply message;
     packed_histogram held_ns;
     Dcps__ShardStatistics *shard_list[DCPS_MAX_SHARDS];
     Dcps__WorkerStatistics *worker_list[DCPS_MAX_STATUS_WORKERS];
+    Dcps__ShardHistograms *histogram_list[DCPS_MAX_SHARDS];
     packed_shard shards[DCPS_MAX_SHARDS];
-    packed_worker workers[];
+    packed_item items[]; /* workers, then histograms */
 } packed_status;
 
 /* NULL for an empty one, which is left out. */
@@ -103,6 +116,14 @@ static Dcps__ShardStatistics *put_shard(packed_shard *to, const dcps_shard_stati
     message->backlog_max = from->backlog_max;
     message->backlog_mean = from->backlog_mean;
     return message;
+}
+
+static Dcps__ShardHistograms *put_histograms(packed_histograms *to, const dcps_shard_histograms *from)
+{
+    to->message = (Dcps__ShardHistograms)DCPS__SHARD_HISTOGRAMS__INIT;
+    to->message.staleness = put_histogram(&to->staleness, &from->staleness);
+    to->message.held_ns = put_histogram(&to->held_ns, &from->held_ns);
+    return &to->message;
 }
 
 static Dcps__WorkerStatistics *put_worker(packed_worker *to, const dcps_worker_statistics *from)
@@ -172,36 +193,70 @@ size_t dcps_wire_worker_bytes(const dcps_worker_statistics *worker)
            histogram_bytes(&worker->held_ns);
 }
 
-dcps_status dcps_wire_put_status_reply(const dcps_status_reply *from, char *algorithm, Dcps__StatusReply **reply,
-                                       void **memory)
+size_t dcps_wire_histograms_bytes(const dcps_shard_histograms *histograms)
 {
-    if (from->shard_count > DCPS_MAX_SHARDS || from->worker_count > DCPS_MAX_STATUS_WORKERS) {
-        return dcps_fail(DCPS_LIMIT, "STATUS_REPLY: %u shards and %u workers, at most %u and %u fit", from->shard_count,
-                         from->worker_count, DCPS_MAX_SHARDS, DCPS_MAX_STATUS_WORKERS);
+    return NUMBER_BYTES + histogram_bytes(&histograms->staleness) + histogram_bytes(&histograms->held_ns);
+}
+
+static dcps_status check_counts(const dcps_status_reply *from)
+{
+    if (from->shard_count > DCPS_MAX_SHARDS || from->histogram_count > DCPS_MAX_SHARDS ||
+        from->worker_count > DCPS_MAX_STATUS_WORKERS) {
+        return dcps_fail(DCPS_LIMIT,
+                         "STATUS_REPLY: %u shards, histograms of %u and %u workers, at most %u, %u and %u fit",
+                         from->shard_count, from->histogram_count, from->worker_count, DCPS_MAX_SHARDS, DCPS_MAX_SHARDS,
+                         DCPS_MAX_STATUS_WORKERS);
     }
-    packed_status *packed = dcps_alloc(1, sizeof(*packed) + from->worker_count * sizeof(packed->workers[0]));
-    if (packed == NULL) {
-        return dcps_fail(DCPS_NO_MEMORY, "no memory to encode the statistics of %u workers", from->worker_count);
-    }
+    return DCPS_OK;
+}
+
+static void put_shards(packed_status *packed, const dcps_status_reply *from)
+{
     Dcps__StatusReply *message = &packed->message;
-    *message = (Dcps__StatusReply)DCPS__STATUS_REPLY__INIT;
-    put_counters(message, from);
-    message->algorithm = algorithm;
-    message->held_ns = from->held_ns == NULL ? NULL : put_histogram(&packed->held_ns, from->held_ns);
     message->n_shards = from->shard_count;
     message->shards = packed->shard_list;
     for (uint32_t i = 0; i < from->shard_count; i++) {
         packed->shard_list[i] = put_shard(&packed->shards[i], &from->shards[i]);
     }
+    message->first_shard = from->first_shard;
+    message->n_histograms = from->histogram_count;
+    message->histograms = packed->histogram_list;
+    for (uint32_t i = 0; i < from->histogram_count; i++) {
+        packed->histogram_list[i] =
+            put_histograms(&packed->items[from->worker_count + i].histograms, &from->histograms[i]);
+    }
+}
+
+static void put_workers(packed_status *packed, const dcps_status_reply *from)
+{
+    Dcps__StatusReply *message = &packed->message;
     message->has_workers = from->has_workers;
     message->first_worker = from->first_worker;
     message->next_worker = from->next_worker;
     message->n_workers = from->worker_count;
     message->workers = packed->worker_list;
     for (uint32_t i = 0; i < from->worker_count; i++) {
-        packed->worker_list[i] = put_worker(&packed->workers[i], &from->workers[i]);
+        packed->worker_list[i] = put_worker(&packed->items[i].worker, &from->workers[i]);
     }
-    *reply = message;
+}
+
+dcps_status dcps_wire_put_status_reply(const dcps_status_reply *from, char *algorithm, Dcps__StatusReply **reply,
+                                       void **memory)
+{
+    DCPS_WIRE_CHECK(check_counts(from));
+    size_t items = (size_t)from->worker_count + from->histogram_count;
+    packed_status *packed = dcps_alloc(1, sizeof(*packed) + items * sizeof(packed->items[0]));
+    if (packed == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory to encode the statistics of %u workers and %u shards",
+                         from->worker_count, from->histogram_count);
+    }
+    packed->message = (Dcps__StatusReply)DCPS__STATUS_REPLY__INIT;
+    put_counters(&packed->message, from);
+    packed->message.algorithm = algorithm;
+    packed->message.held_ns = from->held_ns == NULL ? NULL : put_histogram(&packed->held_ns, from->held_ns);
+    put_shards(packed, from);
+    put_workers(packed, from);
+    *reply = &packed->message;
     *memory = packed;
     return DCPS_OK;
 }
@@ -212,7 +267,15 @@ dcps_status dcps_wire_take_status_request(const Dcps__StatusRequest *from, dcps_
 {
     DCPS_WIRE_CHECK(dcps_wire_check_below(DCPS_MESSAGE_STATUS, "first_worker", from->first_worker,
                                           from->workers ? DCPS_MAX_WORKERS : 1u));
-    *request = (dcps_status_request){.workers = from->workers, .first_worker = from->first_worker};
+    DCPS_WIRE_CHECK(dcps_wire_check_below(DCPS_MESSAGE_STATUS, "first_shard", from->first_shard,
+                                          from->histograms ? DCPS_MAX_SHARDS : 1u));
+    if (from->workers && from->histograms) {
+        return dcps_fail(DCPS_PROTOCOL, "STATUS: workers and histograms at once, ask for one after the other");
+    }
+    *request = (dcps_status_request){.workers = from->workers,
+                                     .first_worker = from->first_worker,
+                                     .histograms = from->histograms,
+                                     .first_shard = from->first_shard};
     return DCPS_OK;
 }
 
@@ -325,6 +388,33 @@ static dcps_status take_shards(const Dcps__StatusReply *from, dcps_arena *arena,
     }
     reply->shard_count = (uint32_t)from->n_shards;
     reply->shards = shards;
+    return DCPS_OK;
+}
+
+/* They are of shards that the answer has, and in place of workers. */
+static dcps_status check_histograms(const Dcps__StatusReply *from)
+{
+    size_t most = from->has_workers ? 0 : from->n_shards;
+    DCPS_WIRE_CHECK(dcps_wire_check_range(type, "number of histograms", from->n_histograms, 0, most));
+    return dcps_wire_check_range(type, "first_shard", from->first_shard, 0,
+                                 from->n_histograms == 0 ? 0 : most - from->n_histograms);
+}
+
+static dcps_status take_histograms(const Dcps__StatusReply *from, dcps_arena *arena, dcps_status_reply *reply)
+{
+    DCPS_WIRE_CHECK(check_histograms(from));
+    dcps_shard_histograms *histograms = dcps_arena_take(arena, from->n_histograms, sizeof *histograms);
+    if (histograms == NULL) {
+        return dcps_fail(DCPS_LIMIT, "STATUS_REPLY: too large to decode");
+    }
+    for (size_t i = 0; i < from->n_histograms; i++) {
+        const Dcps__ShardHistograms *shard = from->histograms[i];
+        DCPS_WIRE_CHECK(take_histogram("staleness of a shard", shard->staleness, &histograms[i].staleness));
+        DCPS_WIRE_CHECK(take_histogram("held_ns of a shard", shard->held_ns, &histograms[i].held_ns));
+    }
+    reply->first_shard = from->first_shard;
+    reply->histogram_count = (uint32_t)from->n_histograms;
+    reply->histograms = histograms;
     return DCPS_OK;
 }
 
@@ -450,5 +540,6 @@ dcps_status dcps_wire_take_status_reply(const Dcps__StatusReply *from, dcps_aren
     DCPS_WIRE_CHECK(take_staleness(from, arena, reply));
     DCPS_WIRE_CHECK(take_held(from, arena, reply));
     DCPS_WIRE_CHECK(take_shards(from, arena, reply));
+    DCPS_WIRE_CHECK(take_histograms(from, arena, reply));
     return take_workers(from, arena, reply);
 }

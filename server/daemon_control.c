@@ -133,6 +133,10 @@ static void answer_status(dcps_daemon *daemon, const dcps_peer *peer, const dcps
         dcps_status_add_workers(describe_worker, daemon, request->first_worker, &daemon->status,
                                 &reply.body.status_reply);
     }
+    if (request->histograms) {
+        dcps_status_add_histograms(daemon->published, daemon->config->shards, request->first_shard, &daemon->status,
+                                   &reply.body.status_reply);
+    }
     dcps_daemon_emit(daemon, peer, &reply, NULL);
 }
 

@@ -126,10 +126,27 @@ void dcps_status_add_workers(dcps_worker_source_fn source, void *context, uint32
             continue;
         }
         used_bytes += dcps_wire_worker_bytes(worker);
-        if (used_bytes > DCPS_WIRE_WORKERS_BYTES) {
+        if (used_bytes > DCPS_WIRE_PAGE_BYTES) {
             reply->next_worker = id;
             return;
         }
         reply->worker_count++;
+    }
+}
+
+void dcps_status_add_histograms(const dcps_shard_published *shards, uint32_t count, uint32_t first,
+                                dcps_status_storage *storage, dcps_status_reply *reply)
+{
+    size_t used_bytes = 0;
+    reply->first_shard = first < count ? first : 0;
+    reply->histograms = storage->histograms;
+    for (uint32_t i = first; i < count; i++) {
+        dcps_shard_histograms *histograms = &storage->histograms[reply->histogram_count];
+        dcps_shard_stats_histograms(&shards[i].stats, histograms);
+        used_bytes += dcps_wire_histograms_bytes(histograms);
+        if (used_bytes > DCPS_WIRE_PAGE_BYTES) {
+            return;
+        }
+        reply->histogram_count++;
     }
 }

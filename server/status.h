@@ -28,10 +28,11 @@ typedef struct dcps_status_storage {
     dcps_counts staleness;
     dcps_histogram held_ns;
     dcps_shard_statistics shards[DCPS_MAX_SHARDS];
+    dcps_shard_histograms histograms[DCPS_MAX_SHARDS];
     dcps_worker_statistics workers[DCPS_MAX_STATUS_WORKERS];
 } dcps_status_storage;
 
-/* Fills *reply, without workers. */
+/* Fills *reply, without workers and histograms of shards. */
 void dcps_status_build(const dcps_status_sources *sources, dcps_status_storage *storage, dcps_status_reply *reply);
 
 /* Fills what is known of a worker, whose id is set and all else zero; false: there never was such a worker. */
@@ -40,5 +41,9 @@ typedef bool (*dcps_worker_source_fn)(void *context, dcps_worker_statistics *wor
 /* Adds the workers from `first` on, as many as fit into the answer. */
 void dcps_status_add_workers(dcps_worker_source_fn source, void *context, uint32_t first, dcps_status_storage *storage,
                              dcps_status_reply *reply);
+
+/* Adds the histograms of shards[count] from the one at place `first` on, as many as fit into the answer. */
+void dcps_status_add_histograms(const dcps_shard_published *shards, uint32_t count, uint32_t first,
+                                dcps_status_storage *storage, dcps_status_reply *reply);
 
 #endif

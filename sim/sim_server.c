@@ -195,9 +195,11 @@ static void report_shards(dcps_sim_server *server)
     for (uint32_t i = 0; i < shards && server->shards[i] != NULL; i++) {
         dcps_shard_stats stats;
         dcps_shard_statistics statistics;
+        dcps_shard_histograms histograms;
         dcps_shard_stats_get(server->shards[i], &stats);
         dcps_shard_stats_describe(&stats, server->index * shards + i, &statistics);
-        dcps_status status = dcps_run_statistics_add_shard(&world->statistics, &statistics);
+        dcps_shard_stats_histograms(&stats, &histograms);
+        dcps_status status = dcps_run_statistics_add_shard(&world->statistics, &statistics, &histograms);
         if (status != DCPS_OK) {
             dcps_world_fail(world, status);
         }

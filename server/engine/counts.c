@@ -90,3 +90,9 @@ void dcps_shard_stats_describe(const dcps_shard_stats *stats, uint32_t shard, dc
     dcps_counts_summarise(&stats->staleness, &statistics->staleness);
     dcps_histogram_summarise(&stats->held_ns, &statistics->held_ns);
 }
+
+void dcps_shard_stats_histograms(const dcps_shard_stats *stats, dcps_shard_histograms *histograms)
+{
+    dcps_counts_histogram(&stats->staleness, &histograms->staleness);
+    histograms->held_ns = stats->held_ns;
+}

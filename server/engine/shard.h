@@ -119,6 +119,7 @@ typedef struct dcps_shard_stats {
 void dcps_shard_stats_get(const dcps_shard *shard, dcps_shard_stats *stats);
 /* The same as the statistics of shard `shard`. Its backlog is the shell's to fill in: none. */
 void dcps_shard_stats_describe(const dcps_shard_stats *stats, uint32_t shard, dcps_shard_statistics *statistics);
+void dcps_shard_stats_histograms(const dcps_shard_stats *stats, dcps_shard_histograms *histograms);
 
 /* What this shard counted of workers: ids below the first, each borrowed until the next call that takes a time. They have no names here. Counting costs no memory
  * beyond sizeof(dcps_worker_statistics) a worker. */

@@ -183,6 +183,12 @@ static void same_status_reply(const dcps_status_reply *a, const dcps_status_repl
     for (uint32_t i = 0; i < a->worker_count; i++) {
         same_worker_statistics(&a->workers[i], &b->workers[i]);
     }
+    SAME(first_shard);
+    SAME(histogram_count);
+    for (uint32_t i = 0; i < a->histogram_count; i++) {
+        same_histogram(&a->histograms[i].staleness, &b->histograms[i].staleness);
+        same_histogram(&a->histograms[i].held_ns, &b->histograms[i].held_ns);
+    }
 }
 
 static void same_error(const dcps_error_message_body *a, const dcps_error_message_body *b)
@@ -267,6 +273,8 @@ void wire_assert_same(const dcps_message *a, const dcps_message *b)
     case DCPS_MESSAGE_STATUS:
         SAME(body.status.workers);
         SAME(body.status.first_worker);
+        SAME(body.status.histograms);
+        SAME(body.status.first_shard);
         return;
     case DCPS_MESSAGE_CHECKPOINT:
         return;

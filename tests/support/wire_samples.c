@@ -71,6 +71,10 @@ static const dcps_worker_statistics workers[] = {
     {.worker = 1022},
 };
 
+static const dcps_shard_histograms histograms[] = {
+    {.held_ns = {.count = 6, .sum = 13, .max = 311, .buckets = {[0] = 5, [49] = 1}}},
+};
+
 static const dcps_histogram held = {.count = 3, .sum = 9, .max = 4, .buckets = {[2] = 2, [4] = 1}};
 
 static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
@@ -190,6 +194,19 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
                                          .training_ns = 7,
                                          .train_loss = -(double)INFINITY}},
      .payload_bytes = 1024},
+    {.message = {.type = DCPS_MESSAGE_STATUS, .body.status = {.histograms = true, .first_shard = 63}}},
+    {.message = {.type = DCPS_MESSAGE_STATUS_REPLY,
+                 .body.status_reply = {.server_count = 1,
+                                       .state = DCPS_RUN_TRAINING,
+                                       .train_loss = 0.25,
+                                       .staleness = &staleness,
+                                       .algorithm = "asgd",
+                                       .held_ns = &held,
+                                       .shard_count = sizeof(shards) / sizeof(shards[0]),
+                                       .shards = shards,
+                                       .first_shard = 1,
+                                       .histogram_count = sizeof(histograms) / sizeof(histograms[0]),
+                                       .histograms = histograms}}},
 };
 
 wire_sample wire_sample_at(size_t index)

@@ -11,7 +11,7 @@ typedef struct wire_sample {
     size_t payload_bytes;
 } wire_sample;
 
-#define WIRE_SAMPLE_COUNT 24u
+#define WIRE_SAMPLE_COUNT 26u
 
 /* `index` < WIRE_SAMPLE_COUNT. Texts and arrays are static. */
 wire_sample wire_sample_at(size_t index);

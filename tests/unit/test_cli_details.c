@@ -39,10 +39,12 @@ static void keep(dcps_result_details *details, const char *first, const char *se
         .queue_mean = 0.25,
         .backlog_max = 64,
         .backlog_mean = 1.75};
+    const dcps_shard_histograms histograms = {
+        .staleness = {.count = 8, .sum = 12, .max = 2, .buckets = {[0] = 2, [2] = 6}}};
     ck_assert_int_eq(dcps_groups_parse("slow:1:4", &groups), DCPS_OK);
     ck_assert_int_eq(dcps_worker_table_add(&statistics.workers, &workers[0]), DCPS_OK);
     ck_assert_int_eq(dcps_worker_table_add(&statistics.workers, &workers[1]), DCPS_OK);
-    ck_assert_int_eq(dcps_run_statistics_add_shard(&statistics, &shard), DCPS_OK);
+    ck_assert_int_eq(dcps_run_statistics_add_shard(&statistics, &shard, &histograms), DCPS_OK);
     *details = (dcps_result_details){.worker_count = 0};
     ck_assert_int_eq(dcps_result_details_keep(details, &statistics, &staleness, &groups, 2), DCPS_OK);
     dcps_run_statistics_fini(&statistics);

@@ -136,6 +136,26 @@ START_TEST(counts_are_exact)
 }
 END_TEST
 
+/* 15 and below in buckets of their own, 1024 for all above it. */
+START_TEST(counts_become_a_histogram)
+{
+    static dcps_counts counts;
+    static dcps_histogram histogram = {.count = 99, .buckets = {[3] = 99}};
+    static dcps_histogram expected;
+    const uint64_t values[] = {0, 0, 1, 15, 16, 17, 1023, 1024, 1151, 1152, 5000};
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        dcps_counts_add(&counts, values[i]);
+        dcps_histogram_add(&expected, values[i] > 1024 ? 1024 : values[i]);
+    }
+    dcps_counts_histogram(&counts, &histogram);
+    ck_assert_mem_eq(&histogram, &expected, sizeof(expected));
+    counts = (dcps_counts){.sum = 0};
+    expected = (dcps_histogram){.count = 0};
+    dcps_counts_histogram(&counts, &histogram);
+    ck_assert_mem_eq(&histogram, &expected, sizeof(expected));
+}
+END_TEST
+
 /* Values 0 ×1, 2 ×4, 3 ×94, 9 ×1: the 99th of 100 is a 3; of 101 with another 9 the first 9. */
 START_TEST(percentiles_of_counts_at_their_edges)
 {
@@ -185,6 +205,7 @@ int main(void)
                                   nothing_counted_has_no_mean,
                                   the_largest_value_has_a_place,
                                   counts_are_exact,
+                                  counts_become_a_histogram,
                                   percentiles_of_counts_at_their_edges,
                                   counts_of_large_values};
     return CHECK_MAIN("histogram", tests);

@@ -71,10 +71,13 @@ START_TEST(shards_are_kept_and_their_pushes_summed)
     dcps_run_statistics run = {.shard_count = 0};
     for (uint32_t i = 0; i < 9; i++) {
         const dcps_shard_statistics shard = {.shard = i, .updates = 100 + i, .pushes = {.applied = i, .duplicates = 1}};
-        ck_assert_int_eq(dcps_run_statistics_add_shard(&run, &shard), DCPS_OK);
+        const dcps_shard_histograms histograms = {.held_ns.count = 200 + i};
+        ck_assert_int_eq(dcps_run_statistics_add_shard(&run, &shard, &histograms), DCPS_OK);
     }
     ck_assert_uint_eq(run.shard_count, 9);
     ck_assert_uint_eq(run.shards[8].updates, 108);
+    ck_assert_uint_eq(run.histograms[0].held_ns.count, 200);
+    ck_assert_uint_eq(run.histograms[8].held_ns.count, 208);
     ck_assert_uint_eq(run.pushes.applied, 36);
     ck_assert_uint_eq(run.pushes.duplicates, 9);
     dcps_run_statistics_fini(&run);
@@ -87,11 +90,15 @@ START_TEST(without_memory_nothing_changes)
     dcps_run_statistics run = {.shard_count = 0};
     dcps_worker_statistics worker = worker_of(1, 2, 3);
     const dcps_shard_statistics shard = {.shard = 1};
+    const dcps_shard_histograms histograms = {.held_ns.count = 0};
     dcps_alloc_fail_after(0);
     ck_assert_int_eq(dcps_worker_table_add(&run.workers, &worker), DCPS_NO_MEMORY);
-    dcps_alloc_fail_after(0);
-    ck_assert_int_eq(dcps_run_statistics_add_shard(&run, &shard), DCPS_NO_MEMORY);
+    for (uint64_t n = 0; n < 2; n++) {
+        dcps_alloc_fail_after(n);
+        ck_assert_int_eq(dcps_run_statistics_add_shard(&run, &shard, &histograms), DCPS_NO_MEMORY);
+    }
     ck_assert_uint_eq(run.workers.count + run.shard_count, 0);
+    ck_assert_int_eq(dcps_run_statistics_add_shard(&run, &shard, &histograms), DCPS_OK);
     ck_assert_int_eq(dcps_worker_table_add(&run.workers, &worker), DCPS_OK);
     dcps_run_statistics_fini(&run);
 }

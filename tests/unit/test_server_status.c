@@ -100,6 +100,7 @@ START_TEST(counters_are_summed_and_progress_is_that_of_the_first_block)
     ck_assert_uint_eq(reply.held_ns->count, 3);
     ck_assert_uint_eq(reply.held_ns->sum, 60);
     ck_assert(!reply.has_workers);
+    ck_assert_uint_eq(reply.histogram_count, 0);
 }
 END_TEST
 
@@ -185,6 +186,55 @@ START_TEST(after_the_last_worker_there_is_no_more)
     dcps_status_add_workers(every_third, &full, 1023, &storage, &reply);
     ck_assert_uint_eq(reply.worker_count, 1);
     ck_assert_uint_eq(reply.next_worker, 0);
+}
+END_TEST
+
+/* As many shards as can be, each with one staleness more than the one before; with `full` every bucket of every histogram holds something. */
+static void fill_histograms(dcps_shard_published *many, bool full)
+{
+    for (uint32_t shard = 0; shard < DCPS_MAX_SHARDS; shard++) {
+        dcps_shard_stats *stats = &many[shard].stats;
+        for (uint32_t value = 0; value <= (full ? 1024u : shard); value++) {
+            dcps_counts_add(&stats->staleness, value);
+        }
+        for (uint32_t i = 0; full && i < DCPS_HISTOGRAM_BUCKETS; i++) {
+            dcps_histogram_add(&stats->held_ns, dcps_histogram_first(i) + (i == DCPS_HISTOGRAM_BUCKETS - 1u) * shard);
+        }
+    }
+}
+
+/* Asks again and again, as a client does; returns the number of answers. */
+static uint32_t page_through_shards(const dcps_shard_published *many, bool full)
+{
+    uint32_t answers = 0;
+    uint32_t told = 0;
+    while (told < DCPS_MAX_SHARDS) {
+        dcps_status_reply reply = {.worker_count = 0};
+        dcps_status_add_histograms(many, DCPS_MAX_SHARDS, told, &storage, &reply);
+        ck_assert_uint_eq(reply.first_shard, told);
+        ck_assert_uint_gt(reply.histogram_count, 0);
+        for (uint32_t i = 0; i < reply.histogram_count; i++, told++) {
+            ck_assert_uint_eq(reply.histograms[i].staleness.count, full ? 1025 : told + 1);
+            ck_assert_uint_eq(reply.histograms[i].held_ns.count, full ? DCPS_HISTOGRAM_BUCKETS : 0);
+            ck_assert_uint_eq(reply.histograms[i].held_ns.max, full ? (UINT64_C(15) << 37) + told : 0);
+        }
+        answers++;
+    }
+    ck_assert_uint_eq(told, DCPS_MAX_SHARDS);
+    return answers;
+}
+
+START_TEST(all_histograms_are_told_whatever_fits_into_an_answer)
+{
+    static dcps_shard_published many[DCPS_MAX_SHARDS];
+    dcps_status_reply reply = {.worker_count = 0};
+    fill_histograms(many, false);
+    ck_assert_uint_eq(page_through_shards(many, false), 1);
+    memset(many, 0, sizeof(many));
+    fill_histograms(many, true);
+    ck_assert_uint_ge(page_through_shards(many, true), DCPS_MAX_SHARDS / 8);
+    dcps_status_add_histograms(many, 3, 3, &storage, &reply); /* there are fewer */
+    ck_assert_uint_eq(reply.first_shard + reply.histogram_count, 0);
 }
 END_TEST
 
@@ -282,6 +332,7 @@ int main(void)
                                   shards_are_described_one_by_one,
                                   all_workers_are_told_whatever_fits_into_an_answer,
                                   after_the_last_worker_there_is_no_more,
+                                  all_histograms_are_told_whatever_fits_into_an_answer,
                                   shards_without_blocks_do_not_hold_snapshots_back,
                                   the_digest_is_that_of_all_shards_once_all_are_at_the_end,
                                   before_a_layout_the_server_waits,

@@ -133,6 +133,11 @@ START_TEST(rounds_hold_the_fast_for_the_slow)
     ck_assert_double_eq(told.queue_mean, 2.0);
     ck_assert_double_eq(told.held_ns.mean, 20.0 * (double)MS);
     ck_assert(isnan(told.backlog_mean));
+    dcps_shard_histograms histograms;
+    dcps_shard_stats_histograms(&stats, &histograms);
+    expect_waiting(&histograms.held_ns, 6, 120, 45);
+    ck_assert_uint_eq(histograms.staleness.count, 6);
+    ck_assert_uint_eq(histograms.staleness.buckets[0], 6);
     engine_close(&shard);
 }
 END_TEST

@@ -29,36 +29,43 @@ static dcps_status pass(const dcps_message *message, dcps_message *passed)
     return status == DCPS_OK ? decode(length, passed) : status;
 }
 
-/* The sample of the answer with copies of its lists, to be changed. */
+/* A sample of the answer with copies of its lists, to be changed. */
 typedef struct answer {
     dcps_message message;
     dcps_histogram held;
     dcps_shard_statistics shards[DCPS_MAX_SHARDS + 1];
     dcps_worker_statistics workers[DCPS_MAX_STATUS_WORKERS + 1];
+    dcps_shard_histograms histograms[DCPS_MAX_SHARDS + 1];
 } answer;
 
-static answer *sample(void)
+typedef enum page { WORKERS, HISTOGRAMS } page;
+
+/* The one that holds such a page. */
+static answer *sample(page wanted)
 {
     static answer made;
     for (size_t i = 0; i < WIRE_SAMPLE_COUNT; i++) {
-        if (wire_sample_at(i).message.type == DCPS_MESSAGE_STATUS_REPLY) {
-            made.message = wire_sample_at(i).message;
+        const dcps_message message = wire_sample_at(i).message;
+        if (message.type == DCPS_MESSAGE_STATUS_REPLY && message.body.status_reply.has_workers == (wanted == WORKERS)) {
+            made.message = message;
         }
     }
     dcps_status_reply *reply = &made.message.body.status_reply;
     memcpy(made.shards, reply->shards, reply->shard_count * sizeof(*reply->shards));
     memcpy(made.workers, reply->workers, reply->worker_count * sizeof(*reply->workers));
+    memcpy(made.histograms, reply->histograms, reply->histogram_count * sizeof(*reply->histograms));
     made.held = *reply->held_ns;
     reply->held_ns = &made.held;
     reply->shards = made.shards;
     reply->workers = made.workers;
+    reply->histograms = made.histograms;
     return &made;
 }
 
-/* Changes the sample by STATEMENT, in which `self` is the answer and `reply` its body, and expects that to be refused. */
-#define REFUSED(STATEMENT)                                                                                             \
+/* Changes the sample with such a page by STATEMENT, in which `self` is the answer and `reply` its body, and expects that to be refused. */
+#define REFUSED(PAGE, STATEMENT)                                                                                       \
     do {                                                                                                               \
-        answer *self = sample();                                                                                       \
+        answer *self = sample(PAGE);                                                                                   \
         dcps_status_reply *reply = &self->message.body.status_reply;                                                   \
         dcps_message passed = {.type = DCPS_MESSAGE_PULL};                                                             \
         ck_assert_int_eq(pass(&self->message, &passed), DCPS_OK);                                                      \
@@ -76,13 +83,20 @@ START_TEST(requests_are_checked)
     dcps_message passed;
     start();
     ck_assert_int_eq(pass(&message, &passed), DCPS_PROTOCOL);
+    message.body.status = (dcps_status_request){.histograms = true, .first_shard = 64};
+    ck_assert_int_eq(pass(&message, &passed), DCPS_PROTOCOL);
+    message.body.status = (dcps_status_request){.histograms = true, .workers = true};
+    ck_assert_int_eq(pass(&message, &passed), DCPS_PROTOCOL);
     message.body.status = (dcps_status_request){.workers = false};
     ck_assert_int_eq(pass(&message, &passed), DCPS_OK);
-    ck_assert(!passed.body.status.workers);
-    /* The first worker without wanting any: no struct can say so, bytes can. */
-    static const uint8_t odd[] = {0x08, 0x01, 0x92, 0x01, 0x02, 0x10, 0x05};
-    memcpy(bytes, odd, sizeof(odd));
-    ck_assert_int_eq(decode(sizeof(odd), &passed), DCPS_PROTOCOL);
+    ck_assert(!passed.body.status.workers && !passed.body.status.histograms);
+    /* The first worker or shard without wanting any: no struct can say so, bytes can. */
+    static const uint8_t odd[][7] = {{0x08, 0x01, 0x92, 0x01, 0x02, 0x10, 0x05},
+                                     {0x08, 0x01, 0x92, 0x01, 0x02, 0x20, 0x05}};
+    for (size_t i = 0; i < 2; i++) {
+        memcpy(bytes, odd[i], sizeof(odd[i]));
+        ck_assert_int_eq(decode(sizeof(odd[i]), &passed), DCPS_PROTOCOL);
+    }
     dcps_arena_fini(&arena);
 }
 END_TEST
@@ -102,6 +116,7 @@ START_TEST(programs_of_before_are_understood)
     ck_assert_uint_eq(passed.body.status_reply.shard_count, 0);
     ck_assert_ptr_null(passed.body.status_reply.held_ns);
     ck_assert(!passed.body.status_reply.has_workers);
+    ck_assert_uint_eq(passed.body.status_reply.histogram_count, 0);
     dcps_arena_fini(&arena);
 }
 END_TEST
@@ -109,18 +124,18 @@ END_TEST
 START_TEST(shards_are_checked)
 {
     start();
-    REFUSED(reply->dropped_round = reply->pushes_dropped + 1);
-    REFUSED(reply->shard_count = DCPS_MAX_SHARDS + 1);
-    REFUSED(self->shards[1].shard = DCPS_MAX_SERVERS * DCPS_MAX_SHARDS);
-    REFUSED(self->shards[1].shard = 3); /* twice */
-    REFUSED(self->shards[1].shard = 2); /* falling */
-    REFUSED(self->shards[0].queue_mean = -1.0);
-    REFUSED(self->shards[0].queue_mean = (double)INFINITY);
-    REFUSED(self->shards[0].backlog_mean = -(double)INFINITY);
-    REFUSED(self->shards[0].staleness.mean = (double)NAN);
-    REFUSED(self->shards[0].staleness.mean = -0.5);
-    REFUSED(self->shards[0].staleness.p50 = 5);
-    REFUSED(self->shards[0].held_ns.p99 = 11);
+    REFUSED(WORKERS, reply->dropped_round = reply->pushes_dropped + 1);
+    REFUSED(WORKERS, reply->shard_count = DCPS_MAX_SHARDS + 1);
+    REFUSED(WORKERS, self->shards[1].shard = DCPS_MAX_SERVERS * DCPS_MAX_SHARDS);
+    REFUSED(WORKERS, self->shards[1].shard = 3); /* twice */
+    REFUSED(WORKERS, self->shards[1].shard = 2); /* falling */
+    REFUSED(WORKERS, self->shards[0].queue_mean = -1.0);
+    REFUSED(WORKERS, self->shards[0].queue_mean = (double)INFINITY);
+    REFUSED(WORKERS, self->shards[0].backlog_mean = -(double)INFINITY);
+    REFUSED(WORKERS, self->shards[0].staleness.mean = (double)NAN);
+    REFUSED(WORKERS, self->shards[0].staleness.mean = -0.5);
+    REFUSED(WORKERS, self->shards[0].staleness.p50 = 5);
+    REFUSED(WORKERS, self->shards[0].held_ns.p99 = 11);
     dcps_arena_fini(&arena);
 }
 END_TEST
@@ -128,15 +143,15 @@ END_TEST
 START_TEST(workers_are_checked)
 {
     start();
-    REFUSED(reply->worker_count = DCPS_MAX_STATUS_WORKERS + 1);
-    REFUSED(reply->has_workers = false);
-    REFUSED(reply->next_worker = 1022); /* the second is 1022 */
-    REFUSED(reply->next_worker = 7);
-    REFUSED(reply->next_worker = 1024);
-    REFUSED(reply->first_worker = 8);
-    REFUSED(self->workers[1].worker = 1024);
-    REFUSED(self->workers[1].worker = 7);
-    REFUSED(self->workers[0].worker = 6);
+    REFUSED(WORKERS, reply->worker_count = DCPS_MAX_STATUS_WORKERS + 1);
+    REFUSED(WORKERS, reply->has_workers = false);
+    REFUSED(WORKERS, reply->next_worker = 1022); /* the second is 1022 */
+    REFUSED(WORKERS, reply->next_worker = 7);
+    REFUSED(WORKERS, reply->next_worker = 1024);
+    REFUSED(WORKERS, reply->first_worker = 8);
+    REFUSED(WORKERS, self->workers[1].worker = 1024);
+    REFUSED(WORKERS, self->workers[1].worker = 7);
+    REFUSED(WORKERS, self->workers[0].worker = 6);
     dcps_arena_fini(&arena);
 }
 END_TEST
@@ -144,10 +159,26 @@ END_TEST
 START_TEST(histograms_are_checked)
 {
     start();
-    REFUSED(self->workers[0].staleness.max = 18);              /* in the next bucket */
-    REFUSED(self->workers[0].staleness.max = 15);              /* in the one before */
-    REFUSED(self->workers[0].held_ns.buckets[0] = UINT64_MAX); /* more than can be counted */
-    REFUSED(self->held.buckets[5] = 1);                        /* the maximum is 4 */
+    REFUSED(WORKERS, self->workers[0].staleness.max = 18);              /* in the next bucket */
+    REFUSED(WORKERS, self->workers[0].staleness.max = 15);              /* in the one before */
+    REFUSED(WORKERS, self->workers[0].held_ns.buckets[0] = UINT64_MAX); /* more than can be counted */
+    REFUSED(WORKERS, self->held.buckets[5] = 1);                        /* the maximum is 4 */
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+START_TEST(histograms_of_shards_are_checked)
+{
+    start();
+    REFUSED(HISTOGRAMS, reply->first_shard = 2); /* there are two */
+    REFUSED(HISTOGRAMS, reply->first_shard = UINT32_MAX);
+    REFUSED(HISTOGRAMS, reply->histogram_count = 2);
+    REFUSED(HISTOGRAMS, reply->histogram_count = 0); /* but a first one */
+    REFUSED(HISTOGRAMS, reply->histogram_count = DCPS_MAX_SHARDS + 1);
+    REFUSED(HISTOGRAMS, reply->shard_count = 1);
+    REFUSED(HISTOGRAMS, reply->has_workers = true);
+    REFUSED(HISTOGRAMS, self->histograms[0].held_ns.max = 320); /* in the next bucket */
+    REFUSED(HISTOGRAMS, self->histograms[0].staleness = (dcps_histogram){.count = 1});
     dcps_arena_fini(&arena);
 }
 END_TEST
@@ -188,12 +219,11 @@ START_TEST(odd_histograms_are_refused)
 }
 END_TEST
 
-START_TEST(flipped_bits_never_hurt)
+static void flip_bits(page wanted)
 {
     dcps_message passed;
     size_t length = 0;
-    start();
-    ck_assert_int_eq(dcps_wire_encode(&sample()->message, bytes, sizeof(bytes), &length), DCPS_OK);
+    ck_assert_int_eq(dcps_wire_encode(&sample(wanted)->message, bytes, sizeof(bytes), &length), DCPS_OK);
     for (size_t bit = 0; bit < 8 * length; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         dcps_status status = decode(length, &passed);
@@ -201,7 +231,14 @@ START_TEST(flipped_bits_never_hurt)
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
     ck_assert_int_eq(decode(length, &passed), DCPS_OK);
-    wire_assert_same(&sample()->message, &passed);
+    wire_assert_same(&sample(wanted)->message, &passed);
+}
+
+START_TEST(flipped_bits_never_hurt)
+{
+    start();
+    flip_bits(WORKERS);
+    flip_bits(HISTOGRAMS);
     dcps_arena_fini(&arena);
 }
 END_TEST
@@ -235,20 +272,28 @@ static void fill_shards(answer *self)
     self->message.body.status_reply.shard_count = DCPS_MAX_SHARDS;
 }
 
-/* Whatever is counted, an answer with as many workers as have room, and never fewer than four, can be sent and read. */
-START_TEST(largest_answers_fit)
+/* An answer that holds as much as can be, but for its page. */
+static answer *largest(page wanted)
 {
     static dcps_counts staleness;
-    answer *self = sample();
+    answer *self = sample(wanted);
     dcps_status_reply *reply = &self->message.body.status_reply;
-    dcps_message passed;
-    size_t used = 0;
-    start();
     memset(&staleness, 0xff, sizeof(staleness));
     memset(&reply->samples, 0xff, offsetof(dcps_status_reply, train_loss) - offsetof(dcps_status_reply, samples));
     reply->staleness = &staleness;
     fill(&self->held);
     fill_shards(self);
+    return self;
+}
+
+/* Whatever is counted, an answer with as many workers as have room, and never fewer than four, can be sent and read. */
+START_TEST(largest_answers_fit)
+{
+    answer *self = largest(WORKERS);
+    dcps_status_reply *reply = &self->message.body.status_reply;
+    dcps_message passed;
+    size_t used = 0;
+    start();
     reply->first_worker = 900;
     reply->worker_count = 0;
     for (uint32_t i = 0; i < DCPS_MAX_STATUS_WORKERS; i++) {
@@ -259,9 +304,54 @@ START_TEST(largest_answers_fit)
         fill(&worker->staleness);
         fill(&worker->held_ns);
         used += dcps_wire_worker_bytes(worker);
-        reply->worker_count = used <= DCPS_WIRE_WORKERS_BYTES ? i + 1 : reply->worker_count;
+        reply->worker_count = used <= DCPS_WIRE_PAGE_BYTES ? i + 1 : reply->worker_count;
     }
     ck_assert_uint_ge(reply->worker_count, 4);
+    ck_assert_msg(pass(&self->message, &passed) == DCPS_OK, "%s", dcps_error_message());
+    wire_assert_same(&self->message, &passed);
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+/* The same for histograms of the last shards. */
+START_TEST(largest_histograms_fit)
+{
+    answer *self = largest(HISTOGRAMS);
+    dcps_status_reply *reply = &self->message.body.status_reply;
+    dcps_message passed;
+    size_t used = 0;
+    start();
+    reply->histogram_count = 0;
+    for (uint32_t i = 0; i < DCPS_MAX_SHARDS; i++) {
+        fill(&self->histograms[i].staleness);
+        fill(&self->histograms[i].held_ns);
+        used += dcps_wire_histograms_bytes(&self->histograms[i]);
+        reply->histogram_count = used <= DCPS_WIRE_PAGE_BYTES ? i + 1 : reply->histogram_count;
+    }
+    ck_assert_uint_ge(reply->histogram_count, 4);
+    reply->first_shard = DCPS_MAX_SHARDS - reply->histogram_count;
+    ck_assert_msg(pass(&self->message, &passed) == DCPS_OK, "%s", dcps_error_message());
+    wire_assert_same(&self->message, &passed);
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
+/* Of as many shards as can be in one answer, each with little to tell. */
+START_TEST(many_histograms_fit)
+{
+    answer *self = largest(HISTOGRAMS);
+    dcps_status_reply *reply = &self->message.body.status_reply;
+    dcps_message passed;
+    size_t used = 0;
+    start();
+    reply->first_shard = 0;
+    reply->histogram_count = DCPS_MAX_SHARDS;
+    for (uint32_t i = 0; i < DCPS_MAX_SHARDS; i++) {
+        self->histograms[i] = (dcps_shard_histograms){.staleness.count = 0};
+        dcps_histogram_add(&self->histograms[i].held_ns, i);
+        used += dcps_wire_histograms_bytes(&self->histograms[i]);
+    }
+    ck_assert_uint_le(used, DCPS_WIRE_PAGE_BYTES);
     ck_assert_msg(pass(&self->message, &passed) == DCPS_OK, "%s", dcps_error_message());
     wire_assert_same(&self->message, &passed);
     dcps_arena_fini(&arena);
@@ -271,7 +361,7 @@ END_TEST
 /* As many as may be, each with little to tell. */
 START_TEST(many_workers_fit)
 {
-    answer *self = sample();
+    answer *self = sample(WORKERS);
     dcps_status_reply *reply = &self->message.body.status_reply;
     dcps_message passed;
     size_t used = 0;
@@ -283,7 +373,7 @@ START_TEST(many_workers_fit)
         dcps_histogram_add(&self->workers[i].staleness, i);
         used += dcps_wire_worker_bytes(&self->workers[i]);
     }
-    ck_assert_uint_le(used, DCPS_WIRE_WORKERS_BYTES);
+    ck_assert_uint_le(used, DCPS_WIRE_PAGE_BYTES);
     ck_assert_msg(pass(&self->message, &passed) == DCPS_OK, "%s", dcps_error_message());
     wire_assert_same(&self->message, &passed);
     dcps_arena_fini(&arena);
@@ -292,9 +382,11 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        requests_are_checked,   programs_of_before_are_understood, shards_are_checked,      workers_are_checked,
-        histograms_are_checked, odd_histograms_are_refused,        flipped_bits_never_hurt, largest_answers_fit,
-        many_workers_fit};
+    const TTest *const tests[] = {requests_are_checked,       programs_of_before_are_understood,
+                                  shards_are_checked,         workers_are_checked,
+                                  histograms_are_checked,     histograms_of_shards_are_checked,
+                                  odd_histograms_are_refused, flipped_bits_never_hurt,
+                                  largest_answers_fit,        largest_histograms_fit,
+                                  many_histograms_fit,        many_workers_fit};
     return CHECK_MAIN("wire status", tests);
 }
