@@ -5,10 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cli/line_reader.h"
 #include "dcps/status.h"
 
 #define DCPS_PROCESS_TAIL_LINES 8u
-#define DCPS_PROCESS_LINE_BYTES 4096u /* longer lines arrive in pieces, of which the last is shorter */
+#define DCPS_PROCESS_LINE_BYTES DCPS_LINE_READER_BYTES /* longer lines arrive in pieces, of which the last is shorter */
 
 typedef struct dcps_process dcps_process;
 

@@ -11,7 +11,8 @@ typedef struct dcps_worker_report {
     uint32_t worker; /* id */
     double seconds;
     double wait_seconds;
-    dcps_summary wait_ns; /* of each step */
+    dcps_summary wait_ns;          /* of each step */
+    dcps_histogram wait_histogram; /* the same in buckets, without sum and maximum; empty: not told */
 } dcps_worker_report;
 
 /* DCPS_CORRUPT: the line is something else. */

@@ -242,6 +242,21 @@ static void print_seconds(FILE *out, const char *name, double ns)
     dcps_json_real(out, ns / (double)DCPS_NS_PER_S);
 }
 
+/* [first value of a bucket in seconds, count] of those that are not empty. */
+static void print_histogram(const dcps_histogram *histogram, FILE *out)
+{
+    const char *before = ",\"histogram\":[";
+    for (uint32_t i = 0; i < DCPS_HISTOGRAM_BUCKETS; i++) {
+        if (histogram->buckets[i] > 0) {
+            (void)fprintf(out, "%s[", before);
+            dcps_json_real(out, (double)dcps_histogram_first(i) / (double)DCPS_NS_PER_S);
+            (void)fprintf(out, ",%" PRIu64 "]", histogram->buckets[i]);
+            before = ",";
+        }
+    }
+    (void)fputs(histogram->count > 0 ? "]" : "", out);
+}
+
 static void print_wait(const dcps_histogram *wait_ns, FILE *out)
 {
     dcps_summary wait;
@@ -251,6 +266,7 @@ static void print_wait(const dcps_histogram *wait_ns, FILE *out)
     print_seconds(out, "p50", (double)wait.p50);
     print_seconds(out, "p99", (double)wait.p99);
     print_seconds(out, "max", (double)wait.max);
+    print_histogram(wait_ns, out);
     (void)fputs("}", out);
 }
 

@@ -100,10 +100,10 @@ END_TEST
 START_TEST(test_long_lines_come_in_pieces)
 {
     heard self = {.used = 0};
-    dcps_process *process = start("head -c 10000 /dev/zero | tr '\\0' x; echo; echo end", &self);
+    dcps_process *process = start("head -c 40000 /dev/zero | tr '\\0' x; echo; echo end", &self);
     ck_assert(await_end(process));
     ck_assert_uint_eq(self.lines, 4);
-    ck_assert_uint_eq(self.used, 10000 + 3 + 3 * 3 + 3); /* o: and line feed of each */
+    ck_assert_uint_eq(self.used, 40000 + 3 + 3 * 3 + 3); /* o: and line feed of each */
     ck_assert_str_eq(self.text + self.used - 6, "o:end\n");
     dcps_process_destroy(&process);
 }
@@ -121,13 +121,13 @@ static void note_length(void *context, dcps_process *process, dcps_stream stream
 START_TEST(test_last_piece_is_short)
 {
     heard self = {.used = 0};
-    char *argv[] = {"/bin/sh", "-c", "for n in 4095 4096 4097 8192; do head -c $n /dev/zero | tr '\\0' x; echo; done",
-                    NULL};
+    char *argv[] = {"/bin/sh", "-c",
+                    "for n in 16383 16384 16385 32768; do head -c $n /dev/zero | tr '\\0' x; echo; done", NULL};
     const dcps_process_config config = {.name = "child", .argv = argv, .line = note_length, .context = &self};
     dcps_process *process = NULL;
     ck_assert_int_eq(dcps_process_start(&config, &process), DCPS_OK);
     ck_assert(await_end(process));
-    ck_assert_str_eq(self.text, "4095 4096 0 4096 1 4096 4096 0 ");
+    ck_assert_str_eq(self.text, "16383 16384 0 16384 1 16384 16384 0 ");
     dcps_process_destroy(&process);
 }
 END_TEST

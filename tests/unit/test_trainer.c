@@ -411,8 +411,33 @@ START_TEST(prints_one_json_line)
     (void)fclose(out);
     ck_assert_str_eq(text, "{\"worker\":3,\"steps\":10,\"samples\":1280,\"seconds\":2.5,\"compute_seconds\":0.1,"
                            "\"wait_seconds\":0.3333333333333333,"
-                           "\"wait\":{\"count\":3,\"mean\":0.5,\"p50\":0,\"p99\":1.5,\"max\":1.5},"
+                           "\"wait\":{\"count\":3,\"mean\":0.5,\"p50\":0,\"p99\":1.5,\"max\":1.5,"
+                           "\"histogram\":[[0,2],[1.476395008,1]]},"
                            "\"final_loss\":null}\n");
+}
+END_TEST
+
+/* dcps run takes lines below 16,384 bytes in one piece. */
+START_TEST(the_longest_line_is_taken_in_one_piece)
+{
+    static char text[65536];
+    FILE *out = fmemopen(text, sizeof(text), "w");
+    ck_assert_ptr_nonnull(out);
+    dcps_trainer_report report = {.worker = UINT32_MAX,
+                                  .steps = UINT64_MAX,
+                                  .samples = UINT64_MAX,
+                                  .seconds = 1e9 / 3,
+                                  .compute_seconds = 1e9 / 3,
+                                  .wait_seconds = 1e9 / 3,
+                                  .wait_ns = {.count = UINT64_MAX, .sum = UINT64_MAX, .max = UINT64_MAX},
+                                  .final_loss = -1e300 / 3};
+    for (uint32_t i = 0; i < DCPS_HISTOGRAM_BUCKETS; i++) {
+        report.wait_ns.buckets[i] = UINT64_MAX;
+    }
+    dcps_trainer_report_print(&report, out);
+    (void)fclose(out);
+    ck_assert_ptr_nonnull(strchr(text, '\n'));
+    ck_assert_uint_lt(strlen(text), 16384);
 }
 END_TEST
 
@@ -433,6 +458,7 @@ int main(void)
     tcase_add_test(group, a_second_hangup_does_not_kill);
     tcase_add_test(group, nohup_is_respected);
     tcase_add_test(group, prints_one_json_line);
+    tcase_add_test(group, the_longest_line_is_taken_in_one_piece);
     suite_add_tcase(suite, group);
     return check_run(suite);
 }
