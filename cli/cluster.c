@@ -248,7 +248,7 @@ static void keep_details(dcps_cluster *cluster)
         const dcps_member *member = dcps_cluster_worker(cluster, i);
         const dcps_worker_report *report = &member->report;
         if (member->reported && report->seconds > 0.0) {
-            dcps_result_details_set_wait(&run->details, report->worker, &report->wait_ns,
+            dcps_result_details_set_wait(&run->details, report->worker, &report->wait_ns, &report->wait_histogram,
                                          report->wait_seconds / report->seconds);
         }
     }

@@ -64,7 +64,8 @@ static json_t *server_json(const char *address, const dcps_server_view *view)
     if (object != NULL) {
         (void)json_object_set_new(object, "train_loss", loss);
         (void)json_object_set_new(object, "dropped_round", json_integer((json_int_t)reply->dropped_round));
-        (void)json_object_set_new(object, "shards", dcps_details_shards_json(view->shards, reply->shard_count));
+        (void)json_object_set_new(object, "shards",
+                                  dcps_details_shards_json(view->shards, view->histograms, reply->shard_count));
         (void)json_object_set_new(object, "staleness",
                                   json_pack("{s:o, s:I, s:I, s:I}", "mean", mean, "p50", (json_int_t)staleness.p50,
                                             "p99", (json_int_t)staleness.p99, "max", (json_int_t)staleness.max));

@@ -28,7 +28,9 @@ static void describe(const dcps_worker_statistics *from, const dcps_groups *grou
                                .steps = from->steps,
                                .pushes = from->pushes,
                                .wait_ns.mean = (double)NAN,
-                               .wait_share = (double)NAN};
+                               .wait_share = (double)NAN,
+                               .staleness_histogram = from->staleness,
+                               .held_histogram = from->held_ns};
     (void)snprintf(to->name, sizeof(to->name), "%s", from->name);
     (void)snprintf(to->group, sizeof(to->group), "%s", group == NULL ? DCPS_GROUP_REST : group->name);
     dcps_histogram_summarise(&from->staleness, &to->staleness);
@@ -45,7 +47,8 @@ dcps_status dcps_result_details_keep(dcps_result_details *details, const dcps_ru
     kept.staleness = dcps_alloc(kept.staleness_count + 1u, sizeof(*kept.staleness));
     kept.workers = dcps_alloc(kept.worker_count + 1u, sizeof(*kept.workers));
     kept.shards = dcps_alloc(kept.shard_count + 1u, sizeof(*kept.shards));
-    if (kept.staleness == NULL || kept.workers == NULL || kept.shards == NULL) {
+    kept.histograms = dcps_alloc(kept.shard_count + 1u, sizeof(*kept.histograms));
+    if (kept.staleness == NULL || kept.workers == NULL || kept.shards == NULL || kept.histograms == NULL) {
         dcps_result_details_fini(&kept);
         return dcps_fail(DCPS_NO_MEMORY, "no memory for what %" PRIu32 " workers went through", kept.worker_count);
     }
@@ -55,17 +58,19 @@ dcps_status dcps_result_details_keep(dcps_result_details *details, const dcps_ru
     }
     if (kept.shard_count > 0) {
         memcpy(kept.shards, statistics->shards, kept.shard_count * sizeof(*kept.shards));
+        memcpy(kept.histograms, statistics->histograms, kept.shard_count * sizeof(*kept.histograms));
     }
     *details = kept;
     return DCPS_OK;
 }
 
 void dcps_result_details_set_wait(dcps_result_details *details, uint32_t worker, const dcps_summary *wait_ns,
-                                  double share)
+                                  const dcps_histogram *histogram, double share)
 {
     for (uint32_t i = 0; i < details->worker_count; i++) {
         if (details->workers[i].worker == worker) {
             details->workers[i].wait_ns = *wait_ns;
+            details->workers[i].wait_histogram = *histogram;
             details->workers[i].wait_share = share;
         }
     }
@@ -76,5 +81,6 @@ void dcps_result_details_fini(dcps_result_details *details)
     dcps_free(details->staleness);
     dcps_free(details->workers);
     dcps_free(details->shards);
+    dcps_free(details->histograms);
     *details = (dcps_result_details){.worker_count = 0};
 }

@@ -77,7 +77,7 @@ static json_t *with_details(const dcps_result_run *run, json_t *object)
     }
     json_t *added = json_pack("{s:o, s:o, s:o}", "pushes", dcps_details_pushes_json(&details->pushes), "per_worker",
                               dcps_details_workers_json(details->workers, details->worker_count), "per_shard",
-                              dcps_details_shards_json(details->shards, details->shard_count));
+                              dcps_details_shards_json(details->shards, details->histograms, details->shard_count));
     bool good = added != NULL && json_object_update(object, added) == 0;
     json_decref(added);
     if (!good) {

@@ -277,7 +277,7 @@ static dcps_status note_details(const virtual_run *self, const dcps_world_outcom
         dcps_summary summary;
         dcps_histogram_summarise(&wait->wait_ns, &summary);
         if (summary.count > 0 && wait->trained_ns > 0) {
-            dcps_result_details_set_wait(&run->details, wait->worker, &summary,
+            dcps_result_details_set_wait(&run->details, wait->worker, &summary, &wait->wait_ns,
                                          (double)wait->wait_ns.sum / (double)wait->trained_ns);
         }
     }

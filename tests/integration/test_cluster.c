@@ -155,8 +155,13 @@ START_TEST(test_details_and_groups)
     const dcps_result_details *details = &self.run.details;
     ck_assert(self.run.details_known);
     ck_assert_uint_eq(details->worker_count, 3);
-    ck_assert_uint_eq(details->shard_count, 1);
-    ck_assert_uint_eq(details->pushes.applied, 4);
+    ck_assert_uint_eq(details->shard_count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        ck_assert_uint_eq(details->histograms[i].held_ns.count, 1);
+        ck_assert_uint_eq(details->histograms[i].held_ns.max % 10, i);
+        ck_assert_uint_ge(details->histograms[i].held_ns.max, 30);
+    }
+    ck_assert_uint_eq(details->pushes.applied, 12);
     ck_assert_uint_eq(details->staleness_count, 3);
     for (uint32_t i = 0; i < 3; i++) {
         const dcps_result_worker *worker = &details->workers[i];
@@ -165,10 +170,29 @@ START_TEST(test_details_and_groups)
         ck_assert_uint_ge(worker->steps, 30); /* of the end, not of the beginning */
         ck_assert_str_eq(worker->group, i == 1 ? "slow" : "rest");
         ck_assert_uint_eq(worker->wait_ns.count, i < 2 ? 4 : 0);
+        ck_assert_uint_eq(worker->wait_histogram.count, i < 2 ? 4 : 0);
     }
     ck_assert_double_eq(details->workers[0].wait_share, 0.25);
     check_shown(&self, "worker 1 | slowed down by 4.5");
     ck_assert_ptr_null(strstr(self.shown, "worker 0 | slowed"));
+    trial_fini(&self);
+}
+END_TEST
+
+/* One that knows nothing of histograms costs only these. */
+START_TEST(test_server_without_histograms)
+{
+    trial self;
+    trial_init(&self, "no-histograms", "good");
+    trial_run(&self);
+    check_good(&self);
+    const dcps_result_details *details = &self.run.details;
+    ck_assert_uint_eq(details->shard_count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        ck_assert_uint_eq(details->histograms[i].held_ns.count, 0);
+        ck_assert_uint_ge(details->workers[i].steps, 30);
+    }
+    ck_assert_double_lt(self.took_s, 20.0);
     trial_fini(&self);
 }
 END_TEST
@@ -531,6 +555,7 @@ int main(void)
     }
     const TTest *const tests[] = {test_good_run,
                                   test_details_and_groups,
+                                  test_server_without_histograms,
                                   test_server_of_before,
                                   test_several_servers_and_evaluation_beside,
                                   test_without_evaluation,

@@ -89,6 +89,7 @@ class CompareTest(cluster.ClusterTest):
                          [(name, workers, seed) for name, workers in (("sgd", 1), ("asgd", 4), ("dc-asgd-a", 4)) for seed in (1, 2, 3)])
         self.assertEqual(results["runs"][3]["speedup"], 4.0)
         self.assertEqual(results["runs"][3]["staleness"]["histogram"][0], [1, 80])  # members that we do not know are handed on
+        self.assertEqual(results["runs"][3]["per_worker"][0]["wait_seconds"]["histogram"], [[0, 1], [3.14572e-06, 2], [0.234881024, 2**53 + 1]])
         rule = results["summary"][2]
         errors = [[run["metrics"]["test_error"] for run in results["runs"] if run["algorithm"] == name] for name in ("sgd", "asgd", "dc-asgd-a")]
         means = [sum(values) / 3 for values in errors]

@@ -1,4 +1,5 @@
 """One slow worker among equal ones, in real processes: what it does to staleness, waiting and losses, and where that shows."""
+import collections
 import json
 import os
 import subprocess
@@ -9,6 +10,25 @@ import cluster
 STEP_MS = 8
 FACTOR = 6
 BATCHES = 100 if cluster.SANITIZED else 300  # an epoch
+
+
+def bucket_of(staleness):
+    """The first value of its bucket: below 16 itself, above an eighth of a power of two."""
+    shift = max(staleness.bit_length() - 4, 0)
+    return staleness >> shift << shift
+
+
+def total(figures):
+    return sum(count for _, count in figures.get("histogram", []))
+
+
+def summed(histograms):
+    """Counts by the first value of a bucket."""
+    counts = collections.Counter()
+    for histogram in histograms:
+        for first, count in histogram:
+            counts[first] += count
+    return counts
 
 
 class GroupsTest(cluster.ClusterTest):
@@ -43,6 +63,33 @@ class GroupsTest(cluster.ClusterTest):
         self.assertEqual(run["pushes"]["dropped"], run["pushes"]["dropped_stale"] + run["pushes"]["dropped_round"])
         stalest = [worker["staleness"]["max"] for worker in run["per_worker"] if worker["pushes"]["applied"] > 0]
         self.assertEqual(max(stalest), run["staleness"]["max"])
+        self.check_histograms(run)
+
+    def check_histograms(self, run):
+        """Those of workers, of shards and of the run count the same pushes, and say what their summaries say."""
+        everything = run["per_worker"] + run["per_shard"]
+        for figures in everything:
+            self.assertEqual(total(figures["staleness"]), figures["pushes"]["applied"], figures)
+            self.assertGreaterEqual(total(figures["held_seconds"]), figures["pushes"]["applied"], figures)  # abstaining pushes, too
+            for name in ("staleness", "held_seconds", "wait_seconds"):
+                self.check_summary(figures.get(name, {}))
+        for worker in run["per_worker"]:
+            self.assertGreater(total(worker["wait_seconds"]), 0, worker)
+        whole = summed([[(bucket_of(staleness), count) for staleness, count in run["staleness"]["histogram"]]])
+        self.assertEqual(summed(worker["staleness"].get("histogram", []) for worker in run["per_worker"]), whole)
+        self.assertEqual(summed(shard["staleness"].get("histogram", []) for shard in run["per_shard"]), whole)
+        self.assertEqual(summed(worker["held_seconds"].get("histogram", []) for worker in run["per_worker"]),
+                         summed(shard["held_seconds"].get("histogram", []) for shard in run["per_shard"]))
+
+    def check_summary(self, figures):
+        histogram = figures.get("histogram", [])
+        self.assertEqual(histogram == [], figures.get("max") is None, figures)
+        if histogram:
+            firsts = [first for first, _ in histogram]
+            self.assertEqual(firsts, sorted(set(firsts)))
+            self.assertTrue(firsts[-1] <= figures["max"] + 1e-9 and figures["max"] <= 1.126 * firsts[-1] + 1e-9, figures)
+            mean = sum(first * count for first, count in histogram) / total(figures)
+            self.assertTrue(mean <= figures["mean"] + 1e-9 and figures["mean"] <= 1.126 * mean + 1e-9, figures)
 
     def test_asynchronous_runs_leave_the_slow_one_behind(self):
         run, slow, rest, printed = self.run_with_a_slow_worker("asgd")
@@ -75,7 +122,8 @@ class GroupsTest(cluster.ClusterTest):
         self.assertEqual(run["pushes"]["dropped_stale"], 0)
         self.assertGreater(slow["dropped"], sum(worker["dropped"] for worker in rest))
         self.assertIn("dropped", printed)
-        run, slow, rest, _ = self.run_with_a_slow_worker("ringmaster", "--max-staleness", 8)
+        run, slow, rest, _ = self.run_with_a_slow_worker("ringmaster", "--max-staleness", 8, "--servers", 2, "--shards", 3, "--block-params", 1024)
+        self.assertEqual(len(run["per_shard"]), 6)
         self.assertGreater(slow["pushes"]["dropped_stale"], 0)
         self.assertEqual(run["pushes"]["dropped_round"], 0)
         self.assertLess(run["staleness"]["max"], 8)
@@ -118,12 +166,16 @@ class GroupsTest(cluster.ClusterTest):
         shards = document["servers"][0]["shards"]
         self.assertEqual([shard["shard"] for shard in shards], [0, 1])
         self.assertGreater(min(shard["pushes"]["applied"] for shard in shards), 0)
+        for figures in document["workers"] + shards:
+            self.assertGreater(total(figures["staleness"]), 0, figures)
+            self.assertGreater(total(figures["held_seconds"]), 0, figures)
         self.train_fast()
         for worker in workers:
             self.wait_exit(worker, 60)
         report = json.loads(workers[0].out)
         self.assertEqual(report["wait"]["count"] > 0, True)
         self.assertGreaterEqual(report["wait"]["max"], report["wait"]["p99"])
+        self.assertEqual(total(report["wait"]), report["wait"]["count"])
 
     def test_wrong_groups_are_refused(self):
         for arguments, text in [(["run", "--workers", 2, "--groups", "slow:3:4"], "3 workers are in groups, but asgd@2 has 2"),

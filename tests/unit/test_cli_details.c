@@ -72,33 +72,50 @@ START_TEST(groups_go_by_the_names_of_processes)
 }
 END_TEST
 
+#define STALENESS(histogram) "{\"mean\":1.5,\"p50\":2,\"p99\":2,\"max\":2,\"histogram\":" histogram "}"
 #define NOTHING "{\"mean\":null,\"p50\":null,\"p99\":null,\"max\":null}"
+
+static const dcps_histogram no_histogram;
 
 START_TEST(documents)
 {
     dcps_result_details details;
     const dcps_summary wait = {.mean = 2.5 * MS, .p50 = 2 * MS, .p99 = 4 * MS, .max = 5 * MS, .count = 9};
+    const dcps_histogram waits = {.count = 9, .buckets = {[0] = 1, [17] = 2, [DCPS_HISTOGRAM_BUCKETS - 1u] = 6}};
     keep(&details, "worker-0", "worker-1", 8);
-    dcps_result_details_set_wait(&details, 1, &wait, 0.25);
-    dcps_result_details_set_wait(&details, 7, &wait, 0.75); /* nobody */
+    dcps_result_details_set_wait(&details, 1, &wait, &waits, 0.25);
+    dcps_result_details_set_wait(&details, 7, &wait, &waits, 0.75); /* nobody */
     check_json(dcps_details_staleness_json(&details), "[[0,2],[2,6]]");
     check_json(dcps_details_pushes_json(&details.pushes),
                "{\"applied\":8,\"dropped\":3,\"dropped_stale\":1,\"dropped_round\":2,\"duplicates\":5}");
-    check_json(dcps_details_workers_json(details.workers, details.worker_count),
-               "[{\"worker\":0,\"name\":\"worker-1\",\"group\":\"slow\",\"steps\":100,"
-               "\"staleness\":{\"mean\":1.5,\"p50\":2,\"p99\":2,\"max\":2},\"wait_seconds\":" NOTHING
-               ",\"wait_share\":null,\"held_seconds\":{\"mean\":0.0,\"p50\":0.0,\"p99\":0.0,\"max\":0.0},\"dropped\":0,"
-               "\"pushes\":{\"applied\":4,\"dropped\":0,\"dropped_stale\":0,\"dropped_round\":0,\"duplicates\":0}},"
-               "{\"worker\":1,\"name\":\"worker-0\",\"group\":\"rest\",\"steps\":101,"
-               "\"staleness\":{\"mean\":1.5,\"p50\":2,\"p99\":2,\"max\":2},"
-               "\"wait_seconds\":{\"mean\":0.0025,\"p50\":0.002,\"p99\":0.004,\"max\":0.005},\"wait_share\":0.25,"
-               "\"held_seconds\":{\"mean\":0.008,\"p50\":0.008,\"p99\":0.008,\"max\":0.008},\"dropped\":0,"
-               "\"pushes\":{\"applied\":4,\"dropped\":0,\"dropped_stale\":0,\"dropped_round\":0,\"duplicates\":0}}]");
-    check_json(dcps_details_shards_json(details.shards, details.shard_count),
-               "[{\"shard\":3,\"updates\":8,\"staleness\":{\"mean\":1.5,\"p50\":2,\"p99\":2,\"max\":2},"
-               "\"held_seconds\":" NOTHING ",\"queue\":{\"now\":1,\"mean\":0.25,\"max\":1234},"
-               "\"backlog\":{\"mean\":1.75,\"max\":64},"
-               "\"pushes\":{\"applied\":8,\"dropped\":3,\"dropped_stale\":1,\"dropped_round\":2,\"duplicates\":5}}]");
+    check_json(
+        dcps_details_workers_json(details.workers, details.worker_count),
+        "[{\"worker\":0,\"name\":\"worker-1\",\"group\":\"slow\",\"steps\":100,"
+        "\"staleness\":" STALENESS(
+            "[[0,1],[2,3]]") ",\"wait_seconds\":" NOTHING
+                             ",\"wait_share\":null,\"held_seconds\":{\"mean\":0.0,\"p50\":0.0,\"p99\":0.0,\"max\":0.0,"
+                             "\"histogram\":[[0.0,4]]},\"dropped\":0,"
+                             "\"pushes\":{\"applied\":4,\"dropped\":0,\"dropped_stale\":0,\"dropped_round\":0,"
+                             "\"duplicates\":0}},"
+                             "{\"worker\":1,\"name\":\"worker-0\",\"group\":\"rest\",\"steps\":101,"
+                             "\"staleness\":" STALENESS(
+                                 "[[0,1],[2,3]]") ","
+                                                  "\"wait_seconds\":{\"mean\":0.0025,\"p50\":0.002,\"p99\":0.004,"
+                                                  "\"max\":0.005,"
+                                                  "\"histogram\":[[0.0,1],[1.8e-8,2],[2061.58430208,6]]},\"wait_"
+                                                  "share\":0.25,"
+                                                  "\"held_seconds\":{\"mean\":0.008,\"p50\":0.008,\"p99\":0.008,"
+                                                  "\"max\":0.008,"
+                                                  "\"histogram\":[[0.00786432,4]]},\"dropped\":0,"
+                                                  "\"pushes\":{\"applied\":4,\"dropped\":0,\"dropped_stale\":0,"
+                                                  "\"dropped_round\":0,\"duplicates\":0}}]");
+    check_json(dcps_details_shards_json(details.shards, details.histograms, details.shard_count),
+               "[{\"shard\":3,\"updates\":8,\"staleness\":" STALENESS(
+                   "[[0,2],[2,6]]") ","
+                                    "\"held_seconds\":" NOTHING ",\"queue\":{\"now\":1,\"mean\":0.25,\"max\":1234},"
+                                    "\"backlog\":{\"mean\":1.75,\"max\":64},"
+                                    "\"pushes\":{\"applied\":8,\"dropped\":3,\"dropped_stale\":1,\"dropped_round\":2,"
+                                    "\"duplicates\":5}}]");
     dcps_result_details_fini(&details);
 }
 END_TEST
@@ -154,7 +171,7 @@ START_TEST(tables_have_what_is_known)
     check_details(&results, "");
     run->details_known = true;
     run->details.workers[0].pushes.dropped_round = 12;
-    dcps_result_details_set_wait(&run->details, 1, &wait, 0.25);
+    dcps_result_details_set_wait(&run->details, 1, &wait, &no_histogram, 0.25);
     check_details(
         &results,
         "\n"
@@ -207,7 +224,7 @@ START_TEST(without_memory_nothing_is_kept)
     static const dcps_counts staleness = {.of = {1}};
     const dcps_groups groups = {.count = 0};
     const dcps_run_statistics statistics = {.shard_count = 0};
-    for (uint64_t n = 0; n < 3; n++) {
+    for (uint64_t n = 0; n < 4; n++) {
         dcps_result_details details = {.worker_count = 0};
         dcps_alloc_fail_after(n);
         ck_assert_int_eq(dcps_result_details_keep(&details, &statistics, &staleness, &groups, 1), DCPS_NO_MEMORY);

@@ -12,6 +12,7 @@
 #define EPOCHS 2u
 #define WAITING_NS (50 * DCPS_NS_PER_MS)
 #define TRAINING_NS (400 * DCPS_NS_PER_MS)
+#define SHARDS 3u
 #define HALF_NS (WAITING_NS + TRAINING_NS / 2)
 
 static volatile sig_atomic_t stopped;
@@ -53,17 +54,37 @@ static void fill_status(dcps_status_reply *reply, uint64_t age_ns, bool stuck)
     reply->state = trained_ns == TRAINING_NS ? DCPS_RUN_DONE : reply->state;
 }
 
-/* Three workers, two of them in one answer. Steps grow from answer to answer, so that a test can tell an early one from a late one. */
-static void add_statistics(dcps_status_reply *reply, const dcps_status_request *request, uint64_t answers)
+/* Of three shards, two of them in one answer; their largest value grows like the steps of workers. */
+static void add_histograms(dcps_status_reply *reply, uint32_t first, uint64_t answers)
 {
-    static const dcps_shard_statistics shard = {.updates = 12,
-                                                .pushes = {.applied = 4, .duplicates = 2},
-                                                .queue_max = 3,
-                                                .queue_mean = 1.5,
-                                                .backlog_mean = 2.0};
+    static dcps_shard_histograms histograms[SHARDS];
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        histograms[i] = (dcps_shard_histograms){.held_ns.count = 0};
+        dcps_histogram_add(&histograms[i].held_ns, 10 * answers + i);
+    }
+    reply->first_shard = first < SHARDS ? first : 0;
+    reply->histogram_count = first >= SHARDS ? 0 : SHARDS - first > 2 ? 2 : SHARDS - first;
+    reply->histograms = &histograms[reply->first_shard];
+}
+
+/* Three workers, two of them in one answer. Steps grow from answer to answer, so that a test can tell an early one from a late one. */
+static void add_statistics(dcps_status_reply *reply, const dcps_status_request *request, uint64_t answers,
+                           bool knows_histograms)
+{
+    static dcps_shard_statistics shards[SHARDS];
     static dcps_worker_statistics workers[3];
-    reply->shard_count = 1;
-    reply->shards = &shard;
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        shards[i] = (dcps_shard_statistics){.shard = i,
+                                            .updates = 12,
+                                            .pushes = {.applied = 4, .duplicates = 2},
+                                            .queue_max = 3,
+                                            .queue_mean = 1.5,
+                                            .backlog_mean = 2.0};
+    }
+    reply->shard_count = SHARDS;
+    reply->shards = shards;
+    if (request->histograms && knows_histograms)
+        add_histograms(reply, request->first_shard, answers);
     if (!request->workers)
         return;
     for (uint32_t i = 0; i < 3; i++) {
@@ -104,7 +125,8 @@ static int serve(dcps_socket *socket, const char *mode, const char *marker, bool
             dcps_message answer = {.type = DCPS_MESSAGE_STATUS_REPLY};
             fill_status(&answer.body.status_reply, age_ns, strcmp(mode, "stuck") == 0);
             if (strcmp(mode, "old") != 0)
-                add_statistics(&answer.body.status_reply, &delivery.message.body.status, ++answers);
+                add_statistics(&answer.body.status_reply, &delivery.message.body.status, ++answers,
+                               strcmp(mode, "no-histograms") != 0);
             if (!silent && dcps_socket_send(socket, &delivery.peer, &answer, NULL) != DCPS_OK)
                 (void)fprintf(stderr, "cannot answer\n");
             dcps_buffer_unref(&delivery.payload);
