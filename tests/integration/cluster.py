@@ -27,6 +27,15 @@ def paced(step_ms, samples, pace_file=""):
     return ["--model", path, "--model-opt", "step-ms=%g" % step_ms, "--model-opt", "samples=%d" % samples, "--model-opt", "pace-file=" + pace_file]
 
 
+needs_node = unittest.skipUnless(shutil.which("node"), "node, which runs the scripts of a report, is not installed")
+
+
+def shown_by(page):
+    """What the scripts of a report make of it."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report_dom.js")
+    return json.loads(subprocess.run(["node", script, page], check=True, capture_output=True, text=True).stdout)
+
+
 def free_ports(count):
     """Ports at which nobody listens, below those that the system gives to whoever asks for any."""
     ports = []

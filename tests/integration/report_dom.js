@@ -1,4 +1,4 @@
-// Runs the script of a report page on a document that keeps no more than the script needs, and prints what the page would show: node report_dom.js PAGE
+// Runs the scripts of a report page on a document that keeps no more than the scripts need, and prints what the page would show: node report_dom.js PAGE
 'use strict';
 const page = require('fs').readFileSync(process.argv[2], 'utf8');
 
@@ -17,6 +17,12 @@ class Node {
   all(tag) { return this.children.flatMap((child) => (child.tag === tag ? [child] : []).concat(child.all ? child.all(tag) : [])); }
 }
 
+/* Of a cell with bars what one reads of them, and how many there are. */
+function cellOf(cell) {
+  const paths = cell.all('path');
+  return paths.length === 0 ? cell.textContent : { title: cell.textContent, bars: paths[0].attributes.d.split('z').length - 1 };
+}
+
 const named = {};
 const document = {
   createElement: (tag) => new Node(tag),
@@ -24,8 +30,7 @@ const document = {
   getElementById: (id) => named[id] || (named[id] = new Node('#' + id)),
 };
 document.getElementById('data').textContent = page.split('id="data">')[1].split('</script>')[0];
-const script = page.split('<script>')[1].split('</script>')[0];
-new Function('document', script)(document);
+for (const part of page.split('<script>').slice(1)) new Function('document', part.split('</script>')[0])(document);
 
 console.log(JSON.stringify({
   title: named.title.textContent,
@@ -35,5 +40,10 @@ console.log(JSON.stringify({
   curves: named.charts.all('svg').map((svg) => svg.all('g').length),
   rows: named.summary.all('tr').map((row) => row.children.map((cell) => cell.textContent)),
   note: named['summary-note'].textContent,
+  details: named.details.all('details').map((run) => ({
+    title: run.all('summary')[0].textContent,
+    bars: run.all('i').length,
+    tables: run.all('table').map((table) => table.all('tr').map((row) => row.children.map(cellOf))),
+  })),
   failures: named.failures ? named.failures.children.map((item) => item.textContent) : [],
 }));

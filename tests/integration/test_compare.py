@@ -75,8 +75,7 @@ class CompareTest(cluster.ClusterTest):
 
     def shown(self):
         """What the script of the report makes of it."""
-        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report_dom.js")
-        return json.loads(subprocess.run(["node", script, os.path.join(self.folder, "out", "report.html")], check=True, capture_output=True, text=True).stdout)
+        return cluster.shown_by(os.path.join(self.folder, "out", "report.html"))
 
     def kept(self, out="out"):
         return sorted(os.listdir(os.path.join(self.folder, out, "runs")))
@@ -356,7 +355,7 @@ class CompareTest(cluster.ClusterTest):
         self.assertRegex(done.stderr, r"(?m)^\[-+\] 0/6  sgd@1 seed 1 \d+ %$")
         self.assertRegex(done.stderr, r"(?m)^\[6/6\] dc-asgd-a@4 seed 2  test_error 0\.1\d+, ")
 
-    @unittest.skipUnless(shutil.which("node"), "node, which runs the script of the report, is not installed")
+    @cluster.needs_node
     def test_report(self):
         """What the script draws from the figures: every number that goes into a picture is a number."""
         self.compare("--runs", RUNS + ",asgd@8,asgd+optimizer=momentum@8", "--seeds", "2", "--sweep", "learning-rate=0.05:0.1,lambda=1:2", "--target", "0.3", restarts="2")
@@ -374,7 +373,7 @@ class CompareTest(cluster.ClusterTest):
         self.assertIn("± standard error", shown["note"])
         self.assertEqual(shown["failures"][0], "sgd@1, seed 1: processes that died were started again 2 times")
 
-    @unittest.skipUnless(shutil.which("node"), "node, which runs the script of the report, is not installed")
+    @cluster.needs_node
     def test_divergence(self):
         """A rule of which one seed diverged has no mean error, no difference and no gap, in the table, the summary and the report alike: the other seeds would flatter it."""
         for mode in ("diverge", "diverge-on"):

@@ -2,6 +2,7 @@
 import collections
 import json
 import os
+import re
 import subprocess
 import unittest
 
@@ -147,6 +148,46 @@ class GroupsTest(cluster.ClusterTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("slow", done.stdout)
         self.assertNotIn("backlog", done.stdout)  # there is no socket
+
+    @cluster.needs_node
+    def test_reports_draw_what_each_went_through(self):
+        """In simulations: with ssgd all wait for the slow one and there is no staleness, with asgd there is, and waiting for the last mini-batches alone."""
+        arguments = ["sim", "--no-gradients", "--params", 1000, "--samples", 6400, "--epochs", 1, "--batch-size", 64, "--workers", 4, "--step-time",
+                     "constant:100ms", "--groups", "slow:1:%d" % FACTOR]
+        spreads = {"ssgd": ["wait p99", "held p99"], "asgd": ["max", "wait p99", "held p99"]}
+        for algorithm, expected in spreads.items():
+            page = os.path.join(self.folder, algorithm, "report.html")
+            done = self.dcps(*arguments, "--algorithm", algorithm, "--out", os.path.dirname(page))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            head, *rows = cluster.shown_by(page)["details"][0]["tables"][0]
+            self.assertEqual([before for before, label in zip(head, head[1:]) if label == "spread"], expected)
+            with open(page, encoding="utf-8") as file:
+                text = file.read()
+            before, data, after = re.split(r'(?<=id="data">\n)(.*?)(?=\n</script>)', text, maxsplit=1, flags=re.DOTALL)
+            document = json.loads(data)
+            self.check_bars(head, rows, document["results"]["runs"][0]["per_worker"])
+            self.forget_histograms(document)
+            with open(page, "w", encoding="utf-8") as file:
+                file.write(before + json.dumps(document) + after)
+            head, *rows = cluster.shown_by(page)["details"][0]["tables"][0]
+            self.assertNotIn("spread", head)
+
+    def check_bars(self, head, rows, workers):
+        names = {"max": "staleness", "wait p99": "wait_seconds", "held p99": "held_seconds"}
+        self.assertEqual(len(rows), len(workers))
+        for row, worker in zip(rows, workers):
+            for before, label, cell in zip(head, head[1:], row[1:]):
+                if label == "spread":
+                    histogram = worker[names[before]]["histogram"]
+                    self.assertEqual(cell["bars"], len(histogram))
+                    self.assertRegex(cell["title"], r"^0: %d \(" % histogram[0][1] if histogram[0][0] == 0 else r"^\S+( m?s)?: %d \(" % histogram[0][1])
+
+    def forget_histograms(self, document):
+        """A document of before."""
+        run = document["results"]["runs"][0]
+        for one in run["per_worker"] + run["per_shard"]:
+            for name in ("staleness", "wait_seconds", "held_seconds"):
+                one.get(name, {}).pop("histogram", None)
 
     def test_status_shows_workers_and_shards(self):
         self.train_slowly(STEP_MS, 64 * BATCHES)
