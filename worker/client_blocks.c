@@ -6,12 +6,14 @@
 #include "base/clock.h"
 #include "worker/client_state.h"
 
-/* Repeats of one request grow this much apart at most. */
+/* Index of a snapshot that no run has: a question that a shard answers at once. */
+#define NO_SNAPSHOT UINT32_MAX
 
 dcps_status dcps_blocks_create(dcps_client_core *core)
 {
     core->blocks = dcps_alloc(core->partition.block_count, sizeof(*core->blocks));
-    if (core->blocks == NULL) {
+    core->watches = dcps_alloc((size_t)core->config.server_count * DCPS_MAX_SHARDS, sizeof(*core->watches));
+    if (core->blocks == NULL || core->watches == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for %u blocks", core->partition.block_count);
     }
     return DCPS_OK;
@@ -71,11 +73,11 @@ static void emit_query(dcps_client_core *core, uint32_t block, dcps_route route)
     core->config.emit(core->config.context, route, &message, NULL, 0);
 }
 
-static void emit_snapshot(dcps_client_core *core, uint32_t block, dcps_route route)
+static void emit_snapshot(dcps_client_core *core, uint32_t block, dcps_route route, uint32_t index, bool release)
 {
     dcps_message message = {
         .type = DCPS_MESSAGE_SNAPSHOT,
-        .body.snapshot = {.block = block, .index = core->snapshot_index, .release = core->snapshot_release},
+        .body.snapshot = {.block = block, .index = index, .release = release},
     };
     core->config.emit(core->config.context, route, &message, NULL, 0);
 }
@@ -93,7 +95,7 @@ static void emit_pending(dcps_client_core *core, uint32_t block, dcps_route rout
         emit_push(core, block, route);
         break;
     case DCPS_PENDING_SNAPSHOT:
-        emit_snapshot(core, block, route);
+        emit_snapshot(core, block, route, core->snapshot_index, core->snapshot_release);
         break;
     case DCPS_PENDING_NONE:
         break;
@@ -132,6 +134,7 @@ void dcps_blocks_server_ready(dcps_client_core *core, uint32_t server, bool firs
     uint32_t first;
     uint32_t end;
     server_blocks(core, server, &first, &end);
+    dcps_silence_forget_shards(core, server);
     for (uint32_t block = first; block < end; block++) {
         if (first_time && core->config.role == DCPS_ROLE_WORKER) {
             dcps_blocks_request(core, block, DCPS_PENDING_PULL, now_ns);
@@ -293,7 +296,8 @@ void dcps_blocks_receive(dcps_client_core *core, dcps_route route, const dcps_me
     }
 }
 
-/* Repeats a request that has had no answer. Gradients and initial values are large: the server is asked first whether it has them. */
+/* Repeats a request that has had no answer. Gradients and initial values are large: the server is asked first whether it has them. A snapshot that is held is not answered for
+ * being asked for again; one that cannot exist is, at once, by whoever lives. */
 static void repeat(dcps_client_core *core, uint32_t block, dcps_route route, uint64_t now_ns)
 {
     dcps_pending *pending = &core->blocks[block];
@@ -304,6 +308,9 @@ static void repeat(dcps_client_core *core, uint32_t block, dcps_route route, uin
         emit_query(core, block, route);
     } else {
         emit_pending(core, block, route);
+    }
+    if (dcps_silence_repeated(core, route, now_ns) && pending->kind == DCPS_PENDING_SNAPSHOT) {
+        emit_snapshot(core, block, route, NO_SNAPSHOT, false);
     }
 }
 

@@ -35,6 +35,7 @@ void dcps_client_core_destroy(dcps_client_core **core)
     }
     dcps_layout_destroy(&old->layout);
     dcps_free(old->blocks);
+    dcps_free(old->watches);
     dcps_free(old);
     *core = NULL;
 }
@@ -165,23 +166,11 @@ bool dcps_client_core_finished(const dcps_client_core *core)
     return true;
 }
 
-static void heard(dcps_client_core *core, uint32_t server, uint64_t now_ns)
-{
-    dcps_link *link = &core->links[server];
-    if (link->silence_told_ns != 0) {
-        dcps_client_notice notice = {
-            .kind = DCPS_CLIENT_BACK, .server = server, .silent_ms = (now_ns - link->heard_ns) / DCPS_NS_PER_MS};
-        link->silence_told_ns = 0;
-        core->config.notice(core->config.context, &notice);
-    }
-    link->heard_ns = now_ns;
-}
-
 void dcps_client_core_receive(dcps_client_core *core, dcps_route route, const dcps_message *message,
                               const void *payload, size_t payload_bytes, uint64_t now_ns)
 {
     assert(route.server < core->config.server_count);
-    heard(core, route.server, now_ns);
+    dcps_silence_heard(core, route, now_ns);
     bool control = route.shard == DCPS_ROUTE_CONTROL;
     if (message->type == DCPS_MESSAGE_ERROR && message->body.error.status == DCPS_SESSION) {
         dcps_link_lost(core, route.server, now_ns);
@@ -192,39 +181,11 @@ void dcps_client_core_receive(dcps_client_core *core, dcps_route route, const dc
     }
 }
 
-/* True while something we asked this server has no answer. */
-static bool is_waiting(const dcps_client_core *core, uint32_t server)
-{
-    switch (core->links[server].state) {
-    case DCPS_LINK_HELLO:
-    case DCPS_LINK_LAYOUT:
-    case DCPS_LINK_FINISHING:
-        return true;
-    case DCPS_LINK_READY:
-        return core->config.role == DCPS_ROLE_WORKER || dcps_blocks_any_pending(core, server);
-    default:
-        return false;
-    }
-}
-
-static void tell_silence(dcps_client_core *core, uint32_t server, uint64_t now_ns)
-{
-    dcps_link *link = &core->links[server];
-    uint64_t silence_ns = core->config.silence_ms * DCPS_NS_PER_MS;
-    uint64_t since_ns = link->silence_told_ns != 0 ? link->silence_told_ns : link->heard_ns;
-    if (is_waiting(core, server) && now_ns - since_ns >= silence_ns) {
-        link->silence_told_ns = now_ns;
-        dcps_client_notice notice = {
-            .kind = DCPS_CLIENT_SILENT, .server = server, .silent_ms = (now_ns - link->heard_ns) / DCPS_NS_PER_MS};
-        core->config.notice(core->config.context, &notice);
-    }
-}
-
 uint64_t dcps_client_core_tick(dcps_client_core *core, uint64_t now_ns)
 {
     for (uint32_t server = 0; server < core->config.server_count; server++) {
         dcps_link_tick(core, server, now_ns);
-        tell_silence(core, server, now_ns);
+        dcps_silence_tick(core, server, now_ns);
     }
     dcps_blocks_tick(core, now_ns);
     return now_ns + DCPS_TICK_NS;

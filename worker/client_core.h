@@ -26,8 +26,8 @@ typedef struct dcps_client_core dcps_client_core;
 typedef enum dcps_client_notice_kind {
     DCPS_CLIENT_CONNECTED =
         1,              /* server `server` welcomed us: `welcome` holds endpoints to connect to before this returns */
-    DCPS_CLIENT_SILENT, /* nothing heard from `server` for silent_ms although something was asked; repeated every few seconds */
-    DCPS_CLIENT_BACK,     /* it answers again */
+    DCPS_CLIENT_SILENT, /* nothing heard from `server`, or from its shard `shard` alone, for silent_ms although something was asked; repeated every few seconds */
+    DCPS_CLIENT_BACK,   /* it answers again */
     DCPS_CLIENT_REJOINED, /* it had forgotten our session (restart, or lease over): joined anew, weights pulled anew */
     DCPS_CLIENT_GRADIENT_LOST, /* a push had to be dropped because that server no longer knows what we had pulled */
 } dcps_client_notice_kind;
@@ -35,6 +35,7 @@ typedef enum dcps_client_notice_kind {
 typedef struct dcps_client_notice {
     dcps_client_notice_kind kind;
     uint32_t server;
+    uint32_t shard; /* SILENT and BACK; DCPS_ROUTE_CONTROL: the server itself */
     uint64_t silent_ms;
     uint32_t block;
     const dcps_welcome *welcome;
@@ -90,8 +91,13 @@ bool dcps_client_core_finished(const dcps_client_core *core);
 /* A message from `route`; payload borrowed. Wrong or late ones are ignored. */
 void dcps_client_core_receive(dcps_client_core *core, dcps_route route, const dcps_message *message,
                               const void *payload, size_t payload_bytes, uint64_t now_ns);
+/* Payloads for this shard have left since we last looked: its answers can wait until it has them. */
+void dcps_client_core_sending(dcps_client_core *core, dcps_route route, uint64_t now_ns);
 /* Heartbeats, repeats, silence; returns when to call again at the latest. */
 uint64_t dcps_client_core_tick(dcps_client_core *core, uint64_t now_ns);
+
+/* The longest silence of those that SILENT has told of and BACK has not, and in *whose whose it is; 0: nobody is silent. */
+uint64_t dcps_client_core_silence_ms(const dcps_client_core *core, uint64_t now_ns, dcps_route *whose);
 
 /* DCPS_OK, or why this client cannot go on (layout refused, servers disagree): final. Text in *text. */
 dcps_status dcps_client_core_failure(const dcps_client_core *core, const char **text);

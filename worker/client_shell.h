@@ -72,11 +72,12 @@ typedef struct dcps_shell_link {
     dcps_socket *shards[DCPS_MAX_SHARDS];
     char *shard_endpoints[DCPS_MAX_SHARDS]; /* as the server named them */
     uint32_t shard_count;
-    bool connected;           /* welcomed at least once */
-    uint64_t heard_ns;        /* any message of it */
-    uint64_t probed_ns;       /* we last asked for a sign of life */
-    uint64_t silent_since_ns; /* 0: it answers */
-    uint64_t silence_told_ns; /* last line about it */
+    uint32_t unsent[DCPS_MAX_SHARDS]; /* payloads that had not left for each shard when we last looked */
+    bool connected;                   /* welcomed at least once */
+    uint64_t heard_ns;                /* any message of it */
+    uint64_t probed_ns;               /* we last asked for a sign of life */
+    bool silent;                      /* its control socket */
+    uint64_t silence_told_ns;         /* last line about that */
 } dcps_shell_link;
 
 /* Payloads of one block, wrapped once: each message on its way holds a reference. */
@@ -125,7 +126,8 @@ struct dcps_client {
     uint32_t socket_count;
     bool sockets_changed;
     dcps_block_buffers *buffers; /* [block_count]; NULL until the first payload leaves */
-    dcps_command active;         /* the command somebody waits for; kind NONE: none */
+    uint64_t unsent_counted_ns;
+    dcps_command active; /* the command somebody waits for; kind NONE: none */
     uint64_t active_since_ns;
     uint64_t patient_since_ns; /* the weights waited for are held back by servers that answer */
     uint64_t patience_told_ns; /* last line about that; 0: none */
@@ -160,11 +162,14 @@ void dcps_shell_receive(dcps_client *client);
 /* Asks servers that have said nothing for a while for a sign of life: an observer has no heartbeat, and that of a worker may be rare. */
 void dcps_shell_probe(dcps_client *client, uint64_t now_ns);
 
+/* Tells the core to which shards payloads go on leaving: a large model takes its time on a slow network. */
+void dcps_shell_watch_sending(dcps_client *client, uint64_t now_ns);
+
 /* ---- client_shell_notices.c: what people are told ---- */
 void dcps_shell_notice(void *context, const dcps_client_notice *notice);
 /* Tells once in a while what a long wait is for. */
 void dcps_shell_tell_patience(dcps_client *client, uint64_t now_ns);
-/* DCPS_TIMEOUT with the server named in text[DCPS_MAX_TEXT_BYTES] once one was silent for too long. */
+/* DCPS_TIMEOUT with the server or shard named in text[DCPS_MAX_TEXT_BYTES] once one was silent for too long. */
 DCPS_MUST_CHECK dcps_status dcps_shell_check_silence(const dcps_client *client, uint64_t now_ns, char *text);
 
 #endif

@@ -233,6 +233,7 @@ void *dcps_shell_main(void *context)
         uint64_t now_ns = dcps_clock_ns();
         uint64_t next_ns = dcps_client_core_tick(client->core, now_ns);
         dcps_shell_probe(client, now_ns);
+        dcps_shell_watch_sending(client, now_ns);
         take_commands(client, now_ns);
         if (client->stopping) {
             return NULL;

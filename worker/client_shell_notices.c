@@ -4,8 +4,9 @@
 #include "base/clock.h"
 #include "worker/client_shell.h"
 
+#define SHARD_ADVICE "does a firewall close that port, or does --advertise name another machine?"
 #define TOLD_AGAIN_NS (5u * DCPS_NS_PER_S)
-#define PATIENCE_NS (5u * DCPS_NS_PER_S)
+#define PATIENCE_NS (7u * DCPS_NS_PER_S) /* by then a shard that does not answer is known */
 #define PATIENCE_AGAIN_NS (15u * DCPS_NS_PER_S)
 
 static void on_connected(dcps_client *client, const dcps_client_notice *notice)
@@ -24,16 +25,31 @@ static void on_connected(dcps_client *client, const dcps_client_notice *notice)
     dcps_shell_connect_shards(client, notice->server, welcome);
 }
 
-static void on_silent(dcps_client *client, const dcps_client_notice *notice)
+/* "unknown": it is not connected, and so cannot have been asked. */
+static const char *shard_endpoint(const dcps_shell_link *link, uint32_t shard)
+{
+    return shard < link->shard_count ? link->shard_endpoints[shard] : "unknown";
+}
+
+/* Its server is heard all the while: see client_silence.c. */
+static void on_shard_silent(const dcps_client *client, const dcps_client_notice *notice)
+{
+    const dcps_shell_link *link = &client->links[notice->server];
+    dcps_warn("shard %u of server %u does not answer at %s (%.1f s), its server does at %s: " SHARD_ADVICE
+              " still trying",
+              notice->shard, notice->server, shard_endpoint(link, notice->shard), (double)notice->silent_ms / 1e3,
+              link->endpoint);
+}
+
+static void on_server_silent(dcps_client *client, const dcps_client_notice *notice)
 {
     dcps_shell_link *link = &client->links[notice->server];
     uint64_t now_ns = dcps_clock_ns();
     double seconds = (double)notice->silent_ms / 1e3;
-    if (link->silent_since_ns == 0) {
-        link->silent_since_ns = now_ns - notice->silent_ms * DCPS_NS_PER_MS;
-    } else if (now_ns - link->silence_told_ns < TOLD_AGAIN_NS) {
+    if (link->silent && now_ns - link->silence_told_ns < TOLD_AGAIN_NS) {
         return;
     }
+    link->silent = true;
     link->silence_told_ns = now_ns;
     if (link->connected) {
         dcps_warn("server %u does not answer at %s (%.1f s): is dcps-server running there? still trying",
@@ -47,9 +63,14 @@ static void on_silent(dcps_client *client, const dcps_client_notice *notice)
 static void on_back(dcps_client *client, const dcps_client_notice *notice)
 {
     dcps_shell_link *link = &client->links[notice->server];
-    link->silent_since_ns = 0;
-    dcps_info("server %u answers at %s (after %.1f s)", notice->server, link->endpoint,
-              (double)notice->silent_ms / 1e3);
+    double seconds = (double)notice->silent_ms / 1e3;
+    if (notice->shard != DCPS_ROUTE_CONTROL) {
+        dcps_info("shard %u of server %u answers at %s (after %.1f s)", notice->shard, notice->server,
+                  shard_endpoint(link, notice->shard), seconds);
+        return;
+    }
+    link->silent = false;
+    dcps_info("server %u answers at %s (after %.1f s)", notice->server, link->endpoint, seconds);
 }
 
 static void on_gradient_lost(dcps_client *client, const dcps_client_notice *notice)
@@ -76,7 +97,11 @@ void dcps_shell_notice(void *context, const dcps_client_notice *notice)
         on_connected(client, notice);
         break;
     case DCPS_CLIENT_SILENT:
-        on_silent(client, notice);
+        if (notice->shard == DCPS_ROUTE_CONTROL) {
+            on_server_silent(client, notice);
+        } else {
+            on_shard_silent(client, notice);
+        }
         break;
     case DCPS_CLIENT_BACK:
         on_back(client, notice);
@@ -91,21 +116,12 @@ void dcps_shell_notice(void *context, const dcps_client_notice *notice)
     }
 }
 
-static bool any_silent(const dcps_client *client)
-{
-    for (uint32_t server = 0; server < client->server_count; server++) {
-        if (client->links[server].silent_since_ns != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void dcps_shell_tell_patience(dcps_client *client, uint64_t now_ns)
 {
     dcps_command_kind kind = client->active.kind;
     bool for_weights = kind == DCPS_COMMAND_DECLARE || kind == DCPS_COMMAND_WAIT || kind == DCPS_COMMAND_PULL;
-    if (client->observer || !for_weights || any_silent(client)) {
+    dcps_route silent;
+    if (client->observer || !for_weights || dcps_client_core_silence_ms(client->core, now_ns, &silent) > 0) {
         client->patient_since_ns = now_ns;
         client->patience_told_ns = 0;
         return;
@@ -121,16 +137,27 @@ void dcps_shell_tell_patience(dcps_client *client, uint64_t now_ns)
     }
 }
 
+static void name_silent(const dcps_client *client, dcps_route silent, double seconds, char *text)
+{
+    const dcps_shell_link *link = &client->links[silent.server];
+    if (silent.shard == DCPS_ROUTE_CONTROL) {
+        (void)snprintf(text, DCPS_MAX_TEXT_BYTES,
+                       "server %u of %u does not answer at %s (%.1f s): is dcps-server running there?", silent.server,
+                       client->server_count, link->endpoint, seconds);
+    } else {
+        (void)snprintf(text, DCPS_MAX_TEXT_BYTES,
+                       "shard %u of server %u does not answer at %s (%.1f s), its server does at %s: " SHARD_ADVICE,
+                       silent.shard, silent.server, shard_endpoint(link, silent.shard), seconds, link->endpoint);
+    }
+}
+
 dcps_status dcps_shell_check_silence(const dcps_client *client, uint64_t now_ns, char *text)
 {
-    for (uint32_t server = 0; server < client->server_count; server++) {
-        const dcps_shell_link *link = &client->links[server];
-        if (link->silent_since_ns != 0 && now_ns - link->silent_since_ns >= client->timeout_ms * DCPS_NS_PER_MS) {
-            (void)snprintf(text, DCPS_MAX_TEXT_BYTES,
-                           "server %u of %u does not answer at %s (%.1f s): is dcps-server running there?", server,
-                           client->server_count, link->endpoint, (double)(now_ns - link->silent_since_ns) / 1e9);
-            return DCPS_TIMEOUT;
-        }
+    dcps_route silent;
+    uint64_t silent_ms = dcps_client_core_silence_ms(client->core, now_ns, &silent);
+    if (silent_ms == 0 || silent_ms < client->timeout_ms) {
+        return DCPS_OK;
     }
-    return DCPS_OK;
+    name_silent(client, silent, (double)silent_ms / 1e3, text);
+    return DCPS_TIMEOUT;
 }

@@ -10,6 +10,7 @@
 #define TURN_MESSAGES 64u
 #define PROBE_NS (3u * DCPS_NS_PER_S / 2u) /* longer than a heartbeat of the usual lease takes */
 #define PROBE_SILENT_NS (5u * DCPS_NS_PER_S)
+#define UNSENT_NS DCPS_NS_PER_S /* from one look at what has left to the next */
 
 static dcps_status write_endpoint(const dcps_host_port *server, char *endpoint)
 {
@@ -191,6 +192,41 @@ void dcps_shell_emit(void *context, dcps_route route, const dcps_message *messag
     }
 }
 
+/* Whoever sends holds a reference beside ours. */
+static bool is_on_its_way(dcps_buffer *buffer)
+{
+    return atomic_load_explicit(&buffer->refs, memory_order_relaxed) > 1; /* a count that is a moment old will do */
+}
+
+static void count_unsent(const dcps_client *client, const dcps_partition *partition, uint32_t *unsent)
+{
+    for (uint32_t block = 0; block < partition->block_count; block++) {
+        dcps_block_buffers *buffers = &client->buffers[block];
+        if (is_on_its_way(&buffers->gradient) || is_on_its_way(&buffers->weights)) {
+            unsent[dcps_partition_shard_of(partition, block)]++;
+        }
+    }
+}
+
+void dcps_shell_watch_sending(dcps_client *client, uint64_t now_ns)
+{
+    uint32_t unsent[DCPS_MAX_SERVERS * DCPS_MAX_SHARDS] = {0};
+    if (client->buffers == NULL || now_ns - client->unsent_counted_ns < UNSENT_NS) {
+        return;
+    }
+    const dcps_partition *partition = dcps_client_core_partition(client->core);
+    client->unsent_counted_ns = now_ns;
+    count_unsent(client, partition, unsent);
+    for (uint32_t i = 0; i < partition->server_count * partition->shards_per_server; i++) {
+        dcps_route route = {.server = i / partition->shards_per_server, .shard = i % partition->shards_per_server};
+        uint32_t *before = &client->links[route.server].unsent[route.shard];
+        if (unsent[i] != *before) {
+            *before = unsent[i];
+            dcps_client_core_sending(client->core, route, now_ns);
+        }
+    }
+}
+
 static void deliver(dcps_client *client, dcps_route route, dcps_delivery *delivery)
 {
     uint64_t now_ns = dcps_clock_ns();
@@ -243,7 +279,7 @@ void dcps_shell_probe(dcps_client *client, uint64_t now_ns)
 {
     for (uint32_t server = 0; server < client->server_count; server++) {
         dcps_shell_link *link = &client->links[server];
-        uint64_t interval_ns = link->silent_since_ns == 0 ? PROBE_NS : PROBE_SILENT_NS;
+        uint64_t interval_ns = link->silent ? PROBE_SILENT_NS : PROBE_NS;
         if (link->connected && now_ns - link->heard_ns >= interval_ns && now_ns - link->probed_ns >= interval_ns) {
             link->probed_ns = now_ns;
             probe(client, server);

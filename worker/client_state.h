@@ -1,4 +1,4 @@
-/* What the client core remembers. Only client_core.c, client_links.c and client_blocks.c include this. */
+/* What the client core remembers. Only client_core.c, client_links.c, client_blocks.c and client_silence.c include this. */
 #ifndef DCPS_WORKER_CLIENT_STATE_H
 #define DCPS_WORKER_CLIENT_STATE_H
 
@@ -29,9 +29,17 @@ typedef struct dcps_link {
     uint32_t shard_count;     /* as its WELCOME names them */
     uint64_t sent_ns;         /* latest control request */
     uint64_t heartbeat_ns;    /* latest heartbeat */
-    uint64_t heard_ns;        /* latest message from this server; at first, when we began to ask */
+    uint64_t heard_ns;        /* latest message from any socket of this server; at first, when we began to ask */
     uint64_t silence_told_ns; /* SILENT reported last; 0: not silent */
 } dcps_link;
+
+/* A shard that was asked again and has not been heard since; all 0: none of that. */
+typedef struct dcps_shard_watch {
+    uint32_t repeats;     /* unanswered; those of several blocks at one time count once */
+    uint64_t since_ns;    /* the first of them */
+    uint64_t repeated_ns; /* the latest that was counted */
+    uint64_t told_ns;     /* SILENT reported last; 0: not silent */
+} dcps_shard_watch;
 
 typedef enum dcps_pending_kind {
     DCPS_PENDING_NONE = 0,
@@ -68,7 +76,8 @@ struct dcps_client_core {
     const float *gradient;
     bool has_partition;
     dcps_partition partition;
-    dcps_pending *blocks; /* [block_count] */
+    dcps_pending *blocks;      /* [block_count] */
+    dcps_shard_watch *watches; /* [server_count, DCPS_MAX_SHARDS] */
     uint32_t pending_count;
     uint64_t step;         /* latest begun; 0: none */
     uint32_t pushed_count; /* blocks pushed in it */
@@ -99,6 +108,14 @@ void dcps_link_receive(dcps_client_core *core, uint32_t server, const dcps_messa
 /* The server does not know our session. */
 void dcps_link_lost(dcps_client_core *core, uint32_t server, uint64_t now_ns);
 void dcps_link_tick(dcps_client_core *core, uint32_t server, uint64_t now_ns);
+
+/* ---- client_silence.c: who has not answered ---- */
+void dcps_silence_heard(dcps_client_core *core, dcps_route route, uint64_t now_ns);
+/* A request was repeated at this shard, which owes an answer now. False if that belongs to a repeat already counted. */
+bool dcps_silence_repeated(dcps_client_core *core, dcps_route route, uint64_t now_ns);
+/* Its shards are asked anew. */
+void dcps_silence_forget_shards(dcps_client_core *core, uint32_t server);
+void dcps_silence_tick(dcps_client_core *core, uint32_t server, uint64_t now_ns);
 
 /* ---- client_blocks.c: the data plane ---- */
 dcps_status dcps_blocks_create(dcps_client_core *core);

@@ -24,7 +24,7 @@ typedef struct dcps_client_config {
     const char *servers; /* "host:port[,host:port…]", all servers of the run, server 0 first */
     const char *name;    /* shown to people; NULL: "host:pid" */
     bool observer;       /* reads weights and snapshots only; takes no batches, is no member */
-    uint32_t timeout_ms; /* give up with DCPS_TIMEOUT after a server was silent this long; 0: 60,000 */
+    uint32_t timeout_ms; /* give up with DCPS_TIMEOUT after a server, or a shard of it, was silent this long; 0: 60,000 */
 } dcps_client_config;
 
 /* Settings of the run, as the servers state them. */

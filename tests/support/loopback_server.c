@@ -33,6 +33,7 @@ struct loopback_server {
     pthread_t thread;
     atomic_bool ending;
     atomic_bool mute;
+    atomic_bool mute_shards;
     atomic_bool draining;
     atomic_uint_fast64_t received[MAX_TYPES];
     atomic_uint_fast64_t applied;
@@ -105,7 +106,7 @@ static void receive_all(loopback_server *self, uint32_t socket)
         atomic_fetch_add(&self->received[(uint32_t)delivery.message.type % MAX_TYPES], 1);
         if (!atomic_load(&self->mute) && socket == 0) {
             serve_control(self, &delivery);
-        } else if (!atomic_load(&self->mute)) {
+        } else if (!atomic_load(&self->mute) && !atomic_load(&self->mute_shards)) {
             dcps_shard_receive(self->shards[socket - 1], &delivery.peer, &delivery.message, delivery.payload,
                                dcps_clock_ns());
         }
@@ -279,6 +280,11 @@ uint16_t loopback_port(const loopback_server *server)
 void loopback_mute(loopback_server *server, bool mute)
 {
     atomic_store(&server->mute, mute);
+}
+
+void loopback_mute_shards(loopback_server *server, bool mute)
+{
+    atomic_store(&server->mute_shards, mute);
 }
 
 void loopback_drain(loopback_server *server)

@@ -38,6 +38,8 @@ uint16_t loopback_port(const loopback_server *server);
 
 /* While mute it takes messages and does nothing with them. */
 void loopback_mute(loopback_server *server, bool mute);
+/* … its shards alone. */
+void loopback_mute_shards(loopback_server *server, bool mute);
 /* Hands out no more batches. */
 void loopback_drain(loopback_server *server);
 

@@ -78,6 +78,7 @@ START_TEST(test_snapshot)
     for (uint32_t block = 0; block < CLIENT_BLOCKS; block++) {
         if (block != 1) {
             take_snapshot(block, 4, true);
+            take_snapshot(block, UINT32_MAX, false); /* no run has that one: is anybody there? */
             ck_assert(!client_ready(&room));
             reply_snapshot(block, 4, true, (float)block);
         }

@@ -197,6 +197,55 @@ START_TEST(gives_up_on_a_silent_server)
 }
 END_TEST
 
+static void unmute_shards(void *server)
+{
+    loopback_mute_shards(server, false);
+}
+
+/* Heartbeats are answered all the while: they say nothing of the shards. */
+START_TEST(gives_up_on_a_silent_shard)
+{
+    loopback_server *server = loopback_start(&(loopback_config){.block_params = 64, .lease_ms = 1000});
+    client_fixture fixture;
+    client_fixture_connect(&fixture, loopback_address(server), false, patient_ms(2000));
+    client_fixture_declare(&fixture, 10);
+    loopback_mute_shards(server, true);
+    uint64_t began_ns = dcps_clock_ns();
+    ck_assert_int_eq(dcps_client_push(fixture.client, 0, FIXTURE_PARAMS, 1, 1.0f), DCPS_OK);
+    ck_assert_int_eq(dcps_client_wait(fixture.client, &fixture.work), DCPS_TIMEOUT);
+    ck_assert_double_lt(seconds_since(began_ns), 30.0);
+    client_fixture_says("shard 0 of server 0 does not answer at tcp://127.0.0.1:");
+    client_fixture_says("its server does at tcp://");
+    client_fixture_says(loopback_address(server));
+    client_fixture_close(&fixture);
+    loopback_kill(&server);
+}
+END_TEST
+
+START_TEST(goes_on_after_the_silence_of_a_shard)
+{
+    char log[4096];
+    capture stderr_text;
+    later wake;
+    loopback_server *server = loopback_start(&(loopback_config){.block_params = 64, .epochs = 10, .lease_ms = 1000});
+    client_fixture fixture;
+    client_fixture_connect(&fixture, loopback_address(server), false, 0);
+    client_fixture_declare(&fixture, 10);
+    capture_start(&stderr_text, STDERR_FILENO);
+    loopback_mute_shards(server, true);
+    later_start_at(&wake, &stderr_text, "does not answer", unmute_shards, server);
+    client_fixture_step(&fixture, 2.0f);
+    capture_end(&stderr_text, log, sizeof(log));
+    later_end(&wake);
+    assert_logged(log, "shard 0 of server 0 does not answer at tcp://127.0.0.1:");
+    assert_logged(log, "shard 0 of server 0 answers at tcp://127.0.0.1:");
+    ck_assert_ptr_null(strstr(log, "waiting for weights"));
+    ck_assert(fixture.weights[0] == 0.0f); /* every gradient once: 1 − 1 */
+    client_fixture_close(&fixture);
+    loopback_kill(&server);
+}
+END_TEST
+
 /* Its model and weights are gone with the first server; the worker brings its own, and goes on at new shard endpoints. */
 START_TEST(survives_a_restart)
 {
@@ -438,6 +487,8 @@ int main(void)
                                   tells_of_a_wrong_place_in_the_list,
                                   goes_on_after_a_silence,
                                   gives_up_on_a_silent_server,
+                                  gives_up_on_a_silent_shard,
+                                  goes_on_after_the_silence_of_a_shard,
                                   survives_a_restart,
                                   parameters_that_are_gone_end_the_run,
                                   observer_survives_a_restart,
