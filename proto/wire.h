@@ -15,6 +15,9 @@
 DCPS_MUST_CHECK dcps_status dcps_wire_encode(const dcps_message *message, uint8_t *out, size_t capacity,
                                              size_t *length);
 
+/* Whether a declaration of these tensors fits into a header, whoever declares them. DCPS_LIMIT with both sizes named, or DCPS_NO_MEMORY. */
+DCPS_MUST_CHECK dcps_status dcps_wire_check_layout(const dcps_layout_tensor *tensors, uint32_t tensor_count);
+
 /* Decodes header[length] into *message; strings and arrays are placed in `arena` (reset it per message). Checks the size before unpacking,
  * the protocol version, that exactly one body is present, that every enum, count, text, dim and float is within its limit, and that
  * the payload size fits the message type (none, or 0 < bytes <= DCPS_MAX_PAYLOAD_BYTES and a multiple of 4). Whether it fits the block is for the engine

@@ -310,14 +310,19 @@ static dcps_status put_body(encoding *to, const dcps_message *message)
     return dcps_fail(DCPS_INVALID, "no message of type %d exists", (int)message->type);
 }
 
+static dcps_status put_header(encoding *to, const dcps_message *message)
+{
+    to->header = (Dcps__Header)DCPS__HEADER__INIT;
+    to->header.version = DCPS_PROTOCOL_VERSION;
+    to->header.body_case = (Dcps__Header__BodyCase)message->type;
+    to->memory = NULL;
+    return put_body(to, message);
+}
+
 dcps_status dcps_wire_encode(const dcps_message *message, uint8_t *out, size_t capacity, size_t *length)
 {
     encoding to;
-    to.header = (Dcps__Header)DCPS__HEADER__INIT;
-    to.header.version = DCPS_PROTOCOL_VERSION;
-    to.header.body_case = (Dcps__Header__BodyCase)message->type;
-    to.memory = NULL;
-    dcps_status status = put_body(&to, message);
+    dcps_status status = put_header(&to, message);
     if (status != DCPS_OK) {
         return status;
     }
@@ -331,4 +336,29 @@ dcps_status dcps_wire_encode(const dcps_message *message, uint8_t *out, size_t c
     }
     dcps_free(to.memory);
     return status;
+}
+
+dcps_status dcps_wire_check_layout(const dcps_layout_tensor *tensors, uint32_t tensor_count)
+{
+    encoding to;
+    /* Numbers take the more bytes the larger they are. */
+    dcps_message largest = {
+        .type = DCPS_MESSAGE_LAYOUT,
+        .body.layout = {.session = {.worker = UINT32_MAX, .incarnation = UINT32_MAX, .token = UINT64_MAX},
+                        .nonce = UINT64_MAX,
+                        .samples_per_epoch = UINT64_MAX,
+                        .tensor_count = tensor_count,
+                        .tensors = tensors}};
+    dcps_status status = put_header(&to, &largest);
+    if (status != DCPS_OK) {
+        return status;
+    }
+    size_t needed = dcps__header__get_packed_size(&to.header);
+    dcps_free(to.memory);
+    return needed <= DCPS_MAX_HEADER_BYTES
+               ? DCPS_OK
+               : dcps_fail(DCPS_LIMIT,
+                           "names and shapes of %u tensors take %zu bytes to declare, at most %u are possible: shorten "
+                           "the names, or join tensors",
+                           tensor_count, needed, DCPS_MAX_HEADER_BYTES);
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "proto/layout_util.h"
+#include "proto/wire.h"
 #include "worker/client_state.h"
 
 #define DCPS_TICK_NS (50u * DCPS_NS_PER_MS)
@@ -76,7 +77,10 @@ dcps_status dcps_client_core_declare(dcps_client_core *core, const dcps_layout *
     if (gradient == NULL && core->config.role == DCPS_ROLE_WORKER) {
         return dcps_fail(DCPS_INVALID, "a worker needs a gradient vector");
     }
-    dcps_status status = dcps_layout_copy(layout, &core->layout);
+    dcps_status status = dcps_wire_check_layout(dcps_layout_tensors(layout), dcps_layout_tensor_count(layout));
+    if (status == DCPS_OK) {
+        status = dcps_layout_copy(layout, &core->layout);
+    }
     if (status != DCPS_OK) {
         return status;
     }

@@ -186,9 +186,11 @@ void dcps_shell_emit(void *context, dcps_route route, const dcps_message *messag
         return;
     }
     dcps_status status = dcps_socket_send(socket, NULL, message, wrapped);
-    if (status != DCPS_OK && status != DCPS_AGAIN) {
-        dcps_debug("%s to %s not sent: %s", dcps_message_name(message->type), dcps_socket_endpoint(socket),
-                   dcps_error_message());
+    if (status != DCPS_OK && status != DCPS_AGAIN && status != DCPS_NOT_FOUND) { /* no repeat would do better */
+        char text[DCPS_MAX_TEXT_BYTES];
+        (void)snprintf(text, sizeof(text), "%s to %s cannot be sent: %.500s", dcps_message_name(message->type),
+                       dcps_socket_endpoint(socket), dcps_error_message());
+        dcps_shell_fail(client, status, text);
     }
 }
 

@@ -24,7 +24,8 @@ typedef struct dcps_client_config {
     const char *servers; /* "host:port[,host:port…]", all servers of the run, server 0 first */
     const char *name;    /* shown to people; NULL: "host:pid" */
     bool observer;       /* reads weights and snapshots only; takes no batches, is no member */
-    uint32_t timeout_ms; /* give up with DCPS_TIMEOUT after a server, or a shard of it, was silent this long; 0: 60,000 */
+    uint32_t
+        timeout_ms; /* give up with DCPS_TIMEOUT after a server, or a shard of it, was silent this long; 0: 60,000 */
 } dcps_client_config;
 
 /* Settings of the run, as the servers state them. */
@@ -56,7 +57,7 @@ DCPS_API const dcps_run_info *dcps_client_run_info(const dcps_client *client);
 
 /* Declares the model and pulls the first weights. `weights` [total params] holds the initial values (used if this is the first client). Blocks until the weights are
  * in (a synchronous run: until all workers are there). `gradient` may be NULL for an observer. Errors: as above; DCPS_MISMATCH also where the servers train another layout or on another
- * number of samples (difference named), DCPS_LIMIT where the model is too large for a server. */
+ * number of samples (difference named), DCPS_LIMIT where the model is too large for a server, or its names and shapes for a message. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_declare(dcps_client *client, const dcps_layout *layout,
                                                          uint64_t samples_per_epoch, float *weights, float *gradient,
                                                          dcps_work *work);

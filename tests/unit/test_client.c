@@ -216,6 +216,31 @@ START_TEST(refuses_wrong_declarations)
 }
 END_TEST
 
+/* Names of so many tensors do not fit into one message. */
+START_TEST(refuses_a_layout_that_cannot_be_declared)
+{
+    enum { TENSORS = 1000 };
+    static float weights[TENSORS * DCPS_LAYOUT_ALIGN_PARAMS];
+    static float gradient[TENSORS * DCPS_LAYOUT_ALIGN_PARAMS];
+    loopback_server *server = loopback_start(&(loopback_config){.lease_ms = 60000});
+    client_fixture fixture;
+    dcps_layout *large = NULL;
+    client_fixture_connect(&fixture, loopback_address(server), false, 0);
+    ck_assert_int_eq(dcps_layout_create(&large), DCPS_OK);
+    for (uint32_t i = 0; i < TENSORS; i++) {
+        char name[97];
+        (void)snprintf(name, sizeof(name), "%096u", i);
+        ck_assert_int_eq(dcps_layout_add(large, name, DCPS_INIT_ZERO, 0, NULL, NULL), DCPS_OK);
+    }
+    ck_assert_int_eq(dcps_client_declare(fixture.client, large, 100, weights, gradient, &fixture.work), DCPS_LIMIT);
+    client_fixture_says("names and shapes of 1000 tensors take");
+    client_fixture_says("at most 65536 are possible");
+    dcps_layout_destroy(&large);
+    client_fixture_close(&fixture);
+    loopback_kill(&server);
+}
+END_TEST
+
 static void *train_to_the_end(void *context)
 {
     client_fixture *fixture = context;
@@ -349,6 +374,7 @@ int main(void)
                                   incomplete_blocks_stay,
                                   refuses_wrong_pushes,
                                   refuses_wrong_declarations,
+                                  refuses_a_layout_that_cannot_be_declared,
                                   abstains_at_the_end,
                                   steady_state_allocates_nothing,
                                   observer_reads_snapshots,

@@ -446,6 +446,36 @@ START_TEST(test_what_does_not_fit_is_not_sent)
 }
 END_TEST
 
+/* A layout that passes the check can be declared by everybody; the first that does not could not be by the last worker. */
+START_TEST(test_layouts_that_can_be_declared)
+{
+    static dcps_layout_tensor tensors[DCPS_MAX_TENSORS];
+    static uint8_t header[DCPS_MAX_HEADER_BYTES];
+    uint32_t fit = 0;
+    size_t length = 0;
+    for (uint32_t i = 0; i < DCPS_MAX_TENSORS; i++) {
+        tensors[i] =
+            (dcps_layout_tensor){.name = "a name as long as those of layers in deep models are, about a hundred "
+                                         "bytes, so that a thousand do not fit",
+                                 .init = DCPS_INIT_ZERO};
+    }
+    while (fit < DCPS_MAX_TENSORS && dcps_wire_check_layout(tensors, fit + 1) == DCPS_OK) {
+        fit++;
+    }
+    ck_assert(fit > 300 && fit < DCPS_MAX_TENSORS);
+    ck_assert_int_eq(dcps_wire_check_layout(tensors, fit + 1), DCPS_LIMIT);
+    dcps_message message = {.type = DCPS_MESSAGE_LAYOUT};
+    message.body.layout = (dcps_layout_message){.session = {UINT32_MAX, UINT32_MAX, UINT64_MAX},
+                                                .nonce = UINT64_MAX,
+                                                .samples_per_epoch = UINT64_MAX,
+                                                .tensors = tensors,
+                                                .tensor_count = fit};
+    ck_assert_int_eq(dcps_wire_encode(&message, header, sizeof(header), &length), DCPS_OK);
+    message.body.layout.tensor_count = fit + 1;
+    ck_assert_int_eq(dcps_wire_encode(&message, header, sizeof(header), &length), DCPS_LIMIT);
+}
+END_TEST
+
 START_TEST(test_only_layout_and_status_allocate)
 {
     start();
@@ -513,6 +543,7 @@ int main(void)
         test_unknown_fields_are_ignored,
         test_hostile_counts,
         test_largest_messages,
+        test_layouts_that_can_be_declared,
         test_what_does_not_fit_is_not_sent,
         test_only_layout_and_status_allocate,
         test_small_arena,
