@@ -96,8 +96,14 @@ void dcps_client_core_sending(dcps_client_core *core, dcps_route route, uint64_t
 /* Heartbeats, repeats, silence; returns when to call again at the latest. */
 uint64_t dcps_client_core_tick(dcps_client_core *core, uint64_t now_ns);
 
+/* Nobody listened for the last `gap_ns`, because this process stood still: it counts as nobody's silence. Before the tick that follows. */
+void dcps_client_core_paused(dcps_client_core *core, uint64_t gap_ns, uint64_t now_ns);
+
 /* The longest silence of those that SILENT has told of and BACK has not, and in *whose whose it is; 0: nobody is silent. */
 uint64_t dcps_client_core_silence_ms(const dcps_client_core *core, uint64_t now_ns, dcps_route *whose);
+
+/* Somebody is silent, or will be if no answer comes soon: it cannot be said that all servers answer. */
+bool dcps_client_core_in_doubt(const dcps_client_core *core);
 
 /* DCPS_OK, or why this client cannot go on (layout refused, servers disagree): final. Text in *text. */
 dcps_status dcps_client_core_failure(const dcps_client_core *core, const char **text);

@@ -129,6 +129,7 @@ struct dcps_client {
     uint64_t unsent_counted_ns;
     dcps_command active; /* the command somebody waits for; kind NONE: none */
     uint64_t active_since_ns;
+    uint64_t awake_ns;         /* when we last looked at the clock */
     uint64_t patient_since_ns; /* the weights waited for are held back by servers that answer */
     uint64_t patience_told_ns; /* last line about that; 0: none */
     dcps_rate_limit lost_limit;

@@ -8,6 +8,8 @@
 
 /* After a failure to wait, so that the loop does not spin. */
 #define PAUSE_MS 20
+/* We look at the clock every 50 ms; after so long without, somebody had stopped us: SIGSTOP, a frozen container, a suspended machine. */
+#define STOPPED_NS DCPS_NS_PER_S
 
 void dcps_shell_fail(dcps_client *client, dcps_status status, const char *text)
 {
@@ -175,10 +177,26 @@ static void settle_weights(dcps_client *client)
     answer(client, &complete);
 }
 
+/* Reads the clock. The time in which this process stood still is no time in which others were silent or late. */
+static uint64_t read_clock(dcps_client *client)
+{
+    uint64_t now_ns = dcps_clock_ns();
+    uint64_t gap_ns = client->awake_ns == 0 ? 0 : now_ns - client->awake_ns;
+    client->awake_ns = now_ns;
+    if (gap_ns >= STOPPED_NS) {
+        dcps_debug("this process stood still for %.1f s", (double)gap_ns / 1e9);
+        dcps_client_core_paused(client->core, gap_ns, now_ns);
+        client->active_since_ns += gap_ns;
+        client->patient_since_ns += gap_ns;
+        client->patience_told_ns += client->patience_told_ns == 0 ? 0 : gap_ns;
+    }
+    return now_ns;
+}
+
 /* Answers the command that somebody waits for, if there is something to say. */
 static void settle(dcps_client *client)
 {
-    uint64_t now_ns = dcps_clock_ns();
+    uint64_t now_ns = read_clock(client);
     const char *core_text = NULL;
     char text[DCPS_MAX_TEXT_BYTES];
     if (client->active.kind == DCPS_COMMAND_NONE) {
@@ -230,7 +248,7 @@ void *dcps_shell_main(void *context)
     dcps_client *client = context;
     dcps_client_core_start(client->core, dcps_clock_ns());
     for (;;) {
-        uint64_t now_ns = dcps_clock_ns();
+        uint64_t now_ns = read_clock(client);
         uint64_t next_ns = dcps_client_core_tick(client->core, now_ns);
         dcps_shell_probe(client, now_ns);
         dcps_shell_watch_sending(client, now_ns);

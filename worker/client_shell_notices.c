@@ -6,7 +6,7 @@
 
 #define SHARD_ADVICE "does a firewall close that port, or does --advertise name another machine?"
 #define TOLD_AGAIN_NS (5u * DCPS_NS_PER_S)
-#define PATIENCE_NS (7u * DCPS_NS_PER_S) /* by then a shard that does not answer is known */
+#define PATIENCE_NS (5u * DCPS_NS_PER_S)
 #define PATIENCE_AGAIN_NS (15u * DCPS_NS_PER_S)
 
 static void on_connected(dcps_client *client, const dcps_client_notice *notice)
@@ -120,8 +120,7 @@ void dcps_shell_tell_patience(dcps_client *client, uint64_t now_ns)
 {
     dcps_command_kind kind = client->active.kind;
     bool for_weights = kind == DCPS_COMMAND_DECLARE || kind == DCPS_COMMAND_WAIT || kind == DCPS_COMMAND_PULL;
-    dcps_route silent;
-    if (client->observer || !for_weights || dcps_client_core_silence_ms(client->core, now_ns, &silent) > 0) {
+    if (client->observer || !for_weights || dcps_client_core_in_doubt(client->core)) {
         client->patient_since_ns = now_ns;
         client->patience_told_ns = 0;
         return;

@@ -61,9 +61,10 @@ bool dcps_silence_repeated(dcps_client_core *core, dcps_route route, uint64_t no
     if (watch->repeats > 0 && now_ns - watch->repeated_ns < DCPS_CLIENT_RETRY_MS * DCPS_NS_PER_MS) {
         return false;
     }
-    watch->since_ns = watch->repeats == 0 ? now_ns : watch->since_ns;
-    watch->repeated_ns = now_ns;
     watch->repeats++;
+    watch->repeated_ns = now_ns;
+    watch->since_ns = watch->repeats == 1 ? now_ns : watch->since_ns;
+    watch->doubted_ns = watch->repeats == SILENT_REPEATS ? now_ns : watch->doubted_ns;
     return true;
 }
 
@@ -98,7 +99,7 @@ static void check_shard(dcps_client_core *core, dcps_route route, uint64_t now_n
 {
     dcps_shard_watch *watch = watch_of(core, route);
     uint64_t silence_ns = core->config.silence_ms * DCPS_NS_PER_MS;
-    bool due = watch->told_ns == 0 ? now_ns - watch->repeated_ns >= silence_ns
+    bool due = watch->told_ns == 0 ? now_ns - watch->doubted_ns >= silence_ns
                                    : now_ns - watch->told_ns >= SHARD_TOLD_AGAIN * silence_ns;
     if (watch->repeats >= SILENT_REPEATS && due) {
         watch->told_ns = now_ns;
@@ -127,6 +128,44 @@ void dcps_silence_tick(dcps_client_core *core, uint32_t server, uint64_t now_ns)
     for (uint32_t shard = 0; shard < core->partition.shards_per_server; shard++) {
         check_shard(core, (dcps_route){.server = server, .shard = shard}, now_ns);
     }
+}
+
+/* What was noted while the pause began must not come to lie in the future. */
+static void move_on(uint64_t *time_ns, uint64_t gap_ns, uint64_t now_ns)
+{
+    if (*time_ns != 0) {
+        *time_ns = *time_ns + gap_ns < now_ns ? *time_ns + gap_ns : now_ns;
+    }
+}
+
+void dcps_client_core_paused(dcps_client_core *core, uint64_t gap_ns, uint64_t now_ns)
+{
+    for (uint32_t server = 0; server < core->config.server_count; server++) {
+        dcps_link *link = &core->links[server];
+        move_on(&link->heard_ns, gap_ns, now_ns);
+        move_on(&link->silence_told_ns, gap_ns, now_ns);
+        for (uint32_t shard = 0; core->has_partition && shard < core->partition.shards_per_server; shard++) {
+            dcps_shard_watch *watch = watch_of(core, (dcps_route){.server = server, .shard = shard});
+            move_on(&watch->since_ns, gap_ns, now_ns);
+            move_on(&watch->repeated_ns, gap_ns, now_ns);
+            move_on(&watch->doubted_ns, gap_ns, now_ns);
+            move_on(&watch->told_ns, gap_ns, now_ns);
+        }
+    }
+}
+
+bool dcps_client_core_in_doubt(const dcps_client_core *core)
+{
+    for (uint32_t server = 0; server < core->config.server_count; server++) {
+        bool doubt = core->links[server].silence_told_ns != 0;
+        for (uint32_t shard = 0; core->has_partition && shard < core->partition.shards_per_server; shard++) {
+            doubt = doubt || core->watches[server * DCPS_MAX_SHARDS + shard].repeats >= SILENT_REPEATS;
+        }
+        if (doubt) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void keep_longer(uint64_t silent_ns, dcps_route route, uint64_t *longest_ns, dcps_route *whose)

@@ -38,6 +38,7 @@ typedef struct dcps_shard_watch {
     uint32_t repeats;     /* unanswered; those of several blocks at one time count once */
     uint64_t since_ns;    /* the first of them */
     uint64_t repeated_ns; /* the latest that was counted */
+    uint64_t doubted_ns;  /* the one that makes it silent unless it answers soon */
     uint64_t told_ns;     /* SILENT reported last; 0: not silent */
 } dcps_shard_watch;
 

@@ -60,9 +60,12 @@ START_TEST(test_shard_of_a_server_that_answers)
     client_connect(&room, 2);
     push_all();
     answer_all_but(3);
-    wait_among_servers(TOLD_MS - 500);
+    wait_among_servers(2000);
+    ck_assert(!dcps_client_core_in_doubt(room.core));
+    wait_among_servers(TOLD_MS - 2500);
     client_expect_no_notice(&room);
     ck_assert_uint_eq(silence_ms(1, 1), 0);
+    ck_assert(dcps_client_core_in_doubt(room.core));
     wait_among_servers(500);
     take_shard_notice(DCPS_CLIENT_SILENT, 1, 1, TOLD_MS - FIRST_REPEAT_MS);
     ck_assert_uint_eq(silence_ms(1, 1), TOLD_MS - FIRST_REPEAT_MS);
@@ -73,6 +76,38 @@ START_TEST(test_shard_of_a_server_that_answers)
     take_shard_notice(DCPS_CLIENT_BACK, 1, 1, TOLD_MS - FIRST_REPEAT_MS + 2 * SILENCE_MS + 500);
     ck_assert_uint_eq(silence_ms(1, 1), 0);
     client_expect_no_notice(&room);
+    client_close(&room);
+}
+END_TEST
+
+/* Its blocks are repeated at different times, one of them at almost any. */
+START_TEST(test_shard_of_many_blocks)
+{
+    client_start(&room, 1, DCPS_ROLE_WORKER);
+    room.shards_per_server = 1;
+    ck_assert_int_eq(client_declare(&room), DCPS_OK);
+    client_greet(&room, 0);
+    client_layout_reply(&room, 0);
+    for (uint32_t block = 0; block < CLIENT_BLOCKS; block++) {
+        client_answer(&room, block, 1, 0.0F);
+    }
+    ck_assert(client_ready(&room));
+    client_forget(&room);
+    room.notice_count = 0;
+    for (uint32_t block = 0; block < CLIENT_BLOCKS; block++) {
+        dcps_client_core_push(room.core, block, 8, 1.0F, room.now_ns);
+        for (uint32_t half = 0; half < 4; half++) {
+            wait_among_servers(500);
+            client_notice_for(&room, block, 2, DCPS_MESSAGE_PENDING);
+        }
+    }
+    for (uint32_t i = 0; i < 60; i++) { /* until repeats of each are 8 s apart */
+        wait_among_servers(500);
+        client_notice_for(&room, 0, 2, DCPS_MESSAGE_PENDING);
+    }
+    client_expect_no_notice(&room);
+    wait_among_servers(8000);
+    ck_assert_uint_gt(silence_ms(0, 0), SILENCE_MS);
     client_close(&room);
 }
 END_TEST
@@ -162,6 +197,42 @@ START_TEST(test_silence_ends_with_the_session)
 }
 END_TEST
 
+/* Nobody could have answered while this process stood still, and who was silent before is no more silent for it. */
+START_TEST(test_pause_is_nobodys_silence)
+{
+    const uint64_t pause_ms = 100000;
+    client_connect(&room, 2);
+    push_all();
+    answer_all_but(3);
+    wait_among_servers(TOLD_MS - 500);
+    dcps_client_core_paused(room.core, pause_ms * DCPS_NS_PER_MS, room.now_ns + pause_ms * DCPS_NS_PER_MS);
+    client_advance(&room, pause_ms);
+    client_expect_no_notice(&room);
+    wait_among_servers(500);
+    take_shard_notice(DCPS_CLIENT_SILENT, 1, 1, TOLD_MS - FIRST_REPEAT_MS);
+    dcps_client_core_paused(room.core, pause_ms * DCPS_NS_PER_MS, room.now_ns + pause_ms * DCPS_NS_PER_MS);
+    client_advance(&room, pause_ms);
+    client_expect_no_notice(&room);
+    ck_assert_uint_eq(silence_ms(1, 1), TOLD_MS - FIRST_REPEAT_MS);
+    client_close(&room);
+}
+END_TEST
+
+/* The clock was read before the pause, the message after it. */
+START_TEST(test_message_in_the_middle_of_a_pause)
+{
+    client_connect(&room, 1);
+    client_wait(&room, 100);
+    uint64_t ticked_ns = room.now_ns;
+    room.now_ns += 5000 * DCPS_NS_PER_MS;
+    client_deliver(&room, client_control_route(0), &(dcps_message){.type = DCPS_MESSAGE_HEARTBEAT_REPLY}, NULL, 0);
+    dcps_client_core_paused(room.core, room.now_ns - ticked_ns, room.now_ns);
+    client_advance(&room, 50);
+    client_expect_no_notice(&room);
+    client_close(&room);
+}
+END_TEST
+
 static void observe(void)
 {
     client_start(&room, 1, DCPS_ROLE_OBSERVER);
@@ -195,8 +266,10 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_shard_of_a_server_that_answers, test_shard_that_holds_an_answer_back,
-                                  test_large_payloads_on_their_way,    test_server_that_is_silent_altogether,
-                                  test_silence_ends_with_the_session,  test_snapshot_that_is_held_back};
+    const TTest *const tests[] = {test_shard_of_a_server_that_answers,   test_shard_of_many_blocks,
+                                  test_shard_that_holds_an_answer_back,  test_large_payloads_on_their_way,
+                                  test_server_that_is_silent_altogether, test_silence_ends_with_the_session,
+                                  test_pause_is_nobodys_silence,         test_message_in_the_middle_of_a_pause,
+                                  test_snapshot_that_is_held_back};
     return CHECK_MAIN("client silence", tests);
 }

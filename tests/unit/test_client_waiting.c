@@ -1,9 +1,11 @@
 /* What a client does while servers are late, silent, dead or restarted: it says so, goes on, gives up in time, and can always be stopped. */
 #include <check.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -381,6 +383,47 @@ START_TEST(worker_hears_a_server_while_it_computes)
 }
 END_TEST
 
+/* In a process of its own: waits for a second worker that never comes. */
+static void wait_for_ever(uint16_t port, uint32_t timeout_ms)
+{
+    char address[32];
+    client_fixture fixture;
+    (void)snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+    client_fixture_connect(&fixture, address, false, timeout_ms);
+    dcps_status status =
+        dcps_client_declare(fixture.client, fixture.layout, 10, fixture.weights, fixture.gradient, &fixture.work);
+    _exit(status == DCPS_TIMEOUT ? 75 : 1);
+}
+
+/* Ctrl-Z, a frozen container, a suspended machine: what wakes up must not blame a server that it could not hear. */
+START_TEST(blames_nobody_for_its_own_pause)
+{
+    const uint32_t timeout_ms = patient_ms(2000);
+    uint16_t port = loopback_free_port();
+    pid_t child = fork(); /* before there are threads */
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        wait_for_ever(port, timeout_ms);
+    }
+    loopback_server *server = loopback_start(
+        &(loopback_config){.algorithm = "ssgd", .workers = 2, .block_params = 64, .port = port, .lease_ms = 60000});
+    while (loopback_received(server, DCPS_MESSAGE_INIT) < 6) { /* one a block */
+        (void)usleep(10000);
+    }
+    (void)usleep(300000);
+    ck_assert_int_eq(kill(child, SIGSTOP), 0);
+    (void)usleep(1000 * (timeout_ms + 1500));
+    ck_assert_int_eq(kill(child, SIGCONT), 0);
+    (void)usleep(1000000);
+    int status = 0;
+    pid_t ended = waitpid(child, &status, WNOHANG);
+    ck_assert_msg(ended == 0, "it gave up with %d", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    loopback_kill(&server);
+}
+END_TEST
+
 /* A synchronous run whose second worker never comes. */
 static loopback_server *start_half_a_round(client_fixture *fixture)
 {
@@ -494,6 +537,7 @@ int main(void)
                                   observer_survives_a_restart,
                                   observer_hears_a_server_that_has_nothing_to_say,
                                   worker_hears_a_server_while_it_computes,
+                                  blames_nobody_for_its_own_pause,
                                   can_be_cancelled,
                                   remembers_a_cancellation,
                                   says_what_it_waits_for,
