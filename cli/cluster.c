@@ -140,7 +140,7 @@ static uint32_t workers_running(dcps_cluster *cluster)
 static dcps_status await_workers(dcps_cluster *cluster, int signal_number, uint32_t timeout_ms)
 {
     dcps_status status = DCPS_OK;
-    uint64_t deadline_ns = dcps_clock_ns() + timeout_ms * DCPS_NS_PER_MS;
+    uint64_t began_ns = dcps_clock_ns();
     for (uint32_t i = 0; signal_number != 0 && i < cluster->config->workers; i++) {
         dcps_member *worker = dcps_cluster_worker(cluster, i);
         if (worker->process != NULL && dcps_process_running(worker->process)) {
@@ -149,7 +149,8 @@ static dcps_status await_workers(dcps_cluster *cluster, int signal_number, uint3
             dcps_process_signal(worker->process, signal_number);
         }
     }
-    while (status == DCPS_OK && workers_running(cluster) > 0 && dcps_clock_ns() < deadline_ns) {
+    while (status == DCPS_OK && workers_running(cluster) > 0 &&
+           dcps_cluster_waited_ns(cluster, began_ns) < timeout_ms * DCPS_NS_PER_MS) {
         status = dcps_cluster_turn(cluster, DCPS_CLUSTER_TURN_MS);
     }
     return status;
@@ -219,13 +220,14 @@ static dcps_status evaluate(dcps_cluster *cluster)
 /* One more answer from every server, asked for after the last worker has gone: the figures of the table. */
 static dcps_status take_final_status(dcps_cluster *cluster)
 {
-    uint64_t deadline_ns = dcps_clock_ns() + cluster->config->limits.lost_ms * DCPS_NS_PER_MS;
+    uint64_t patience_ns = cluster->config->limits.lost_ms * DCPS_NS_PER_MS;
+    uint64_t began_ns = dcps_clock_ns();
     dcps_status status = DCPS_OK;
     dcps_monitor_want_rounds(cluster->monitor);
     for (uint32_t i = 0; i < cluster->config->servers && status == DCPS_OK; i++) {
         const dcps_server_view *view = dcps_monitor_server(cluster->monitor, i);
         uint64_t rounds = view->rounds + 1; /* one may be under way, older than our question */
-        while (status == DCPS_OK && view->rounds <= rounds && dcps_clock_ns() < deadline_ns) {
+        while (status == DCPS_OK && view->rounds <= rounds && dcps_cluster_waited_ns(cluster, began_ns) < patience_ns) {
             status = dcps_cluster_turn(cluster, DCPS_CLUSTER_TURN_MS);
         }
     }

@@ -45,7 +45,9 @@ struct dcps_cluster {
     uint64_t evaluated; /* epochs up to the last snapshot evaluated */
     dcps_status failed; /* first failure; its text below */
     char failure[512];
-    uint64_t moved_ns; /* when samples or points last grew */
+    uint64_t turned_ns; /* when we last looked at the clock */
+    uint64_t woke_ns;   /* when this process last went on after standing still; 0: never */
+    uint64_t moved_ns;  /* when samples or points last grew */
     uint64_t moved_samples;
     uint64_t worked_ns; /* when a worker last had something to do */
     uint64_t rate_ns;   /* anchor of the speed shown */
@@ -75,6 +77,8 @@ dcps_status dcps_cluster_start_member(dcps_cluster *cluster, dcps_member *member
 
 /* Waits at most `timeout_ms` for news and deals with it: output, exits, restarts due, silence, Ctrl-C. The cluster's failure, if any; DCPS_CANCELLED. */
 DCPS_MUST_CHECK dcps_status dcps_cluster_turn(dcps_cluster *cluster, int timeout_ms);
+/* How long we have waited since then. The time in which this process stood still, stopped by Ctrl-Z or with the machine, proves nothing: patience begins anew after it. */
+uint64_t dcps_cluster_waited_ns(const dcps_cluster *cluster, uint64_t since_ns);
 /* Output of a member: dcps_process_line_fn. */
 void dcps_cluster_take_line(void *context, dcps_process *process, dcps_stream stream, const char *line);
 

@@ -11,6 +11,7 @@
 #define DCPS_EXIT_USAGE 2
 #define DCPS_SILENCE_REPEAT_NS (5 * DCPS_NS_PER_S)
 #define DCPS_MAX_BACKOFF_SHIFT 6u
+#define DCPS_STOOD_STILL_NS DCPS_NS_PER_S /* between two turns, which wait a tenth of that */
 #define DCPS_LISTENING_LINE "dcps-server listening "
 
 static void take_evaluation(dcps_cluster *cluster, const char *line)
@@ -183,14 +184,29 @@ static void look_after(dcps_cluster *cluster, dcps_member *member, uint64_t now_
     }
 }
 
+static void note_pause(dcps_cluster *cluster)
+{
+    uint64_t now_ns = dcps_clock_ns();
+    if (cluster->turned_ns != 0 && now_ns - cluster->turned_ns >= DCPS_STOOD_STILL_NS) {
+        cluster->woke_ns = now_ns;
+    }
+    cluster->turned_ns = now_ns;
+}
+
+uint64_t dcps_cluster_waited_ns(const dcps_cluster *cluster, uint64_t since_ns)
+{
+    uint64_t now_ns = dcps_clock_ns();
+    uint64_t began_ns = since_ns > cluster->woke_ns ? since_ns : cluster->woke_ns;
+    return now_ns > began_ns ? now_ns - began_ns : 0;
+}
+
 /* A server that lives but does not answer is named, again and again, and given up in the end. */
 static void check_silence(dcps_cluster *cluster, uint32_t index, uint64_t now_ns)
 {
     const dcps_cluster_limits *limits = &cluster->config->limits;
     dcps_member *server = dcps_cluster_server(cluster, index);
-    uint64_t silent_ns = now_ns - dcps_monitor_server(cluster->monitor, index)->heard_ns;
-    if (now_ns < dcps_monitor_server(cluster->monitor, index)->heard_ns ||
-        silent_ns < limits->silence_ms * DCPS_NS_PER_MS) {
+    uint64_t silent_ns = dcps_cluster_waited_ns(cluster, dcps_monitor_server(cluster->monitor, index)->heard_ns);
+    if (silent_ns < limits->silence_ms * DCPS_NS_PER_MS) {
         server->warned_ns = 0;
         return;
     }
@@ -216,8 +232,7 @@ static void check_workers_left(dcps_cluster *cluster, uint64_t now_ns)
     }
     if (working) {
         cluster->worked_ns = now_ns;
-    } else if (now_ns > cluster->worked_ns &&
-               now_ns - cluster->worked_ns > cluster->config->limits.stop_ms * DCPS_NS_PER_MS) {
+    } else if (dcps_cluster_waited_ns(cluster, cluster->worked_ns) > cluster->config->limits.stop_ms * DCPS_NS_PER_MS) {
         (void)dcps_cluster_fail(cluster, DCPS_SYSTEM,
                                 "all workers have ended, but the training has not: %" PRIu64 " of %" PRIu64
                                 " samples applied",
@@ -231,8 +246,8 @@ static void check_motion(dcps_cluster *cluster, uint64_t now_ns)
         cluster->moved_samples = cluster->progress.samples;
         cluster->moved_ns = now_ns;
     }
-    uint64_t still_ns = now_ns - cluster->moved_ns;
-    if (now_ns > cluster->moved_ns && still_ns > cluster->config->limits.stall_ms * DCPS_NS_PER_MS) {
+    uint64_t still_ns = dcps_cluster_waited_ns(cluster, cluster->moved_ns);
+    if (still_ns > cluster->config->limits.stall_ms * DCPS_NS_PER_MS) {
         (void)dcps_cluster_fail(cluster, DCPS_TIMEOUT,
                                 "nothing has moved for %" PRIu64 " s (%" PRIu64 " samples applied, %" PRIu32
                                 " workers live): see --stall-timeout",
@@ -257,12 +272,14 @@ dcps_status dcps_cluster_turn(dcps_cluster *cluster, int timeout_ms)
     dcps_supervisor *supervisor = cluster->config->supervisor;
     if (cluster->monitor == NULL) {
         dcps_supervisor_wait(supervisor, timeout_ms);
+        note_pause(cluster);
     } else {
         dcps_status status = dcps_monitor_turn(cluster->monitor, dcps_supervisor_fd(supervisor), timeout_ms);
         if (status != DCPS_OK) {
             (void)dcps_cluster_fail(cluster, status, "%s", dcps_error_message());
         }
         dcps_supervisor_step(supervisor);
+        note_pause(cluster);
         watch_servers(cluster);
     }
     uint64_t now_ns = dcps_clock_ns();

@@ -386,6 +386,44 @@ START_TEST(test_silent_server_is_named_and_given_up)
 }
 END_TEST
 
+/* A process that is nobody's child here stops this one for 2.5 s, and a second later lets the fake server go on. */
+static void stop_us_for_a_while(const char *marker)
+{
+    pid_t us = getpid();
+    pid_t helper = fork();
+    ck_assert_int_ge(helper, 0);
+    if (helper == 0) {
+        if (fork() != 0) {
+            _exit(0);
+        }
+        (void)usleep(600000);
+        (void)kill(us, SIGSTOP);
+        (void)usleep(2500000);
+        (void)kill(us, SIGCONT);
+        (void)usleep(1000000);
+        FILE *file = fopen(marker, "w");
+        _exit(file == NULL || fclose(file) != 0);
+    }
+    ck_assert_int_eq(waitpid(helper, NULL, 0), helper);
+}
+
+/* Ctrl-Z and fg. Servers and workers went on meanwhile, in groups of their own. */
+START_TEST(test_run_that_was_stopped_itself)
+{
+    trial self;
+    trial_init(&self, "patient", "good");
+    self.config.limits.silence_ms = 300;
+    self.config.limits.lost_ms = 2000;
+    self.config.limits.stall_ms = 2000;
+    self.config.limits.stop_ms = 2000; /* the workers have ended before the pause */
+    stop_us_for_a_while(self.marker);
+    trial_run(&self);
+    check_good(&self);
+    ck_assert_double_gt(self.took_s, 3.0);
+    trial_fini(&self);
+}
+END_TEST
+
 START_TEST(test_standstill_is_given_up)
 {
     trial self;
@@ -570,6 +608,7 @@ int main(void)
                                   test_dead_server_ends_the_run,
                                   test_dead_server_resumes_from_its_checkpoint,
                                   test_silent_server_is_named_and_given_up,
+                                  test_run_that_was_stopped_itself,
                                   test_standstill_is_given_up,
                                   test_server_that_ends_badly,
                                   test_bad_evaluations,
