@@ -248,7 +248,9 @@ void dcps_server_args_add(dcps_args *args, const dcps_options *options, const dc
     dcps_args_add(args, "%" PRId64, dcps_options_integer(options, "shards"));
     dcps_args_add(args, "--seed");
     dcps_args_add(args, "%" PRIu64, seed);
-    dcps_args_add_flag(args, "snapshot-every-samples", "epoch");
+    if (!single_run || dcps_options_flag(options, "evaluate")) { /* each snapshot is a copy of the model */
+        dcps_args_add_flag(args, "snapshot-every-samples", "epoch");
+    }
     for (size_t i = 0; dcps_server_pass_through[i] != NULL; i++) {
         const char *name = dcps_server_pass_through[i];
         add_if_set(args, name, dcps_run_setting(options, &spec->overrides, name));

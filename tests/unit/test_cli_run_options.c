@@ -47,6 +47,19 @@ START_TEST(test_defaults_suit_the_model)
 }
 END_TEST
 
+/* Whoever does not evaluate needs no snapshots: they would be a copy of the model for each epoch. */
+START_TEST(test_no_snapshots_without_evaluation)
+{
+    char *argv[] = {"run", "--model", "mlp", "--evaluate=false"};
+    dcps_options *options = parse(dcps_run_options, false, 4, argv);
+    const dcps_run_spec spec = {.algorithm = "asgd", .workers = 1};
+    dcps_args args = {0};
+    dcps_server_args_add(&args, options, &spec, 1, true);
+    check_args(&args, "--algorithm asgd --workers 1 --shards 2 --seed 1 --log-level warn");
+    dcps_options_destroy(&options);
+}
+END_TEST
+
 START_TEST(test_what_is_set_is_passed_on)
 {
     char *argv[] = {"run",
@@ -180,9 +193,9 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_defaults_suit_the_model, test_what_is_set_is_passed_on,
-                                  test_arguments_of_a_simulation, test_options_of_the_other_kind,
-                                  test_every_name_is_in_both_tables};
+    const TTest *const tests[] = {test_defaults_suit_the_model,   test_no_snapshots_without_evaluation,
+                                  test_what_is_set_is_passed_on,  test_arguments_of_a_simulation,
+                                  test_options_of_the_other_kind, test_every_name_is_in_both_tables};
     (void)unsetenv("DCPS_DATA"); /* of whoever runs the tests: it is an option of these tables */
     return CHECK_MAIN("cli run options", tests);
 }
