@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/streams.h"
 #include "cli/bench.h"
@@ -46,6 +47,7 @@ int main(int argc, char **argv)
 {
     dcps_open_standard_streams();
     dcps_ignore_write_signals();
+    dcps_allow_descriptors();
     dcps_log_setup("dcps", DCPS_LOG_INFO, false);
     if (argc < 2) {
         print_help(stderr);

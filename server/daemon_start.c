@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/folder.h"
 #include "base/log.h"
 #include "server/daemon_state.h"
 #include "server/memory.h"
 
+#define OWN_DESCRIPTORS 64u /* besides a connection of each worker to each socket: sockets, queues, files, observers */
 #define REPORT_CAPACITY (4u * DCPS_MAX_SHARDS) /* a shard has at most one export and one failure to tell */
 
 /* "tcp://host:port", with brackets where IPv6 needs them. */
@@ -228,10 +230,24 @@ static dcps_status open_shards(dcps_daemon *daemon)
     return status;
 }
 
+/* Beyond the limit nobody can connect, and nothing would say why. */
+static void check_descriptors(const dcps_server_config *config)
+{
+    uint64_t allowed = dcps_descriptors_allowed();
+    uint64_t needed = (uint64_t)config->workers * (config->shards + 1u) + OWN_DESCRIPTORS;
+    if (needed > allowed) {
+        dcps_warn(
+            "%u workers and %u shards need %llu open files at once, %llu are allowed: workers will find no place; "
+            "raise the limit (ulimit -Hn, LimitNOFILE=) or use fewer shards",
+            config->workers, config->shards, (unsigned long long)needed, (unsigned long long)allowed);
+    }
+}
+
 dcps_status dcps_daemon_open(dcps_daemon *daemon)
 {
     const dcps_server_config *config = daemon->config;
     daemon->checkpoint_lock = -1;
+    check_descriptors(config);
     dcps_status status = claim_checkpoints(daemon);
     if (status == DCPS_OK) {
         status = dcps_rule_create(&config->algorithm.rule, &daemon->rule);

@@ -1,6 +1,7 @@
 /* dcps-server. */
 #include <stdio.h>
 
+#include "base/descriptors.h"
 #include "base/streams.h"
 #include "server/daemon.h"
 
@@ -47,6 +48,7 @@ int main(int argc, char **argv)
     dcps_parse_outcome outcome;
     dcps_open_standard_streams();
     dcps_ignore_write_signals();
+    dcps_allow_descriptors();
     dcps_status status = dcps_options_parse(&dcps_server_program, argc, argv, &options, &first, &outcome);
     if (status != DCPS_OK) {
         return complain(status);

@@ -1,5 +1,6 @@
 #include "worker/program.h"
 
+#include "base/descriptors.h"
 #include "base/streams.h"
 #include "dcps/worker.h"
 #include "worker/client.h"
@@ -129,6 +130,7 @@ int dcps_worker_main(int argc, char **argv)
     bool usage = false;
     dcps_open_standard_streams();
     dcps_ignore_write_signals();
+    dcps_allow_descriptors();
     dcps_log_setup("dcps-worker", DCPS_LOG_INFO, false);
     dcps_status status = dcps_worker_settings_parse(argc, argv, &settings, &outcome);
     if (status != DCPS_OK) {

@@ -141,6 +141,29 @@ class StreamsTest(ServerTest):
         self.check_streams(waiting)
 
 
+class DescriptorsTest(ServerTest):
+    def start_limited(self, soft, hard, *arguments):
+        script = 'ulimit -Sn %d && ulimit -Hn %d && exec "$@"' % (soft, hard)
+        command = ["sh", "-c", script, "server", os.path.join(cluster.BIN, "dcps-server"), "--bind", "127.0.0.1:0", *map(str, arguments)]
+        process = cluster.Process(self.folder, "server", command)
+        self.processes.append(process)
+        self.wait("it to listen", lambda: "listening" in process.out, 20)
+        return process
+
+    def limit_of(self, process):
+        with open("/proc/%d/limits" % process.process.pid) as limits:
+            return next(line.split()[3:5] for line in limits if line.startswith("Max open files"))
+
+    def test_limit_is_raised_as_far_as_it_goes(self):
+        server = self.start_limited(200, 400, *FLAGS, "--shards", 2, "--workers", 100)  # 100 · 3 + 64
+        self.assertEqual(self.limit_of(server), ["400", "400"])
+        self.assertNotIn("are allowed", server.err)
+
+    def test_limit_that_is_too_low_is_told(self):
+        server = self.start_limited(200, 363, *FLAGS, "--shards", 2, "--workers", 100)
+        self.assertRegex(server.err, "100 workers and 2 shards need 364 open files at once, 363 are allowed")
+
+
 class CheckpointTest(ServerTest):
     def train_some(self, server, steps):
         worker = self.join(server)
