@@ -293,7 +293,7 @@ static dcps_status end_servers(dcps_cluster *cluster)
             dcps_process_exit_status(server->process) != 0) {
             return dcps_cluster_fail(cluster, DCPS_SYSTEM, "%s %s while it was stopping%s", server->name,
                                      dcps_process_ending(server->process, ending, sizeof(ending)),
-                                     killed > 0 ? ": it did not end in time after SIGTERM" : "");
+                                     killed > 0 ? ": it did not end in time after SIGTERM, see --stop-timeout" : "");
         }
     }
     return DCPS_OK;
@@ -313,7 +313,8 @@ static void stop_everything(dcps_cluster *cluster)
     }
     uint32_t killed = dcps_supervisor_stop_all(config->supervisor, config->limits.stop_ms);
     if (killed > 0) {
-        dcps_screen_print(config->screen, "%s: %" PRIu32 " processes did not end in time and were killed",
+        dcps_screen_print(config->screen,
+                          "%s: %" PRIu32 " processes did not end in time and were killed: see --stop-timeout",
                           config->title, killed);
     }
 }

@@ -18,6 +18,7 @@ typedef struct dcps_cluster_limits {
     uint32_t start_ms;   /* a server must listen */
     uint32_t silence_ms; /* a server that does not answer is reported */
     uint32_t lost_ms;    /* … and given up */
+    uint32_t load_ms;    /* … so much later while it starts again, and may load a checkpoint */
     uint32_t stall_ms;   /* neither a sample nor an evaluation for that long: given up */
     uint32_t stop_ms;    /* a process must end after SIGTERM */
     uint32_t backoff_ms; /* before the first restart of a process; doubles each time */

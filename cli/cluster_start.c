@@ -123,8 +123,8 @@ static dcps_status await_listening(dcps_cluster *cluster)
     while (status == DCPS_OK && servers_listening(cluster) < wanted) {
         if (dcps_cluster_waited_ns(cluster, began_ns) > cluster->config->limits.start_ms * DCPS_NS_PER_MS) {
             return dcps_cluster_fail(cluster, DCPS_TIMEOUT,
-                                     "%" PRIu32 " of %" PRIu32 " servers listen after %" PRIu32 " ms",
-                                     servers_listening(cluster), wanted, cluster->config->limits.start_ms);
+                                     "%" PRIu32 " of %" PRIu32 " servers listen after %g s: see --start-timeout",
+                                     servers_listening(cluster), wanted, cluster->config->limits.start_ms / 1e3);
         }
         status = dcps_cluster_turn(cluster, DCPS_START_TURN_MS);
     }

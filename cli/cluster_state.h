@@ -21,6 +21,7 @@ typedef struct dcps_member {
     dcps_args args;
     dcps_process *process; /* NULL before the start and after an end that was dealt with */
     bool listening;        /* a server has said so since its latest start */
+    uint64_t listening_ns; /* … when, last */
     bool finished;         /* ended with code 0 */
     bool abandoned;        /* died too often */
     uint32_t restarts;

@@ -44,6 +44,7 @@ void dcps_cluster_take_line(void *context, dcps_process *process, dcps_stream st
     if (stream == DCPS_STREAM_OUT && member->kind == DCPS_MEMBER_SERVER &&
         strncmp(line, DCPS_LISTENING_LINE, strlen(DCPS_LISTENING_LINE)) == 0) {
         member->listening = true;
+        member->listening_ns = dcps_clock_ns();
         return;
     }
     if (stream == DCPS_STREAM_OUT && member->kind == DCPS_MEMBER_EVALUATOR) {
@@ -205,13 +206,16 @@ static void check_silence(dcps_cluster *cluster, uint32_t index, uint64_t now_ns
 {
     const dcps_cluster_limits *limits = &cluster->config->limits;
     dcps_member *server = dcps_cluster_server(cluster, index);
-    uint64_t silent_ns = dcps_cluster_waited_ns(cluster, dcps_monitor_server(cluster->monitor, index)->heard_ns);
+    uint64_t heard_ns = dcps_monitor_server(cluster->monitor, index)->heard_ns;
+    uint64_t silent_ns =
+        dcps_cluster_waited_ns(cluster, heard_ns > server->listening_ns ? heard_ns : server->listening_ns);
     if (silent_ns < limits->silence_ms * DCPS_NS_PER_MS) {
         server->warned_ns = 0;
         return;
     }
     const char *address = dcps_monitor_address(cluster->monitor, index);
-    if (silent_ns >= limits->lost_ms * DCPS_NS_PER_MS) {
+    uint64_t patience_ms = (uint64_t)limits->lost_ms + (server->listening ? 0 : limits->load_ms);
+    if (silent_ns >= patience_ms * DCPS_NS_PER_MS) {
         (void)dcps_cluster_fail(cluster, DCPS_TIMEOUT, "%s at %s has not answered for %" PRIu64 " s", server->name,
                                 address, silent_ns / DCPS_NS_PER_S);
     } else if (server->warned_ns == 0 || now_ns - server->warned_ns >= DCPS_SILENCE_REPEAT_NS) {

@@ -18,6 +18,13 @@
 #include "cli/report.h"
 #include "cli/run_options.h"
 #include "cli/trace_options.h"
+#include "server/config.h"
+
+/* What dcps run chooses: checkpoints may have many gigabytes, and a server that dies instead of loading or saving them is seen at once. */
+#define LOADING_MS 600000u
+#define SAVING_MS 60000u
+#define LEAVING_MS 7000u
+#define MOST_LEASE_MS 3600000 /* as dcps-server has it */
 
 dcps_status dcps_job_groups(const dcps_options *options, const dcps_run_spec *specs, size_t count, dcps_groups *groups)
 {
@@ -100,10 +107,37 @@ static void run_args_fini(dcps_run_args *args)
     dcps_args_fini(&args->evaluate);
 }
 
-static dcps_cluster_limits limits_of(const dcps_options *options)
+/* Of the servers; a value that they refuse ends the run before it matters. */
+static uint32_t lease_ms_of(const dcps_options *options)
 {
+    const char *text = dcps_options_text(options, "lease-ms");
+    int64_t value = 0;
+    for (const dcps_option *option = dcps_server_program.options; text == NULL && option->name != NULL; option++) {
+        text = strcmp(option->name, "lease-ms") == 0 ? option->default_text : NULL;
+    }
+    bool good = text != NULL && dcps_parse_integer("--lease-ms", text, &value) == DCPS_OK && value > 0;
+    return good && value <= MOST_LEASE_MS ? (uint32_t)value : 0;
+}
+
+/* An option in seconds; 0: what is chosen instead. */
+static uint32_t seconds_or(const dcps_options *options, const char *name, uint32_t chosen_ms)
+{
+    uint32_t seconds = (uint32_t)dcps_options_integer(options, name);
+    return seconds > 0 ? seconds * 1000u : chosen_ms;
+}
+
+dcps_cluster_limits dcps_job_limits(const dcps_options *options, bool single_run)
+{
+    const char *resume = single_run ? dcps_options_text(options, "resume") : NULL;
+    bool saves = single_run && dcps_options_text(options, "checkpoint-dir") != NULL;
+    bool loads = saves && resume != NULL && strcmp(resume, "no") != 0;
+    /* Servers wait so long for goodbyes of workers that are busy or dead, and only then save. */
+    uint32_t leases_ms = 2u * lease_ms_of(options);
     dcps_cluster_limits limits = dcps_cluster_default_limits;
+    limits.start_ms = seconds_or(options, "start-timeout", loads ? LOADING_MS : limits.start_ms);
+    limits.stop_ms = seconds_or(options, "stop-timeout", leases_ms + (saves ? SAVING_MS : LEAVING_MS));
     limits.stall_ms = (uint32_t)dcps_options_integer(options, "stall-timeout") * 1000u;
+    limits.load_ms = saves ? seconds_or(options, "start-timeout", LOADING_MS) : 0;
     return limits;
 }
 
@@ -154,7 +188,7 @@ dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed
                                             .needs_all = !job->single_run,
                                             .max_restarts =
                                                 (uint32_t)dcps_options_integer(job->options, "max-restarts"),
-                                            .limits = limits_of(job->options),
+                                            .limits = dcps_job_limits(job->options, job->single_run),
                                             .supervisor = job->supervisor,
                                             .screen = &job->screen,
                                             .overall = job->overall,

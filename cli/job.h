@@ -37,6 +37,9 @@ DCPS_MUST_CHECK dcps_status dcps_job_init(dcps_job *job, const dcps_options *opt
                                           int argc, char **argv);
 void dcps_job_fini(dcps_job *job);
 
+/* Deadlines of one run; `single_run`: `options` has those of checkpoints. */
+dcps_cluster_limits dcps_job_limits(const dcps_options *options, bool single_run);
+
 /* Runs one cluster to its end and appends its result, failed or not. Errors as of dcps_cluster_run; once there is a result, the reason is printed. */
 DCPS_MUST_CHECK dcps_status dcps_job_run(dcps_job *job, const dcps_run_spec *spec, uint64_t seed, const char *title);
 

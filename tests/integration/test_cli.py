@@ -74,7 +74,7 @@ class CliTest(cluster.ClusterTest):
             self.assertNotIn("asgd@2", done.stdout + done.stderr)
 
     def test_every_flag_of_a_run_is_known_to_servers(self):
-        ours = {"model", "model-opt", "data", "device", "threads", "groups", "max-restarts", "stall-timeout", "evaluate", "out", "config",
+        ours = {"model", "model-opt", "data", "device", "threads", "groups", "max-restarts", "start-timeout", "stop-timeout", "stall-timeout", "evaluate", "out", "config",
                 "print-config", "help", "version"}
         flags = set(re.findall(r"^  --([a-z-]+)", self.dcps("run", "--help").stdout, re.M)) - ours
         help_text = subprocess.run([os.path.join(cluster.BIN, "dcps-server"), "--help"], capture_output=True, text=True).stdout

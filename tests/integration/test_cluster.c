@@ -373,6 +373,41 @@ START_TEST(test_dead_server_resumes_from_its_checkpoint)
 }
 END_TEST
 
+/* Loading a checkpoint may take longer than a server that lives may be silent. */
+START_TEST(test_server_that_resumes_slowly)
+{
+    trial self;
+    trial_init(&self, "die-late", "deaf");
+    self.config.can_resume = true;
+    self.config.limits.silence_ms = 300;
+    self.config.limits.lost_ms = 700;
+    self.config.limits.load_ms = 10000;
+    trial_run(&self);
+    check_good(&self);
+    ck_assert_uint_eq(self.run.restarts, 1);
+    trial_fini(&self);
+    trial_init(&self, "die-late", "deaf");
+    self.config.can_resume = true;
+    self.config.limits.silence_ms = 300;
+    self.config.limits.lost_ms = 700;
+    self.config.limits.load_ms = 200;
+    trial_run(&self);
+    check_bad(&self, DCPS_TIMEOUT, "has not answered for");
+    trial_fini(&self);
+}
+END_TEST
+
+START_TEST(test_server_that_starts_slowly)
+{
+    trial self;
+    trial_init(&self, "late", "good");
+    self.config.limits.start_ms = 500;
+    trial_run(&self);
+    check_bad(&self, DCPS_TIMEOUT, "0 of 1 servers listen after 0.5 s: see --start-timeout");
+    trial_fini(&self);
+}
+END_TEST
+
 START_TEST(test_silent_server_is_named_and_given_up)
 {
     trial self;
@@ -444,7 +479,7 @@ START_TEST(test_server_that_ends_badly)
     trial_fini(&self);
     trial_init(&self, "deaf", "good");
     trial_run(&self);
-    check_bad(&self, DCPS_SYSTEM, "it did not end in time after SIGTERM");
+    check_bad(&self, DCPS_SYSTEM, "it did not end in time after SIGTERM, see --stop-timeout");
     trial_fini(&self);
 }
 END_TEST
@@ -580,7 +615,7 @@ START_TEST(test_interrupt)
     ck_assert_int_eq(waitpid(finger, NULL, 0), finger);
     ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
     check_bad(&self, DCPS_CANCELLED, "stopped on request");
-    check_shown(&self, "2 processes did not end in time and were killed");
+    check_shown(&self, "2 processes did not end in time and were killed: see --stop-timeout");
     trial_fini(&self);
 }
 END_TEST
@@ -607,6 +642,8 @@ int main(void)
                                   test_taken_port_is_chosen_anew,
                                   test_dead_server_ends_the_run,
                                   test_dead_server_resumes_from_its_checkpoint,
+                                  test_server_that_resumes_slowly,
+                                  test_server_that_starts_slowly,
                                   test_silent_server_is_named_and_given_up,
                                   test_run_that_was_stopped_itself,
                                   test_standstill_is_given_up,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "cli/job.h"
 #include "cli/run_options.h"
 #include "cli/sim_args.h"
 #include "support/check_main.h"
@@ -173,6 +174,48 @@ START_TEST(test_options_of_the_other_kind)
 }
 END_TEST
 
+static dcps_cluster_limits limits_of(bool single_run, int argc, char **argv)
+{
+    dcps_options *options = parse(single_run ? dcps_run_options : dcps_compare_options, false, argc, argv);
+    dcps_cluster_limits limits = dcps_job_limits(options, single_run);
+    dcps_options_destroy(&options);
+    return limits;
+}
+
+/* Servers that stop wait two leases for workers and then save; one that resumes loads first. */
+START_TEST(test_deadlines)
+{
+    char *plain[] = {"compare"};
+    dcps_cluster_limits limits = limits_of(false, 1, plain);
+    ck_assert_uint_eq(limits.start_ms, 20000);
+    ck_assert_uint_eq(limits.stop_ms, 2 * 4000 + 7000);
+    ck_assert_uint_eq(limits.load_ms, 0);
+    ck_assert_uint_eq(limits.stall_ms, 300000);
+    char *lease[] = {"run", "--lease-ms", "3600000"};
+    ck_assert_uint_eq(limits_of(true, 3, lease).stop_ms, 2 * 3600000 + 7000);
+    char *saves[] = {"run", "--checkpoint-dir", "/ck", "--lease-ms", "10000"};
+    limits = limits_of(true, 5, saves);
+    ck_assert_uint_eq(limits.start_ms, 20000);
+    ck_assert_uint_eq(limits.stop_ms, 2 * 10000 + 60000);
+    ck_assert_uint_eq(limits.load_ms, 600000);
+    char *loads[] = {"run", "--checkpoint-dir", "/ck", "--resume", "auto"};
+    ck_assert_uint_eq(limits_of(true, 5, loads).start_ms, 600000);
+    char *loads_not[] = {"run", "--checkpoint-dir", "/ck", "--resume", "no"};
+    ck_assert_uint_eq(limits_of(true, 5, loads_not).start_ms, 20000);
+    char *own[] = {"run",   "--checkpoint-dir", "/ck", "--resume", "yes", "--start-timeout",
+                   "86400", "--stop-timeout",   "5"};
+    limits = limits_of(true, 9, own);
+    ck_assert_uint_eq(limits.start_ms, 86400000);
+    ck_assert_uint_eq(limits.load_ms, 86400000);
+    ck_assert_uint_eq(limits.stop_ms, 5000);
+    const char *const refused[] = {"soon", "-5", "3600001", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        char *argv[] = {"run", "--lease-ms", (char *)refused[i]};
+        ck_assert_uint_eq(limits_of(true, 3, argv).stop_ms, 7000); /* the server will refuse it */
+    }
+}
+END_TEST
+
 /* A name that a table lacks would be a bug that only shows when a run starts. */
 START_TEST(test_every_name_is_in_both_tables)
 {
@@ -193,9 +236,10 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_defaults_suit_the_model,   test_no_snapshots_without_evaluation,
-                                  test_what_is_set_is_passed_on,  test_arguments_of_a_simulation,
-                                  test_options_of_the_other_kind, test_every_name_is_in_both_tables};
+    const TTest *const tests[] = {test_defaults_suit_the_model,     test_no_snapshots_without_evaluation,
+                                  test_what_is_set_is_passed_on,    test_arguments_of_a_simulation,
+                                  test_options_of_the_other_kind,   test_deadlines,
+                                  test_every_name_is_in_both_tables};
     (void)unsetenv("DCPS_DATA"); /* of whoever runs the tests: it is an option of these tables */
     return CHECK_MAIN("cli run options", tests);
 }

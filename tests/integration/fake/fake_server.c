@@ -13,6 +13,7 @@
 #define WAITING_NS (50 * DCPS_NS_PER_MS)
 #define TRAINING_NS (400 * DCPS_NS_PER_MS)
 #define SHARDS 3u
+#define LATE_US 1500000 /* in modes "late" and "die-late", when it goes on from a checkpoint */
 #define HALF_NS (WAITING_NS + TRAINING_NS / 2)
 
 static volatile sig_atomic_t stopped;
@@ -119,7 +120,7 @@ static int serve(dcps_socket *socket, const char *mode, const char *marker, bool
         if (dcps_socket_wait(&socket, 1, -1, 20, &wake) != DCPS_OK)
             return 4;
         uint64_t age_ns = age_of(start_ns, mode, marker);
-        if (strcmp(mode, "die") == 0 && !resumed && age_ns > HALF_NS)
+        if (strncmp(mode, "die", 3) == 0 && !resumed && age_ns > HALF_NS)
             (void)kill(getpid(), SIGKILL);
         while (dcps_socket_receive(socket, &delivery) == DCPS_OK) {
             dcps_message answer = {.type = DCPS_MESSAGE_STATUS_REPLY};
@@ -158,6 +159,9 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "this server does not want to\n");
         return strcmp(mode, "usage") == 0 ? 2 : 1;
     }
+    bool resumed = strcmp(flag(argc, argv, "--resume"), "auto") == 0;
+    if (strcmp(mode, "late") == 0 || (strcmp(mode, "die-late") == 0 && resumed))
+        (void)usleep(LATE_US);
     (void)snprintf(endpoint, sizeof(endpoint), "tcp://%s", flag(argc, argv, "--bind"));
     if (dcps_transport_create(1, &transport) != DCPS_OK || dcps_socket_bind(transport, endpoint, &socket) != DCPS_OK) {
         (void)fprintf(stderr, "%s\n", dcps_error_message());
@@ -165,7 +169,6 @@ int main(int argc, char **argv)
     }
     (void)printf("dcps-server listening control=%s index=%s shards=1\n", endpoint + 6, flag(argc, argv, "--index"));
     (void)fflush(stdout);
-    bool resumed = strcmp(flag(argc, argv, "--resume"), "auto") == 0;
     int code = serve(socket, mode, flag(argc, argv, "--marker"), resumed);
     dcps_socket_close(&socket);
     dcps_transport_destroy(&transport);
