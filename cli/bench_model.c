@@ -163,7 +163,7 @@ static dcps_status step(model_bench *bench, double *seconds)
     const uint64_t allocations = dcps_alloc_count();
     const uint64_t begin_ns = dcps_clock_ns();
     dcps_tape_reset(bench->tape);
-    dcps_status status = loaded->model->load(loaded->state, &batch);
+    dcps_status status = dcps_trainer_load(loaded->model, loaded->state, &batch);
     bench->load_ns += dcps_clock_ns() - begin_ns;
     if (status == DCPS_OK)
         status = dcps_trainer_compute(loaded->model, loaded->state, bench->tape, &bench->loss);

@@ -9,6 +9,7 @@
 #include "tensor/tape.h"
 #include "worker/clip.h"
 #include "worker/device.h"
+#include "worker/evaluate.h"
 #include "worker/loaded_model.h"
 #include "worker/shuffle.h"
 #include "worker/trainer.h"
@@ -85,12 +86,8 @@ static dcps_status make_tapes(gradient_slot *slot, const dcps_compute *compute)
 
 static dcps_status evaluate(const dcps_gradients *self, const gradient_slot *slot, gradient_job *job)
 {
-    const dcps_model *model = slot->loaded.model;
     job->metrics = (dcps_metrics){.count = 0};
-    dcps_tape_reset(slot->evaluates);
-    dcps_tape_weights_changed(slot->evaluates);
-    dcps_status status = model->evaluate(slot->loaded.state, slot->evaluates, self->config.split, &job->metrics);
-    return status == DCPS_OK ? dcps_tape_status(slot->evaluates) : status;
+    return dcps_evaluate_model(&slot->loaded, slot->evaluates, self->config.split, &job->metrics);
 }
 
 static dcps_status differentiate(const dcps_gradients *self, const gradient_slot *slot, gradient_job *job)

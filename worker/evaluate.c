@@ -9,6 +9,7 @@
 #include "proto/limits.h"
 #include "tensor/tape.h"
 #include "worker/json.h"
+#include "worker/model_call.h"
 
 dcps_split dcps_split_named(const char *name)
 {
@@ -48,6 +49,16 @@ void dcps_evaluate_print(FILE *out, uint64_t index, const dcps_snapshot_info *sn
     (void)fputs("}}\n", out);
 }
 
+dcps_status dcps_evaluate_model(const dcps_loaded_model *loaded, dcps_tape *tape, dcps_split split,
+                                dcps_metrics *metrics)
+{
+    dcps_tape_reset(tape);
+    dcps_tape_weights_changed(tape);
+    dcps_model_call_begin();
+    dcps_status status = loaded->model->evaluate(loaded->state, tape, split, metrics);
+    return dcps_model_call_end(loaded->model, "evaluate", status == DCPS_OK ? dcps_tape_status(tape) : status);
+}
+
 static dcps_status evaluate_snapshot(const dcps_evaluate_config *config, dcps_client *client, dcps_tape *tape,
                                      uint32_t index)
 {
@@ -58,17 +69,9 @@ static dcps_status evaluate_snapshot(const dcps_evaluate_config *config, dcps_cl
     if (status != DCPS_OK) {
         return status;
     }
-    dcps_tape_reset(tape);
-    dcps_tape_weights_changed(tape);
-    status = loaded->model->evaluate(loaded->state, tape, config->split, &metrics);
-    if (status == DCPS_OK) {
-        status = dcps_tape_status(tape);
-    }
+    status = dcps_evaluate_model(loaded, tape, config->split, &metrics);
     if (status != DCPS_OK) {
-        /* Not to be taken for the end of the run. */
-        return status == DCPS_NOT_FOUND
-                   ? dcps_fail(DCPS_INVALID, "model %s: %s", loaded->model->name, dcps_error_message())
-                   : status;
+        return status == DCPS_NOT_FOUND ? DCPS_INVALID : status; /* not to be taken for the end of the run */
     }
     dcps_evaluate_print(config->out, index, &snapshot, &loaded->info, &metrics);
     if (fflush(config->out) != 0) {

@@ -25,6 +25,10 @@ typedef struct dcps_evaluate_config {
 /* Snapshots of a run: one each `every_samples` and one at its end; UINT64_MAX: one an epoch; 0: none. */
 uint64_t dcps_evaluate_snapshot_count(uint32_t epochs, uint64_t samples_per_epoch, uint64_t every_samples);
 
+/* The model's metrics of the weights that the tape has now. Errors: those of the model and of the tape. */
+DCPS_MUST_CHECK dcps_status dcps_evaluate_model(const dcps_loaded_model *loaded, dcps_tape *tape, dcps_split split,
+                                                dcps_metrics *metrics);
+
 /* Loads snapshot after snapshot, letting the servers drop it, and prints the model's metrics. Those that are not there (the run ended before, a server was restarted) are passed over. `client` is a joined
  * observer and is destroyed in any case. Errors: DCPS_NOT_FOUND (the servers keep no snapshots), DCPS_UNSUPPORTED (the model lacks that split), DCPS_IO (out), those of the
  * client, the model and the tape; DCPS_CANCELLED when stopped. */

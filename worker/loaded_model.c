@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/options.h"
+#include "worker/model_call.h"
 
 static dcps_status read_options(dcps_loaded_model *loaded, const char *const *assignments, size_t count)
 {
@@ -15,12 +16,16 @@ static dcps_status read_options(dcps_loaded_model *loaded, const char *const *as
 
 static dcps_status open_data(dcps_loaded_model *loaded, const char *data_dir)
 {
+    dcps_model_call_begin();
     dcps_status status = loaded->model->open(loaded->options, data_dir, &loaded->state);
+    status = dcps_model_call_end(loaded->model, "open", status);
     if (status != DCPS_OK) {
         return status;
     }
     loaded->is_open = true;
+    dcps_model_call_begin();
     status = loaded->model->describe(loaded->state, &loaded->info);
+    status = dcps_model_call_end(loaded->model, "describe", status);
     if (status == DCPS_OK && (loaded->info.train_samples == 0 || loaded->info.train_samples > UINT32_MAX)) {
         status = dcps_fail(DCPS_INVALID, "model %s: describes %" PRIu64 " training samples, expected 1 to %u",
                            loaded->model->name, loaded->info.train_samples, UINT32_MAX);
@@ -36,7 +41,9 @@ static dcps_status declare(dcps_loaded_model *loaded)
 {
     dcps_status status = dcps_layout_create(&loaded->layout);
     if (status == DCPS_OK) {
+        dcps_model_call_begin();
         status = loaded->model->declare(loaded->state, loaded->layout);
+        status = dcps_model_call_end(loaded->model, "declare", status);
     }
     if (status == DCPS_OK && dcps_layout_total_params(loaded->layout) == 0) {
         status = dcps_fail(DCPS_INVALID, "model %s: declares no parameters", loaded->model->name);

@@ -9,6 +9,7 @@
 #include "worker/client.h"
 #include "worker/clip.h"
 #include "worker/json.h"
+#include "worker/model_call.h"
 #include "worker/pace.h"
 #include "worker/shuffle.h"
 
@@ -36,18 +37,25 @@ typedef struct trainer {
     uint64_t told_samples; /* counted by then */
 } trainer;
 
+dcps_status dcps_trainer_load(const dcps_model *model, void *state, const dcps_batch *batch)
+{
+    dcps_model_call_begin();
+    return dcps_model_call_end(model, "load", model->load(state, batch));
+}
+
 dcps_status dcps_trainer_step(const dcps_model *model, void *state, dcps_tape *tape, const dcps_batch *batch,
                               float *loss)
 {
     dcps_tape_reset(tape);
-    dcps_status status = model->load(state, batch);
+    dcps_status status = dcps_trainer_load(model, state, batch);
     return status == DCPS_OK ? dcps_trainer_compute(model, state, tape, loss) : status;
 }
 
 dcps_status dcps_trainer_compute(const dcps_model *model, void *state, dcps_tape *tape, float *loss)
 {
+    dcps_model_call_begin();
     /* Says what is wrong with a loss that is NULL or no scalar. */
-    dcps_status status = dcps_tape_backward(tape, model->loss(state, tape));
+    dcps_status status = dcps_model_call_end(model, "loss", dcps_tape_backward(tape, model->loss(state, tape)));
     if (status == DCPS_OK) {
         *loss = dcps_tape_loss(tape);
     }

@@ -15,6 +15,8 @@
 DCPS_MUST_CHECK dcps_status dcps_trainer_step(const dcps_model *model, void *state, dcps_tape *tape,
                                               const dcps_batch *batch, float *loss);
 
+/* The load of such a step. */
+DCPS_MUST_CHECK dcps_status dcps_trainer_load(const dcps_model *model, void *state, const dcps_batch *batch);
 /* The part of a step that comes after dcps_tape_reset and load. */
 DCPS_MUST_CHECK dcps_status dcps_trainer_compute(const dcps_model *model, void *state, dcps_tape *tape, float *loss);
 

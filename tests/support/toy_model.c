@@ -16,6 +16,9 @@ static dcps_status toy_load(void *state, const dcps_batch *batch)
     self->latest.samples = NULL;
     self->first = self->loads == 0 ? self->latest : self->first;
     self->loads++;
+    if (self->loads == self->fail_silently_at) {
+        return DCPS_CORRUPT;
+    }
     if (self->loads == self->fail_at) {
         return dcps_fail(DCPS_IO, "the toy is broken");
     }

@@ -15,13 +15,14 @@ typedef struct toy_model {
     float x[TOY_BATCH][TOY_FEATURES];
     int32_t y[TOY_BATCH];
     size_t count;
-    uint64_t loads;     /* batches loaded so far */
-    dcps_batch first;   /* of them, but for its samples */
-    dcps_batch latest;  /* likewise */
-    uint64_t gaps;      /* batches whose turn was not one after that of the batch before */
-    uint64_t poison_at; /* the load whose data hold a NaN; 0: none */
-    uint64_t fail_at;   /* the load that fails; 0: none */
-    double evaluated;   /* value of the metric "sum" that evaluate left last: the sum of all weights */
+    uint64_t loads;            /* batches loaded so far */
+    dcps_batch first;          /* of them, but for its samples */
+    dcps_batch latest;         /* likewise */
+    uint64_t gaps;             /* batches whose turn was not one after that of the batch before */
+    uint64_t poison_at;        /* the load whose data hold a NaN; 0: none */
+    uint64_t fail_at;          /* the load that fails; 0: none */
+    uint64_t fail_silently_at; /* … without a message */
+    double evaluated;          /* value of the metric "sum" that evaluate left last: the sum of all weights */
 } toy_model;
 
 /* `loaded` is to be closed with toy_model_close. Batches of at most TOY_BATCH samples. */

@@ -119,7 +119,7 @@ START_TEST(says_why_there_is_nothing)
     server = loopback_start(&(loopback_config){.batch_size = TOY_BATCH, .snapshot_every_samples = TOY_SAMPLES});
     train(server, &loaded);
     ck_assert_int_eq(evaluate(server, &loaded, DCPS_SPLIT_VALIDATION, text, sizeof(text)), DCPS_UNSUPPORTED);
-    ck_assert_str_eq(dcps_error_message(), "the toy has no such split");
+    ck_assert_str_eq(dcps_error_message(), "model toy, evaluate: the toy has no such split");
     ck_assert_str_eq(text, "");
     toy_model_close(&loaded);
     loopback_kill(&server);

@@ -246,9 +246,28 @@ START_TEST(says_goodbye_when_the_model_fails)
     toy_model_open(&toy, &loaded);
     toy.fail_at = 3;
     ck_assert_int_eq(train(server, &loaded, NULL, &report), DCPS_IO);
-    ck_assert_str_eq(dcps_error_message(), "the toy is broken");
+    ck_assert_str_eq(dcps_error_message(), "model toy, load: the toy is broken");
     ck_assert_uint_eq(report.steps, 2);
     ck_assert_uint_eq(loopback_received(server, DCPS_MESSAGE_FINISH), 1);
+    toy_model_close(&loaded);
+    loopback_kill(&server);
+}
+END_TEST
+
+/* A model that does not say why it failed gets no reason of somebody else's. */
+START_TEST(names_a_model_that_fails_without_a_word)
+{
+    toy_model toy;
+    dcps_loaded_model loaded;
+    dcps_trainer_report report;
+    loopback_config config = toy_config();
+    loopback_server *server = loopback_start(&config);
+    toy_model_open(&toy, &loaded);
+    toy.fail_silently_at = 1;
+    ck_assert_int_eq(dcps_fail(DCPS_IO, "an old story"), DCPS_IO);
+    ck_assert_int_eq(train(server, &loaded, NULL, &report), DCPS_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "model toy, load: failed without a reason ("));
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), dcps_status_text(DCPS_CORRUPT)));
     toy_model_close(&loaded);
     loopback_kill(&server);
 }
@@ -451,6 +470,7 @@ int main(void)
     tcase_add_test(group, a_step_allocates_nothing_in_the_end);
     tcase_add_test(group, goes_on_when_diverged);
     tcase_add_test(group, says_goodbye_when_the_model_fails);
+    tcase_add_test(group, names_a_model_that_fails_without_a_word);
     tcase_add_loop_test(group, a_signal_stops_it, 0, 3);
     tcase_add_test(group, a_signal_ends_the_pause_of_a_slow_worker);
     tcase_add_test_raise_signal(group, a_second_signal_kills, SIGTERM);
