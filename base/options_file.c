@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/regular_file.h"
+
 #define LINE_BYTES 4096
 
 static bool is_blank(char c)
@@ -75,11 +77,11 @@ static dcps_status read_lines(dcps_options *options, const char *path, FILE *fil
 
 dcps_status dcps_options_read_file(dcps_options *options, const char *path)
 {
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return dcps_fail(errno == ENOENT ? DCPS_NOT_FOUND : DCPS_IO, "cannot open the configuration file %s: %s", path,
-                         strerror(errno));
-    dcps_status status = read_lines(options, path, file);
+    FILE *file;
+    dcps_status status = dcps_regular_file_stream(path, &file);
+    if (status != DCPS_OK)
+        return dcps_fail(status, "configuration file %s", dcps_error_message());
+    status = read_lines(options, path, file);
     (void)fclose(file);
     return status;
 }

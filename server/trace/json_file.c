@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/folder.h"
+#include "base/regular_file.h"
 #include "base/text.h"
 #include "server/trace/trace.h"
 
@@ -46,13 +47,12 @@ static dcps_status check_schema(const json_t *root, const char *path)
 
 dcps_status dcps_trace_json_read(const char *path, json_t **root)
 {
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return dcps_fail(errno == ENOENT ? DCPS_NOT_FOUND : DCPS_IO, "cannot read the trace %s: %s", path,
-                         strerror(errno));
-    }
+    FILE *file;
     json_error_t error;
-    dcps_status status = DCPS_OK;
+    dcps_status status = dcps_regular_file_stream(path, &file);
+    if (status != DCPS_OK) {
+        return dcps_fail(status, "cannot read the trace: %s", dcps_error_message());
+    }
     json_t *found = NULL;
     if (fseek(file, 0, SEEK_END) != 0 || ftell(file) < 0 || ftell(file) > MAX_FILE_BYTES) {
         status = dcps_fail(DCPS_LIMIT, "%s is no file of at most %ld bytes", path, MAX_FILE_BYTES);

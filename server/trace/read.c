@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/regular_file.h"
 #include "base/text.h"
 #include "server/trace/trace.h"
 #include "server/trace/row.h"
@@ -72,10 +73,10 @@ static dcps_status open_shard(const char *dir, uint32_t shard, char path[PATH_MA
     if (status != DCPS_OK) {
         return status;
     }
-    FILE *opened = fopen(path, "re");
-    if (opened == NULL) {
-        return dcps_fail(errno == ENOENT ? DCPS_NOT_FOUND : DCPS_IO, "cannot read the trace %s: %s", path,
-                         strerror(errno));
+    FILE *opened;
+    status = dcps_regular_file_stream(path, &opened);
+    if (status != DCPS_OK) {
+        return dcps_fail(status, "cannot read the trace: %s", dcps_error_message());
     }
     long end = fseek(opened, 0, SEEK_END) == 0 ? ftell(opened) : -1;
     if (end < 0) {

@@ -1,6 +1,8 @@
 /* Traces that are damaged, lie or attack: each is refused with file, line and column, whatever is wrong with it. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "support/check_main.h"
 #include "support/trace_fixture.h"
@@ -134,6 +136,22 @@ START_TEST(impossible_descriptions_are_refused)
 }
 END_TEST
 
+/* Nobody writes into these pipes. */
+START_TEST(pipes_are_no_traces)
+{
+    char path[TEMP_PATH_BYTES];
+    const dcps_trace_run run = trace_run();
+    dcps_replay_order order;
+    dcps_trace_run back;
+    ck_assert_int_eq(unlink(temp_path(&folder, "shard-0.csv", path)), 0);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    expect_error(dcps_trace_read_order(folder.path, &run, 0, &order), DCPS_IO, "shard-0.csv: expected a regular file");
+    ck_assert_int_eq(unlink(temp_path(&folder, "server-0.json", path)), 0);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    expect_error(dcps_trace_run_read(folder.path, 0, &back), DCPS_IO, "server-0.json: expected a regular file");
+}
+END_TEST
+
 START_TEST(files_that_are_not_there_are_named)
 {
     const dcps_trace_run run = trace_run();
@@ -220,8 +238,8 @@ int main(void)
 {
     const TTest *const tests[] = {lines_are_of_a_certain_length_and_end, the_heading_is_checked,
                                   lines_that_are_missing_are_missed,     impossible_descriptions_are_refused,
-                                  files_that_are_not_there_are_named,    long_texts_and_files_are_refused,
-                                  settings_of_the_start_are_texts};
+                                  files_that_are_not_there_are_named,    pipes_are_no_traces,
+                                  long_texts_and_files_are_refused,      settings_of_the_start_are_texts};
     Suite *suite = suite_create("hostile traces");
     TCase *group = tcase_create("files");
     tcase_add_checked_fixture(group, setup, teardown);

@@ -1,7 +1,6 @@
 #include "worker/data/file_reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <lzma.h>
 #include <stdatomic.h>
@@ -12,6 +11,7 @@
 #include <zlib.h>
 
 #include "base/alloc.h"
+#include "base/regular_file.h"
 #include "base/text.h"
 
 #define INPUT_BYTES ((size_t)64 * 1024)
@@ -242,16 +242,14 @@ static void note_file(const char *path, const struct stat *about)
     (void)atomic_fetch_add_explicit(&files_digest, hash_of(hash, facts, sizeof facts), memory_order_relaxed);
 }
 
-static dcps_status open_regular(dcps_file_reader *reader)
+static dcps_status open_noted(dcps_file_reader *reader)
 {
-    /* Without O_NONBLOCK, opening a pipe would wait for a writer. */
-    reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (reader->fd < 0)
-        return dcps_fail(errno == ENOENT ? DCPS_NOT_FOUND : DCPS_IO, "%s cannot be opened: %s", reader->path,
-                         strerror(errno));
     struct stat about;
-    if (fstat(reader->fd, &about) != 0 || !S_ISREG(about.st_mode))
-        return dcps_fail(DCPS_IO, "%s: expected a regular file", reader->path);
+    dcps_status status = dcps_regular_file_open(reader->path, &reader->fd);
+    if (status != DCPS_OK)
+        return status;
+    if (fstat(reader->fd, &about) != 0)
+        return dcps_fail(DCPS_IO, "%s cannot be read: %s", reader->path, strerror(errno));
     note_file(reader->path, &about);
     return DCPS_OK;
 }
@@ -264,7 +262,7 @@ dcps_status dcps_file_reader_open(const char *path, dcps_file_reader **reader)
     made->fd = -1;
     dcps_status status = dcps_format(made->path, sizeof made->path, "%s", path);
     if (status == DCPS_OK)
-        status = open_regular(made);
+        status = open_noted(made);
     if (status == DCPS_OK)
         status = recognise(made);
     if (status != DCPS_OK) {
