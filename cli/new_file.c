@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/text.h"
 
 #define DCPS_DOCUMENT_DUMP_FLAGS (JSON_INDENT(2) | JSON_REAL_PRECISION(12))
@@ -42,7 +43,7 @@ dcps_status dcps_new_file_close(dcps_new_file *made, bool good)
         (void)unlink(made->temporary);
         return dcps_fail(DCPS_IO, "cannot write %s: %s", made->path, strerror(error));
     }
-    return DCPS_OK;
+    return dcps_folder_sync(made->path);
 }
 
 dcps_status dcps_document_write(json_t *document, const char *path)
