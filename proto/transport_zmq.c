@@ -15,10 +15,14 @@
 #define MAX_SOCKETS (DCPS_MAX_SERVERS * (DCPS_MAX_SHARDS + 1) + 64) /* a client's, of the largest cluster */
 #define QUEUE_MESSAGES 4096                                         /* per peer and direction */
 #define HANDSHAKE_MS 5000
+/* How long what was sent may stay unacknowledged, or the other end take nothing, before a connection is given up and made anew. Without it TCP tries again at times that double, and
+ * is silent for a minute after an outage that has long ended. A slow connection that moves at all is not concerned; the peer of a program that stood still for longer is, and repeats. */
+#define UNACKNOWLEDGED_MS 20000
+#define CONNECT_MS 3000 /* for the same reason: after 1 s and 3 s the system would wait longer each time */
 #define RECONNECT_MIN_MS 50
 #define RECONNECT_MAX_MS 1000
 #define BACKLOG_CONNECTIONS 512
-#define KEEPALIVE_IDLE_S 30 /* a host that vanished without a word gives its queue back after a minute */
+#define KEEPALIVE_IDLE_S 30 /* a host that vanished without a word gives its queue back within a minute */
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_PROBES 3
 #define FRAMES_LIMIT (1u << 20)
@@ -77,6 +81,8 @@ static dcps_status set_options(const dcps_socket *socket, const dcps_endpoint *e
         {ZMQ_SNDHWM, QUEUE_MESSAGES},
         {ZMQ_RCVHWM, QUEUE_MESSAGES},
         {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
+        {ZMQ_CONNECT_TIMEOUT, CONNECT_MS},
+        {ZMQ_TCP_MAXRT, UNACKNOWLEDGED_MS},
         {ZMQ_RECONNECT_IVL, RECONNECT_MIN_MS},
         {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS},
         {ZMQ_BACKLOG, BACKLOG_CONNECTIONS},

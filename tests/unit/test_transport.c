@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "proto/limits.h"
 #include "proto/transport.h"
+#include "proto/transport_zmq.h"
 #include "support/check_main.h"
 
 #define PATIENCE_MS 30000
@@ -168,6 +170,35 @@ START_TEST(test_ipc_round_trip)
     (void)snprintf(endpoint, sizeof endpoint, "%s/socket", folder);
     (void)unlink(endpoint);
     ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+/* What the system gives up after minutes or hours: a connection whose other end is gone, and one that is not answered. */
+START_TEST(test_lost_connections_are_given_up_in_time)
+{
+    dcps_pool *pool = NULL;
+    int connected = 0;
+    ck_assert_int_eq(dcps_pool_create("test", 64, 0, 2, &pool), DCPS_OK);
+    start("tcp://127.0.0.1:0");
+    round_trip(pool, 64, 1);
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_in peer;
+        socklen_t peer_bytes = sizeof(peer);
+        int timeout_ms = 0;
+        socklen_t bytes = sizeof(timeout_ms);
+        if (getpeername(fd, (struct sockaddr *)&peer, &peer_bytes) == 0 && peer.sin_family == AF_INET) {
+            ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &bytes), 0);
+            ck_assert_int_eq(timeout_ms, 20000);
+            connected++;
+        }
+    }
+    ck_assert_int_eq(connected, 2); /* both ends */
+    int timeout_ms = 0;
+    size_t bytes = sizeof(timeout_ms);
+    ck_assert_int_eq(zmq_getsockopt(client->zmq, ZMQ_CONNECT_TIMEOUT, &timeout_ms, &bytes), 0);
+    ck_assert_int_eq(timeout_ms, 3000);
+    stop();
+    dcps_pool_destroy(&pool);
 }
 END_TEST
 
@@ -450,6 +481,7 @@ int main(void)
     const TTest *const tests[] = {
         test_tcp_round_trip,
         test_ipc_round_trip,
+        test_lost_connections_are_given_up_in_time,
         test_names_are_resolved,
         test_message_without_payload,
         test_payload_is_not_copied,
