@@ -91,6 +91,10 @@ static dcps_status run_args_init(dcps_run_args *args, const dcps_job *job, const
     uint32_t threads = threads_of(job, spec);
     *args = (dcps_run_args){.server = {0}};
     dcps_server_args_add(&args->server, job->options, spec, seed, job->single_run);
+    const char *transport = dcps_options_text(job->options, "transport");
+    if (transport != NULL) {
+        dcps_args_add_flag(&args->server, "transport", transport);
+    }
     dcps_worker_args_add(&args->worker, job->options, spec, threads);
     dcps_args_add(&args->evaluate, "--evaluate");
     dcps_args_add_flag(&args->evaluate, "split", spec->validation ? "validation" : "test");

@@ -45,6 +45,7 @@
 const dcps_option dcps_run_options[] = {
     DCPS_ONE_RUN_OPTIONS,
 #include "cli/run_options_shared.inc"
+#include "cli/process_options_shared.inc"
     DCPS_SEED_OPTION,
     DCPS_SERVER_OPTION("checkpoint-dir", "DIR", "Keep checkpoints here; a dead server then resumes"),
     DCPS_SERVER_OPTION("checkpoint-every", "SECONDS", "Time between checkpoints"),
@@ -117,6 +118,7 @@ const dcps_option dcps_compare_options[] = {
      .help = "Run everything again, also what --out holds already"},
 #include "cli/sim_options_shared.inc"
 #include "cli/run_options_shared.inc"
+#include "cli/process_options_shared.inc"
     {.name = "seed",
      .type = DCPS_OPTION_INTEGER,
      .default_text = "1",
@@ -139,6 +141,13 @@ const dcps_option dcps_sim_options[] = {
 #include "cli/sim_options_shared.inc"
     DCPS_SEED_OPTION,
     DCPS_TRACE_OPTIONS,
+    {.name = "threads",
+     .type = DCPS_OPTION_INTEGER,
+     .default_text = "0",
+     .value_name = "N",
+     .help = "Gradients computed side by side, 0: one for each processor; results do not depend on it",
+     .minimum = 0,
+     .maximum = 1024},
     {.name = "json",
      .type = DCPS_OPTION_FLAG,
      .default_text = "false",
@@ -187,14 +196,8 @@ dcps_status dcps_run_spec_read(const dcps_options *options, dcps_run_spec *spec)
     return status == DCPS_OK ? dcps_device_check(dcps_options_text(options, "device")) : status;
 }
 
-const char *const dcps_server_pass_through[] = {DCPS_TRAINING_OPTION_NAMES,
-                                                "lease-ms",
-                                                "start-grace-ms",
-                                                "round-timeout-ms",
-                                                "block-params",
-                                                "transport",
-                                                "log-level",
-                                                NULL};
+const char *const dcps_server_pass_through[] = {
+    DCPS_TRAINING_OPTION_NAMES, "lease-ms", "start-grace-ms", "round-timeout-ms", "block-params", "log-level", NULL};
 const char *const dcps_worker_pass_through[] = {"model", "data", "device", "log-level", NULL};
 
 /* Options of `dcps run` alone that servers take. */

@@ -12,8 +12,7 @@
 #define MAX_THREADS 1024 /* as dcps-worker has it */
 
 /* Those of servers that say nothing of what becomes of the weights. */
-static const char *const untraced[] = {"lease-ms",  "start-grace-ms", "round-timeout-ms",
-                                       "transport", "log-level",      NULL};
+static const char *const untraced[] = {"lease-ms", "start-grace-ms", "round-timeout-ms", "log-level", NULL};
 /* The others, besides those of servers and besides the number of threads. */
 static const char *const also_traced[] = {"algorithm", "workers", "servers",   "shards", "seed",
                                           "model",     "device",  "model-opt", NULL};

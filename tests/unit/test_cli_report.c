@@ -66,10 +66,12 @@ START_TEST(test_page)
     ck_assert_uint_eq(json_array_size(json_object_get(read, "settings")), 1);
     json_decref(read);
     /* Self-contained: nothing is fetched from anywhere. */
-    const char *address = strstr(text, "://");
-    ck_assert_ptr_nonnull(address);
-    ck_assert_int_eq(strncmp(address - 4, "http://www.w3.org/2000/svg'", 27), 0); /* the name of a namespace */
-    ck_assert_ptr_null(strstr(address + 1, "://"));
+    int addresses = 0;
+    for (const char *at = strstr(text, "://"); at != NULL; at = strstr(at + 1, "://")) {
+        ck_assert_int_eq(strncmp(at - 4, "http://www.w3.org/2000/svg'", 27), 0); /* the name of a namespace */
+        addresses++;
+    }
+    ck_assert_int_gt(addresses, 0);
     ck_assert_ptr_null(strstr(text, "src="));
     ck_assert_ptr_null(strstr(text, "href="));
     ck_assert_ptr_null(strstr(text, "@import"));
