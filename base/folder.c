@@ -60,7 +60,9 @@ dcps_status dcps_folder_sync(const char *path)
         *slash = '\0';
     }
     int fd = open(slash == NULL ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0) {
+    bool forced = fd >= 0 && fsync(fd) == 0;
+    bool impossible = errno == EACCES || errno == EINVAL || errno == ENOTSUP;
+    if (!forced && !impossible) {
         status = dcps_fail(DCPS_IO, "cannot force the folder of %s to disk: %s", path, strerror(errno));
     }
     if (fd >= 0) {

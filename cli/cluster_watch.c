@@ -246,7 +246,11 @@ static void check_workers_left(dcps_cluster *cluster, uint64_t now_ns)
 
 static void check_motion(dcps_cluster *cluster, uint64_t now_ns)
 {
-    if (cluster->progress.samples != cluster->moved_samples) {
+    bool loading = false;
+    for (uint32_t i = 0; i < cluster->config->servers; i++) {
+        loading = loading || !dcps_cluster_server(cluster, i)->listening;
+    }
+    if (loading || cluster->progress.samples != cluster->moved_samples) {
         cluster->moved_samples = cluster->progress.samples;
         cluster->moved_ns = now_ns;
     }

@@ -85,6 +85,16 @@ static uint32_t threads_of(const dcps_job *job, const dcps_run_spec *spec)
     return asked > 0 ? (uint32_t)asked : (share < 1 ? 1 : share);
 }
 
+/* Workers wait for a server that is started again as long as the run does. */
+static void add_patience(dcps_args *args, const dcps_job *job)
+{
+    dcps_cluster_limits limits = dcps_job_limits(job->options, job->single_run);
+    if (limits.load_ms > 0) {
+        dcps_args_add(args, "--timeout");
+        dcps_args_add(args, "%" PRIu32, (limits.lost_ms + limits.load_ms) / 1000u);
+    }
+}
+
 static dcps_status run_args_init(dcps_run_args *args, const dcps_job *job, const dcps_run_spec *spec, uint64_t seed,
                                  uint32_t eval_threads)
 {
@@ -99,6 +109,8 @@ static dcps_status run_args_init(dcps_run_args *args, const dcps_job *job, const
     dcps_args_add(&args->evaluate, "--evaluate");
     dcps_args_add_flag(&args->evaluate, "split", spec->validation ? "validation" : "test");
     dcps_worker_args_add(&args->evaluate, job->options, spec, eval_threads);
+    add_patience(&args->worker, job);
+    add_patience(&args->evaluate, job);
     dcps_status status = dcps_args_check(&args->server);
     status = status == DCPS_OK ? dcps_args_check(&args->worker) : status;
     return status == DCPS_OK ? dcps_args_check(&args->evaluate) : status;

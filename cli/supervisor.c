@@ -36,10 +36,14 @@ static void watch(const dcps_supervisor *supervisor, int fd)
 static dcps_status open_descriptors(dcps_supervisor *supervisor)
 {
     sigset_t taken;
+    struct sigaction hangup;
     (void)sigemptyset(&taken);
-    const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
+    const int numbers[] = {SIGINT, SIGTERM, SIGCHLD};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         (void)sigaddset(&taken, numbers[i]);
+    }
+    if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN) { /* nohup: outlive the terminal */
+        (void)sigaddset(&taken, SIGHUP);
     }
     supervisor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     supervisor->signal_fd = signalfd(-1, &taken, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -516,8 +516,11 @@ static dcps_status take_staleness(const Dcps__StatusReply *from, dcps_arena *are
         return dcps_fail(DCPS_LIMIT, "STATUS_REPLY: too large to decode");
     }
     *counts = (dcps_counts){.sum = from->staleness_sum, .max = from->staleness_max};
+    bool summed = from->staleness_sum > 0 || from->staleness_max > 0; /* an older server does not tell */
     for (size_t i = 0; i < from->n_staleness; i++) {
         counts->of[i] = from->staleness[i];
+        counts->sum += summed ? 0 : i * from->staleness[i];
+        counts->max = !summed && from->staleness[i] > 0 ? i : counts->max;
     }
     reply->staleness = counts;
     return DCPS_OK;

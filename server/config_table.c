@@ -199,7 +199,8 @@ static const dcps_option flags[] = {
      .value_name = "MS",
      .minimum = 0,
      .maximum = 86400000,
-     .help = "Go on without a worker that others have waited for so many milliseconds, although it lives: its batch "
+     .help = "Go on without a worker that others have waited for so many milliseconds, although its lease goes on: its "
+             "batch "
              "goes to another, and what it computes for it is not applied. Choose it longer than any step; 0: never"},
     {.name = "snapshot-every-samples",
      .type = DCPS_OPTION_TEXT,

@@ -24,7 +24,7 @@ static bool is_due(const dcps_server_config *config, const dcps_awaited *awaited
 static void tell(const dcps_daemon *daemon, const dcps_awaited *awaited)
 {
     const char *name = dcps_control_worker_name(daemon->control, awaited->session.worker);
-    dcps_warn("others wait for worker %u (%s), which lives: it has not pushed block %u for %.1f s%s",
+    dcps_warn("others wait for worker %u (%s), whose lease goes on: it has not pushed block %u for %.1f s%s",
               awaited->session.worker, name == NULL ? "" : name, awaited->block,
               (double)awaited->waited_ns / (double)DCPS_NS_PER_S,
               daemon->config->round_timeout_ns == 0 ? "; --round-timeout-ms would go on without it" : "");

@@ -49,7 +49,7 @@ static void on_leave(dcps_daemon *daemon, const dcps_control_event *event)
     if (event->finished) {
         dcps_info("worker %u (%s) has finished: %u are left", event->session.worker, event->name, workers_live(daemon));
     } else if (event->awaited_ms > 0) {
-        dcps_warn("worker %u (%s) is left out, although it lives: others have waited for it for %.1f s "
+        dcps_warn("worker %u (%s) is left out, although its lease goes on: others have waited for it for %.1f s "
                   "(--round-timeout-ms); continuing without it, %u are left",
                   event->session.worker, event->name, (double)event->awaited_ms / 1000.0, workers_live(daemon));
     } else {

@@ -79,8 +79,8 @@ static void on_gradient_lost(dcps_client *client, const dcps_client_notice *noti
     if (!dcps_rate_limit_pass(&client->lost_limit, dcps_clock_ns(), &untold)) {
         return;
     }
-    dcps_warn("server %u no longer knows which weights our gradient was computed on (it was restarted, or our lease "
-              "ran out): block %u and maybe "
+    dcps_warn("server %u no longer knows which weights our gradient was computed on (it was restarted, our lease "
+              "ran out, or others waited too long for us): block %u and maybe "
               "others are dropped, the weights are pulled again",
               notice->server, notice->block);
     if (untold > 0) {
@@ -107,7 +107,8 @@ void dcps_shell_notice(void *context, const dcps_client_notice *notice)
         on_back(client, notice);
         break;
     case DCPS_CLIENT_REJOINED:
-        dcps_warn("server %u at %s had forgotten us (it was restarted, or our lease ran out): joined again",
+        dcps_warn("server %u at %s had forgotten us (it was restarted, our lease ran out, or others waited too long "
+                  "for us): joined again",
                   notice->server, client->links[notice->server].endpoint);
         break;
     case DCPS_CLIENT_GRADIENT_LOST:

@@ -126,6 +126,21 @@ START_TEST(test_interrupts_are_counted_and_wake)
 }
 END_TEST
 
+START_TEST(test_nohup_is_respected)
+{
+    dcps_supervisor *supervisor = NULL;
+    (void)signal(SIGHUP, SIG_IGN);
+    ck_assert_int_eq(dcps_supervisor_create(&supervisor), DCPS_OK);
+    (void)kill(getpid(), SIGHUP);
+    dcps_supervisor_wait(supervisor, 200);
+    ck_assert_uint_eq(dcps_supervisor_interrupts(supervisor), 0);
+    (void)kill(getpid(), SIGINT);
+    dcps_supervisor_wait(supervisor, 30000);
+    ck_assert_uint_eq(dcps_supervisor_interrupts(supervisor), 1);
+    dcps_supervisor_destroy(&supervisor);
+}
+END_TEST
+
 /* A second Ctrl-C does not wait for the deadline. */
 START_TEST(test_second_interrupt_kills_at_once)
 {
@@ -163,8 +178,12 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_many_children_end_by_themselves,  test_hung_child_is_killed_at_the_deadline,
-                                  test_polite_children_cost_no_deadline, test_interrupts_are_counted_and_wake,
-                                  test_second_interrupt_kills_at_once,   test_destroy_leaves_no_child};
+    const TTest *const tests[] = {test_many_children_end_by_themselves,
+                                  test_hung_child_is_killed_at_the_deadline,
+                                  test_polite_children_cost_no_deadline,
+                                  test_interrupts_are_counted_and_wake,
+                                  test_nohup_is_respected,
+                                  test_second_interrupt_kills_at_once,
+                                  test_destroy_leaves_no_child};
     return CHECK_MAIN("cli supervisor", tests);
 }

@@ -286,6 +286,22 @@ static answer *largest(page wanted)
     return self;
 }
 
+/* A server from before the sum was told of. */
+START_TEST(sum_and_maximum_of_an_older_server)
+{
+    static const dcps_counts counts = {.of = {4, 0, 3, 2}};
+    answer *self = sample(WORKERS);
+    dcps_message passed;
+    start();
+    self->message.body.status_reply.staleness = &counts;
+    ck_assert_msg(pass(&self->message, &passed) == DCPS_OK, "%s", dcps_error_message());
+    ck_assert_uint_eq(passed.body.status_reply.staleness->sum, 3 * 2 + 2 * 3);
+    ck_assert_uint_eq(passed.body.status_reply.staleness->max, 3);
+    ck_assert_uint_eq(passed.body.status_reply.staleness->of[2], 3);
+    dcps_arena_fini(&arena);
+}
+END_TEST
+
 /* Whatever is counted, an answer with as many workers as have room, and never fewer than four, can be sent and read. */
 START_TEST(largest_answers_fit)
 {
@@ -382,11 +398,18 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {requests_are_checked,       programs_of_before_are_understood,
-                                  shards_are_checked,         workers_are_checked,
-                                  histograms_are_checked,     histograms_of_shards_are_checked,
-                                  odd_histograms_are_refused, flipped_bits_never_hurt,
-                                  largest_answers_fit,        largest_histograms_fit,
-                                  many_histograms_fit,        many_workers_fit};
+    const TTest *const tests[] = {requests_are_checked,
+                                  programs_of_before_are_understood,
+                                  shards_are_checked,
+                                  workers_are_checked,
+                                  histograms_are_checked,
+                                  histograms_of_shards_are_checked,
+                                  odd_histograms_are_refused,
+                                  flipped_bits_never_hurt,
+                                  sum_and_maximum_of_an_older_server,
+                                  largest_answers_fit,
+                                  largest_histograms_fit,
+                                  many_histograms_fit,
+                                  many_workers_fit};
     return CHECK_MAIN("wire status", tests);
 }

@@ -13,7 +13,7 @@
 #define WAITING_NS (50 * DCPS_NS_PER_MS)
 #define TRAINING_NS (400 * DCPS_NS_PER_MS)
 #define SHARDS 3u
-#define LATE_US 1500000 /* in modes "late" and "die-late", when it goes on from a checkpoint */
+#define LATE_US 4000000 /* in modes "late" and "die-late", when it goes on from a checkpoint */
 #define HALF_NS (WAITING_NS + TRAINING_NS / 2)
 
 static volatile sig_atomic_t stopped;
