@@ -32,7 +32,7 @@ def estimate(row):
 
 
 def draw(panel, lines, colours):
-    """Lines with their standard errors; beside their ends the names, far enough apart to be read."""
+    """Lines with their standard errors, as far as no seed diverged; beside their ends the names, far enough apart to be read."""
     for name, points in lines.items():
         panel.line([(workers, error) for workers, error, _ in points], colours[name])
         panel.dots([(workers, error) for workers, error, _ in points], colours[name])
@@ -42,7 +42,8 @@ def draw(panel, lines, colours):
     for name, points in sorted(lines.items(), key=lambda item: -item[1][-1][1]):
         y = max(panel.y(points[-1][1]) + 4, below)
         below = y + 14
-        panel.text(panel.left + WIDTH + 8, y, "%s  %.1f" % (name, points[-1][1]), colour=colours[name])
+        last, error, _ = points[-1]
+        panel.text(panel.left + WIDTH + 8, y, "%s  %.1f%s" % (name, error, "" if last == panel.most else " at %d" % last), colour=colours[name])
 
 
 def main():
