@@ -48,6 +48,8 @@ static void on_leave(dcps_daemon *daemon, const dcps_control_event *event)
     }
     if (event->finished) {
         dcps_info("worker %u (%s) has finished: %u are left", event->session.worker, event->name, workers_live(daemon));
+    } else if (event->renamed) {
+        dcps_info("worker %u (%s) has come back under another id", event->session.worker, event->name);
     } else if (event->awaited_ms > 0) {
         dcps_warn("worker %u (%s) is left out, although its lease goes on: others have waited for it for %.1f s "
                   "(--round-timeout-ms); continuing without it, %u are left",

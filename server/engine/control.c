@@ -185,6 +185,16 @@ static void hear(dcps_registration *entry, const dcps_peer *peer, uint64_t now_n
     entry->heard_ns = now_ns;
 }
 
+/* Ends what a worker had here under an identity that it has no more: others would wait for it until its lease runs out. */
+static void retire(dcps_control *control, uint32_t worker)
+{
+    dcps_registration *entry = &control->workers[worker];
+    if (entry->live) {
+        leave(control, worker, (dcps_control_event){.renamed = true});
+    }
+    entry->nonce = 0;
+}
+
 static void on_worker_hello(dcps_control *control, const dcps_peer *peer, const dcps_hello *hello, uint64_t now_ns)
 {
     uint32_t worker = find_nonce(control, hello->nonce);
@@ -196,6 +206,9 @@ static void on_worker_hello(dcps_control *control, const dcps_peer *peer, const 
     } else if (same) {
         join(control, peer, worker, control->workers[worker].incarnation, hello, now_ns);
     } else if (claim_is_valid(control, hello)) {
+        if (known && worker != hello->worker) {
+            retire(control, worker);
+        }
         worker = hello->worker;
         join(control, peer, worker, hello->incarnation, hello, now_ns);
     } else if (control->config.server_index != 0) {

@@ -28,6 +28,7 @@ typedef struct dcps_control_event {
     const char *name;    /* of the worker, for people */
     uint64_t silent_ms;  /* LEAVE on an expired lease: how long nothing was heard */
     uint64_t awaited_ms; /* LEAVE of one that was expelled: how long others have waited for it */
+    bool renamed;        /* LEAVE of one that joins now under another id, which server 0 gave it */
     dcps_partition partition;
     const dcps_layout *layout; /* lives as long as the engine and does not change */
     uint64_t samples_per_epoch;
@@ -80,7 +81,8 @@ const char *dcps_control_worker_name(const dcps_control *control, uint32_t worke
 
 typedef struct dcps_control_stats {
     uint32_t workers_live;
-    uint32_t workers_lost; /* leases that ran out, and sessions expelled */
+    uint32_t
+        workers_lost; /* leases that ran out, sessions expelled, and those of workers that came back under another identity */
     uint32_t workers_finished;
     uint64_t rejected;
 } dcps_control_stats;

@@ -128,6 +128,15 @@ dcps_hello control_hello_of(const control_room *self, uint64_t nonce)
                         .name = "host:1"};
 }
 
+dcps_hello control_claim_of(const control_room *self, uint64_t nonce, uint32_t worker, uint32_t incarnation)
+{
+    dcps_hello hello = control_hello_of(self, nonce);
+    hello.has_identity = true;
+    hello.worker = worker;
+    hello.incarnation = incarnation;
+    return hello;
+}
+
 void control_send_hello(control_room *self, const dcps_hello *hello)
 {
     dcps_message message = {.type = DCPS_MESSAGE_HELLO, .body.hello = *hello};

@@ -48,6 +48,8 @@ dcps_control_stats control_stats(const control_room *self);
 
 /* A new worker's HELLO with this nonce, addressed to this server. */
 dcps_hello control_hello_of(const control_room *self, uint64_t nonce);
+/* … of one that shows this identity. */
+dcps_hello control_claim_of(const control_room *self, uint64_t nonce, uint32_t worker, uint32_t incarnation);
 void control_send_hello(control_room *self, const dcps_hello *hello);
 /* Sends it and takes the WELCOME. */
 dcps_welcome control_say_hello(control_room *self, const dcps_hello *hello);

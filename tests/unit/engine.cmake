@@ -6,7 +6,7 @@ dcps_test(test_tickets LABELS unit SOURCES unit/test_tickets.c LINKS dcps_server
 foreach(module averages awaited counts follow requests refusals pulled consistency rounds late ahead snapshots taken view image image_hostile)
   dcps_test(test_shard_${module} LABELS unit SOURCES unit/test_shard_${module}.c LINKS dcps_test_engine)
 endforeach()
-foreach(module control control_layout digest replay_gate)
+foreach(module control control_expel control_layout digest replay_gate)
   dcps_test(test_${module} LABELS unit SOURCES unit/test_${module}.c LINKS dcps_test_engine)
 endforeach()
 foreach(module core sessions silence blocks observer)

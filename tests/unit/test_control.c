@@ -313,25 +313,16 @@ END_TEST
 
 /* ---- servers other than 0 follow what server 0 gave out ---- */
 
-static dcps_hello claim(uint64_t nonce, uint32_t worker, uint32_t incarnation)
-{
-    dcps_hello hello = control_hello_of(&room, nonce);
-    hello.has_identity = true;
-    hello.worker = worker;
-    hello.incarnation = incarnation;
-    return hello;
-}
-
 START_TEST(test_other_servers_give_no_ids)
 {
     control_open(&room, 1, 2);
     dcps_hello hello = control_hello_of(&room, 9);
     control_send_hello(&room, &hello);
     control_expect_error(&room, DCPS_NOT_FOUND);
-    hello = claim(9, DCPS_MAX_WORKERS, 1);
+    hello = control_claim_of(&room, 9, DCPS_MAX_WORKERS, 1);
     control_send_hello(&room, &hello);
     control_expect_error(&room, DCPS_NOT_FOUND);
-    hello = claim(9, 2, 0);
+    hello = control_claim_of(&room, 9, 2, 0);
     control_send_hello(&room, &hello);
     control_expect_error(&room, DCPS_NOT_FOUND);
     control_expect_quiet(&room);
@@ -343,14 +334,14 @@ END_TEST
 START_TEST(test_takeover_by_a_higher_incarnation)
 {
     control_open(&room, 1, 2);
-    dcps_hello hello = claim(9, 2, 1);
+    dcps_hello hello = control_claim_of(&room, 9, 2, 1);
     dcps_welcome old = control_say_hello(&room, &hello);
     (void)control_event(&room, DCPS_CONTROL_JOIN);
-    hello = claim(10, 2, 1); /* another process, no later than the one that is here */
+    hello = control_claim_of(&room, 10, 2, 1); /* another process, no later than the one that is here */
     control_send_hello(&room, &hello);
     control_expect_error(&room, DCPS_NOT_FOUND);
     room.now_ns += 1500 * DCPS_NS_PER_MS;
-    hello = claim(10, 2, 2);
+    hello = control_claim_of(&room, 10, 2, 2);
     dcps_welcome new = control_say_hello(&room, &hello);
     ck_assert_uint_eq(new.session.incarnation, 2);
     ck_assert_uint_eq(control_event(&room, DCPS_CONTROL_JOIN).session.incarnation, 2);
@@ -358,7 +349,7 @@ START_TEST(test_takeover_by_a_higher_incarnation)
     dcps_control_stats_get(room.control, &stats);
     ck_assert_uint_eq(stats.workers_live, 1);
     ck_assert_uint_eq(stats.workers_lost, 0);
-    hello = claim(9, 2, 1); /* the old process comes too late */
+    hello = control_claim_of(&room, 9, 2, 1); /* the old process comes too late */
     control_send_hello(&room, &hello);
     control_expect_error(&room, DCPS_NOT_FOUND);
     control_finish(&room, &old.session);
@@ -467,76 +458,6 @@ START_TEST(test_messages_of_another_socket)
 }
 END_TEST
 
-/* A worker that lives but keeps others waiting. Server 0 gives it another identity when it comes back, even if its HELLO gets lost or its WELCOME does. */
-START_TEST(test_expelled_by_server_0)
-{
-    control_open(&room, 0, 2);
-    dcps_welcome old = control_join(&room, 9);
-    dcps_welcome other = control_join(&room, 10);
-    dcps_control_expel(room.control, &old.session, 30000);
-    control_expect_error(&room, DCPS_SESSION); /* it is told without having asked */
-    dcps_control_event event = control_event(&room, DCPS_CONTROL_LEAVE);
-    ck_assert_uint_eq(event.session.token, old.session.token);
-    ck_assert(!event.finished);
-    ck_assert_uint_eq(event.awaited_ms, 30000);
-    ck_assert_uint_eq(event.silent_ms, 0);
-    ck_assert_uint_eq(control_stats(&room).workers_live, 1);
-    ck_assert_uint_eq(control_stats(&room).workers_lost, 1);
-    ck_assert_uint_eq(control_stats(&room).rejected, 0);
-    dcps_control_expel(room.control, &old.session, 30100); /* told of once more, by another shard */
-    control_expect_quiet(&room);
-    control_heartbeat(&room, &old.session);
-    control_expect_error(&room, DCPS_SESSION);
-
-    dcps_hello hello = control_hello_of(&room, 9);
-    hello.has_identity = true;
-    hello.worker = old.session.worker;
-    hello.incarnation = old.session.incarnation;
-    dcps_session fresh = control_say_hello(&room, &hello).session;
-    ck_assert_uint_eq(fresh.worker, old.session.worker);
-    ck_assert_uint_eq(fresh.incarnation, old.session.incarnation + 1u);
-    ck_assert_uint_ne(fresh.token, old.session.token);
-    event = control_event(&room, DCPS_CONTROL_JOIN);
-    ck_assert_uint_eq(event.session.incarnation, fresh.incarnation);
-    dcps_session again = control_say_hello(&room, &hello).session;
-    ck_assert_mem_eq(&again, &fresh, sizeof(fresh));
-    control_expect_quiet(&room);
-    dcps_control_expel(room.control, &old.session, 40000); /* the old news do not concern the new session */
-    control_expect_quiet(&room);
-    control_heartbeat(&room, &other.session);
-    control_expect(&room, DCPS_MESSAGE_HEARTBEAT_REPLY);
-    control_close(&room);
-}
-END_TEST
-
-/* The others follow server 0's decisions on identities: there the same one comes back with another token, or the new one that server 0 gave. */
-START_TEST(test_expelled_by_another_server)
-{
-    control_open(&room, 1, 2);
-    dcps_hello hello = control_hello_of(&room, 9);
-    hello.has_identity = true;
-    hello.worker = 3;
-    hello.incarnation = 1;
-    dcps_session old = control_say_hello(&room, &hello).session;
-    (void)control_event(&room, DCPS_CONTROL_JOIN);
-    dcps_control_expel(room.control, &old, 5000);
-    control_expect_error(&room, DCPS_SESSION);
-    (void)control_event(&room, DCPS_CONTROL_LEAVE);
-    dcps_session same = control_say_hello(&room, &hello).session;
-    ck_assert_uint_eq(same.incarnation, 1);
-    ck_assert_uint_ne(same.token, old.token);
-    (void)control_event(&room, DCPS_CONTROL_JOIN);
-    hello.incarnation = 2;
-    ck_assert_uint_eq(control_say_hello(&room, &hello).session.incarnation, 2);
-    ck_assert_uint_eq(control_event(&room, DCPS_CONTROL_JOIN).session.incarnation, 2);
-    ck_assert_uint_eq(control_stats(&room).workers_live, 1);
-    dcps_session nobody = {.worker = DCPS_MAX_WORKERS, .incarnation = 1, .token = 1};
-    dcps_control_expel(room.control, &nobody, 5000);
-    control_expect_quiet(&room);
-    control_close(&room);
-}
-END_TEST
-
 static Suite *make_suite(void)
 {
     const TTest *const tests[] = {test_ids_are_given_in_turn,
@@ -558,8 +479,6 @@ static Suite *make_suite(void)
                                   test_finish_is_idempotent,
                                   test_strangers_have_no_heartbeat,
                                   test_limit_of_workers,
-                                  test_expelled_by_server_0,
-                                  test_expelled_by_another_server,
                                   test_messages_of_another_socket};
     Suite *suite = suite_create("control");
     TCase *group = tcase_create("control");
