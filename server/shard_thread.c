@@ -55,6 +55,7 @@ struct dcps_shard_thread {
     bool changed;  /* since the counters were last published */
     uint64_t published_ns;
     uint64_t ticked_ns;
+    uint64_t woke_ns; /* the latest tick that came late */
     uint64_t answers_dropped;
     dcps_awaited_list awaited; /* as of the latest tick */
     uint64_t wakes;
@@ -327,16 +328,14 @@ static bool serve_messages(dcps_shard_thread *thread)
     return served > 0;
 }
 
-/* After a tick that comes late, because this process stood still, what others have sent may lie unread: nobody is to blame then. */
+/* Before a tick that comes late, because this process stood still, what others sent lay unread: nobody is to blame for that time. */
 static void tick(dcps_shard_thread *thread, uint64_t now_ns)
 {
-    bool late = now_ns - thread->ticked_ns >= LATE_NS;
     bool any = thread->awaited.count > 0;
     dcps_shard_tick(thread->engine, now_ns);
+    thread->woke_ns = now_ns - thread->ticked_ns >= LATE_NS ? now_ns : thread->woke_ns;
     thread->awaited.count = 0;
-    if (!late) {
-        dcps_shard_awaited(thread->engine, now_ns, &thread->awaited);
-    }
+    dcps_shard_awaited(thread->engine, thread->woke_ns, now_ns, &thread->awaited);
     thread->ticked_ns = now_ns;
     thread->changed = thread->changed || any || thread->awaited.count > 0 ||
                       dcps_socket_rejected(thread->socket) != thread->published.malformed;

@@ -132,7 +132,7 @@ static void watch_awaited(dcps_sim_server *server, uint64_t now_ns)
         return;
     }
     for (uint32_t i = 0; i < config->shards_per_server; i++) {
-        dcps_shard_awaited(server->shards[i], now_ns, &list);
+        dcps_shard_awaited(server->shards[i], 0, now_ns, &list);
     }
     for (uint32_t i = 0; i < list.count; i++) {
         if (list.items[i].waited_ns >= config->round_timeout_ns) {

@@ -56,7 +56,8 @@ static uint64_t later(uint64_t a, uint64_t b)
 }
 
 /* Whoever is sending block after block does not stand still, so the time counts from the latest that was taken. */
-static void look_at_block(const dcps_shard *shard, const dcps_block *block, uint64_t now_ns, dcps_awaited_list *list)
+static void look_at_block(const dcps_shard *shard, const dcps_block *block, uint64_t woke_ns, uint64_t now_ns,
+                          dcps_awaited_list *list)
 {
     dcps_hold hold = {.since_ns = UINT64_MAX};
     if (shard->config.algorithm.consistency == DCPS_CONSISTENCY_BSP) {
@@ -68,6 +69,7 @@ static void look_at_block(const dcps_shard *shard, const dcps_block *block, uint
         const dcps_slot *slot = &block->slots[worker];
         if (is_awaited(shard, block, worker, &hold)) {
             uint64_t since_ns = later(hold.since_ns, later(slot->answered_ns, shard->members[worker].took_ns));
+            since_ns = later(since_ns, woke_ns);
             dcps_awaited awaited = {.session = shard->members[worker].session,
                                     .block = block->index,
                                     .waited_ns = now_ns > since_ns ? now_ns - since_ns : 0};
@@ -76,14 +78,14 @@ static void look_at_block(const dcps_shard *shard, const dcps_block *block, uint
     }
 }
 
-void dcps_shard_awaited(const dcps_shard *shard, uint64_t now_ns, dcps_awaited_list *list)
+void dcps_shard_awaited(const dcps_shard *shard, uint64_t woke_ns, uint64_t now_ns, dcps_awaited_list *list)
 {
     bool asp = shard->config.algorithm.consistency == DCPS_CONSISTENCY_ASP;
     uint32_t count = !asp                     ? shard->block_count
                      : shard->tickets != NULL ? 1u
                                               : 0u; /* asp: block 0 alone holds anybody */
     for (uint32_t i = 0; shard->stats.queue_now > 0 && i < count; i++) {
-        look_at_block(shard, &shard->blocks[i], now_ns, list);
+        look_at_block(shard, &shard->blocks[i], woke_ns, now_ns, list);
     }
 }
 

@@ -82,8 +82,8 @@ typedef struct dcps_awaited_list {
 
 /* Adds one: a session is listed once, with its longest wait; when the list is full, whoever is waited for the shortest time gives way. */
 void dcps_awaited_add(dcps_awaited_list *list, const dcps_awaited *awaited);
-/* Adds all whom a round, the bound of ssp or, at the end of an asp run, a mini-batch waits for. */
-void dcps_shard_awaited(const dcps_shard *shard, uint64_t now_ns, dcps_awaited_list *list);
+/* Adds all whom a round, the bound of ssp or, at the end of an asp run, a mini-batch waits for. No wait counts from before `woke_ns`, when this process last went on after it had stood still. */
+void dcps_shard_awaited(const dcps_shard *shard, uint64_t woke_ns, uint64_t now_ns, dcps_awaited_list *list);
 
 /* Counters and progress. `staleness` is a histogram over all blocks: index τ, the last entry for that many or more. */
 typedef struct dcps_shard_stats {

@@ -8,6 +8,7 @@
 #define BLOCKS 2u
 
 static engine shard;
+static uint64_t woke_ns;
 static const float zero[N];
 
 static void open_workers(const char *preset, uint32_t workers)
@@ -24,7 +25,7 @@ static void open_workers(const char *preset, uint32_t workers)
 static dcps_awaited_list look(void)
 {
     dcps_awaited_list list = {.count = 0};
-    dcps_shard_awaited(shard.shard, shard.now_ns, &list);
+    dcps_shard_awaited(shard.shard, woke_ns, shard.now_ns, &list);
     return list;
 }
 
@@ -90,6 +91,28 @@ START_TEST(test_blocks_are_looked_at_together)
     shard.now_ns = 2500;
     engine_query(&shard, 1, 1); /* asking again is no progress: its client does that by itself */
     expect_one(1, 0, 300);
+    engine_close(&shard);
+}
+END_TEST
+
+/* A server that stood still did not wait: what it had not read may be the very push. */
+START_TEST(test_nobody_is_to_blame_for_a_pause)
+{
+    open_workers("ssgd", 2);
+    shard.now_ns = 5000;
+    engine_push(&shard, 1, 0, zero);
+    shard.now_ns = 905000;
+    woke_ns = 905000;
+    expect_one(0, 0, 0);
+    shard.now_ns = 905100;
+    expect_one(0, 0, 100);
+    engine_push(&shard, 0, 0, zero);
+    expect_nobody();
+    shard.now_ns = 907000; /* later waits are not touched by it */
+    engine_push(&shard, 0, 0, zero);
+    shard.now_ns = 907300;
+    expect_one(1, 0, 300);
+    woke_ns = 0;
     engine_close(&shard);
 }
 END_TEST
@@ -176,6 +199,7 @@ int main(void)
 {
     const TTest *const tests[] = {test_a_round_waits_for_who_has_not_pushed,
                                   test_blocks_are_looked_at_together,
+                                  test_nobody_is_to_blame_for_a_pause,
                                   test_the_bound_waits_for_the_slowest,
                                   test_the_end_waits_for_who_holds_a_batch,
                                   test_backup_workers,
