@@ -91,8 +91,8 @@ bool dcps_client_core_finished(const dcps_client_core *core);
 /* A message from `route`; payload borrowed. Wrong or late ones are ignored. */
 void dcps_client_core_receive(dcps_client_core *core, dcps_route route, const dcps_message *message,
                               const void *payload, size_t payload_bytes, uint64_t now_ns);
-/* Payloads for this shard have left since we last looked: its answers can wait until it has them. */
-void dcps_client_core_sending(dcps_client_core *core, dcps_route route, uint64_t now_ns);
+/* So many payloads for this shard have not left yet. Where they are fewer than the last time, its answers can wait until it has them; but only a message brings a shard back of which silence was told. */
+void dcps_client_core_unsent(dcps_client_core *core, dcps_route route, uint32_t count);
 /* Heartbeats, repeats, silence; returns when to call again at the latest. */
 uint64_t dcps_client_core_tick(dcps_client_core *core, uint64_t now_ns);
 

@@ -72,12 +72,11 @@ typedef struct dcps_shell_link {
     dcps_socket *shards[DCPS_MAX_SHARDS];
     char *shard_endpoints[DCPS_MAX_SHARDS]; /* as the server named them */
     uint32_t shard_count;
-    uint32_t unsent[DCPS_MAX_SHARDS]; /* payloads that had not left for each shard when we last looked */
-    bool connected;                   /* welcomed at least once */
-    uint64_t heard_ns;                /* any message of it */
-    uint64_t probed_ns;               /* we last asked for a sign of life */
-    bool silent;                      /* its control socket */
-    uint64_t silence_told_ns;         /* last line about that */
+    bool connected;           /* welcomed at least once */
+    uint64_t heard_ns;        /* any message of it */
+    uint64_t probed_ns;       /* we last asked for a sign of life */
+    bool silent;              /* its control socket */
+    uint64_t silence_told_ns; /* last line about that */
 } dcps_shell_link;
 
 /* Payloads of one block, wrapped once: each message on its way holds a reference. */

@@ -221,11 +221,7 @@ void dcps_shell_watch_sending(dcps_client *client, uint64_t now_ns)
     count_unsent(client, partition, unsent);
     for (uint32_t i = 0; i < partition->server_count * partition->shards_per_server; i++) {
         dcps_route route = {.server = i / partition->shards_per_server, .shard = i % partition->shards_per_server};
-        uint32_t *before = &client->links[route.server].unsent[route.shard];
-        if (unsent[i] != *before) {
-            *before = unsent[i];
-            dcps_client_core_sending(client->core, route, now_ns);
-        }
+        dcps_client_core_unsent(client->core, route, unsent[i]);
     }
 }
 

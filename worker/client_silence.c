@@ -20,13 +20,18 @@ static void tell(dcps_client_core *core, dcps_client_notice_kind kind, dcps_rout
     core->config.notice(core->config.context, &notice);
 }
 
+static void forget(dcps_shard_watch *watch)
+{
+    *watch = (dcps_shard_watch){.unsent = watch->unsent};
+}
+
 static void shard_heard(dcps_client_core *core, dcps_route route, uint64_t now_ns)
 {
     dcps_shard_watch *watch = watch_of(core, route);
     if (watch->told_ns != 0) {
         tell(core, DCPS_CLIENT_BACK, route, now_ns - watch->since_ns);
     }
-    *watch = (dcps_shard_watch){.repeats = 0};
+    forget(watch);
 }
 
 static void server_heard(dcps_client_core *core, uint32_t server, uint64_t now_ns)
@@ -48,10 +53,17 @@ void dcps_silence_heard(dcps_client_core *core, dcps_route route, uint64_t now_n
     }
 }
 
-void dcps_client_core_sending(dcps_client_core *core, dcps_route route, uint64_t now_ns)
+/* More of them are no progress, and fewer may be those of a connection that was lost. */
+void dcps_client_core_unsent(dcps_client_core *core, dcps_route route, uint32_t count)
 {
-    if (core->has_partition) {
-        shard_heard(core, route, now_ns);
+    if (!core->has_partition) {
+        return;
+    }
+    dcps_shard_watch *watch = watch_of(core, route);
+    bool fewer = count < watch->unsent;
+    watch->unsent = count;
+    if (fewer && watch->told_ns == 0) {
+        forget(watch);
     }
 }
 
@@ -110,7 +122,7 @@ static void check_shard(dcps_client_core *core, dcps_route route, uint64_t now_n
 void dcps_silence_forget_shards(dcps_client_core *core, uint32_t server)
 {
     for (uint32_t shard = 0; shard < DCPS_MAX_SHARDS; shard++) {
-        *watch_of(core, (dcps_route){.server = server, .shard = shard}) = (dcps_shard_watch){.repeats = 0};
+        forget(watch_of(core, (dcps_route){.server = server, .shard = shard}));
     }
 }
 

@@ -33,13 +33,14 @@ typedef struct dcps_link {
     uint64_t silence_told_ns; /* SILENT reported last; 0: not silent */
 } dcps_link;
 
-/* A shard that was asked again and has not been heard since; all 0: none of that. */
+/* A shard that was asked again and has not been heard since; repeats 0: none of that. */
 typedef struct dcps_shard_watch {
     uint32_t repeats;     /* unanswered; those of several blocks at one time count once */
     uint64_t since_ns;    /* the first of them */
     uint64_t repeated_ns; /* the latest that was counted */
     uint64_t doubted_ns;  /* the one that makes it silent unless it answers soon */
     uint64_t told_ns;     /* SILENT reported last; 0: not silent */
+    uint32_t unsent;      /* payloads that had not left when we last looked */
 } dcps_shard_watch;
 
 typedef enum dcps_pending_kind {

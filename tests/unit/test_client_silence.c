@@ -142,12 +142,45 @@ START_TEST(test_large_payloads_on_their_way)
     push_all();
     for (uint32_t i = 0; i < 30; i++) {
         wait_among_servers(1000);
-        dcps_client_core_sending(room.core, client_route(&room, 0), room.now_ns);
-        dcps_client_core_sending(room.core, client_route(&room, 3), room.now_ns);
+        dcps_client_core_unsent(room.core, client_route(&room, 0), 30 - i);
+        dcps_client_core_unsent(room.core, client_route(&room, 3), 30 - i);
     }
     client_expect_no_notice(&room);
     wait_among_servers(30000); /* repeats are 8 s apart by now */
     ck_assert_uint_gt(silence_ms(0, 0), 0);
+    client_close(&room);
+}
+END_TEST
+
+/* More pushes to a shard that is dead pile up here. */
+START_TEST(test_payloads_that_do_not_leave)
+{
+    client_connect(&room, 2);
+    push_all();
+    answer_all_but(3);
+    for (uint32_t i = 0; i < TOLD_MS / 500; i++) {
+        wait_among_servers(500);
+        dcps_client_core_unsent(room.core, client_route(&room, 3), i / 2);
+    }
+    take_shard_notice(DCPS_CLIENT_SILENT, 1, 1, TOLD_MS - FIRST_REPEAT_MS);
+    client_close(&room);
+}
+END_TEST
+
+/* They are fewer, too, when its connection is lost with them. */
+START_TEST(test_nobody_is_back_without_a_message)
+{
+    client_connect(&room, 2);
+    push_all();
+    answer_all_but(3);
+    dcps_client_core_unsent(room.core, client_route(&room, 3), 1);
+    wait_among_servers(TOLD_MS);
+    take_shard_notice(DCPS_CLIENT_SILENT, 1, 1, TOLD_MS - FIRST_REPEAT_MS);
+    dcps_client_core_unsent(room.core, client_route(&room, 3), 0);
+    client_expect_no_notice(&room);
+    ck_assert_uint_eq(silence_ms(1, 1), TOLD_MS - FIRST_REPEAT_MS);
+    client_notice_for(&room, 3, 2, DCPS_MESSAGE_PENDING);
+    take_shard_notice(DCPS_CLIENT_BACK, 1, 1, TOLD_MS - FIRST_REPEAT_MS);
     client_close(&room);
 }
 END_TEST
@@ -268,6 +301,7 @@ int main(void)
 {
     const TTest *const tests[] = {test_shard_of_a_server_that_answers,   test_shard_of_many_blocks,
                                   test_shard_that_holds_an_answer_back,  test_large_payloads_on_their_way,
+                                  test_payloads_that_do_not_leave,       test_nobody_is_back_without_a_message,
                                   test_server_that_is_silent_altogether, test_silence_ends_with_the_session,
                                   test_pause_is_nobodys_silence,         test_message_in_the_middle_of_a_pause,
                                   test_snapshot_that_is_held_back};
