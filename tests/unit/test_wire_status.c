@@ -40,6 +40,14 @@ typedef struct answer {
 
 typedef enum page { WORKERS, HISTOGRAMS } page;
 
+/* Of nothing there may be no address. */
+static void copy(void *to, const void *from, size_t size)
+{
+    if (size > 0) {
+        memcpy(to, from, size);
+    }
+}
+
 /* The one that holds such a page. */
 static answer *sample(page wanted)
 {
@@ -51,9 +59,9 @@ static answer *sample(page wanted)
         }
     }
     dcps_status_reply *reply = &made.message.body.status_reply;
-    memcpy(made.shards, reply->shards, reply->shard_count * sizeof(*reply->shards));
-    memcpy(made.workers, reply->workers, reply->worker_count * sizeof(*reply->workers));
-    memcpy(made.histograms, reply->histograms, reply->histogram_count * sizeof(*reply->histograms));
+    copy(made.shards, reply->shards, reply->shard_count * sizeof(*reply->shards));
+    copy(made.workers, reply->workers, reply->worker_count * sizeof(*reply->workers));
+    copy(made.histograms, reply->histograms, reply->histogram_count * sizeof(*reply->histograms));
     made.held = *reply->held_ns;
     reply->held_ns = &made.held;
     reply->shards = made.shards;
