@@ -36,13 +36,12 @@ static void watch(const dcps_supervisor *supervisor, int fd)
 static dcps_status open_descriptors(dcps_supervisor *supervisor)
 {
     sigset_t taken;
-    struct sigaction hangup;
     (void)sigemptyset(&taken);
     const int numbers[] = {SIGINT, SIGTERM, SIGCHLD};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         (void)sigaddset(&taken, numbers[i]);
     }
-    if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN) { /* nohup: outlive the terminal */
+    if (!dcps_hangup_is_ignored()) {
         (void)sigaddset(&taken, SIGHUP);
     }
     supervisor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

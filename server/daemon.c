@@ -62,7 +62,7 @@ static void on_reports(uv_poll_t *handle, int status, int events)
 static void on_signal(uv_signal_t *handle, int number)
 {
     dcps_daemon *daemon = handle->data;
-    const char *name = number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM";
+    const char *name = dcps_stop_signal_name(number);
     if (!dcps_stop_signal_counts(&daemon->signalled_ns, dcps_clock_ns())) {
         return;
     }
@@ -114,17 +114,10 @@ static dcps_status check_uv(const char *what, int result)
     return result == 0 ? DCPS_OK : dcps_fail(DCPS_SYSTEM, "cannot %s: %s", what, uv_strerror(result));
 }
 
-/* Whoever started us with nohup wants us to outlive the terminal. */
-static bool is_ignored(int number)
-{
-    struct sigaction action;
-    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
 static int start_signals(dcps_daemon *daemon)
 {
     const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    size_t count = is_ignored(SIGHUP) ? 2 : 3;
+    size_t count = dcps_hangup_is_ignored() ? 2 : 3;
     int result = 0;
     for (size_t i = 0; result == 0 && i < count; i++) {
         result = uv_signal_init(&daemon->loop, &daemon->signals[i]);

@@ -64,7 +64,7 @@ static void take_signal(dcps_stop *stop)
         }
         return;
     }
-    const char *name = info.ssi_signo == SIGINT ? "SIGINT" : info.ssi_signo == SIGHUP ? "SIGHUP" : "SIGTERM";
+    const char *name = dcps_stop_signal_name((int)info.ssi_signo);
     dcps_info("%s: leaving after the work at hand; a further SIGINT or SIGTERM kills", name);
     stop->requested_ns = dcps_clock_ns();
     atomic_store_explicit(&stop->requested, true, memory_order_relaxed);
@@ -116,14 +116,13 @@ static dcps_status start(dcps_stop *stop)
     return DCPS_OK;
 }
 
-/* Those that ask for the end. Whoever started us with nohup wants us to outlive the terminal. */
+/* Those that ask for the end. */
 static void choose_signals(sigset_t *signals)
 {
-    struct sigaction hangup;
     (void)sigemptyset(signals);
     (void)sigaddset(signals, SIGINT);
     (void)sigaddset(signals, SIGTERM);
-    if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN) {
+    if (!dcps_hangup_is_ignored()) {
         (void)sigaddset(signals, SIGHUP);
     }
 }
