@@ -8,21 +8,21 @@ import os
 import figure
 import tables
 
-WIDTH, HEIGHT, TOP, LABELS = 300, 400, 40, 170
+WIDTH, HEIGHT, TOP, LABELS = 300, 420, 40, 220
 COLOURS = ["#1f77b4", "#7f7f7f", "#8c564b", "#2ca02c", "#ff7f0e", "#d62728", "#9467bd", "#e377c2", "#17becf", "#bcbd22", "#000000"]
 MOMENTUM = ", momentum 0.9"
 ONLY_WITH = ("dana-dc", "ormo")  # they bring a momentum of their own
 
 
 def lines_of(rows, heavy):
-    """{rule: [(workers, mean, standard error)]}, each begun by serial SGD."""
+    """{rule: [(workers, mean, standard error)]}, each begun by serial SGD; None instead of both where a seed diverged."""
     serial = [row for row in rows if row["workers"] == 1 and tables.title(row["name"]) == "sgd" + (MOMENTUM if heavy else "")]
     start = [(1, *estimate(serial[0]))] if serial else []
     lines = {}
     for row in rows:
         name = tables.title(row["name"])
-        if row["workers"] > 1 and heavy == (name.endswith(MOMENTUM) or name in ONLY_WITH) and row["diverged"] == 0:
-            lines.setdefault(name.replace(MOMENTUM, ""), list(start)).append((row["workers"], *estimate(row)))
+        if row["workers"] > 1 and heavy == (name.endswith(MOMENTUM) or name in ONLY_WITH):
+            lines.setdefault(name.replace(MOMENTUM, ""), list(start)).append((row["workers"], *(estimate(row) if row["diverged"] == 0 else (None, None))))
     return {name: sorted(points) for name, points in lines.items()}
 
 
@@ -32,18 +32,23 @@ def estimate(row):
 
 
 def draw(panel, lines, colours):
-    """Lines with their standard errors, as far as no seed diverged; beside their ends the names, far enough apart to be read."""
+    """Lines with their standard errors, interrupted where a seed diverged; beside their ends the names, far enough apart to be read."""
+    ends = []
     for name, points in lines.items():
-        panel.line([(workers, error) for workers, error, _ in points], colours[name])
-        panel.dots([(workers, error) for workers, error, _ in points], colours[name])
-        for workers, error, spread in points:
+        good = [point for point in points if point[1] is not None]
+        panel.line([(workers, error) for workers, error, _ in good], colours[name])
+        panel.dots([(workers, error) for workers, error, _ in good], colours[name])
+        for workers, error, spread in good:
             panel.bar(workers, error - spread, error + spread, colours[name])
+        if good:
+            failed = [str(workers) for workers, error, _ in points if error is None]
+            last, error, _ = good[-1]
+            ends.append((error, name, "%s  %.1f%s%s" % (name, error, "" if last == panel.most else " at %d" % last, ", fails at " + ", ".join(failed) if failed else "")))
     below = TOP
-    for name, points in sorted(lines.items(), key=lambda item: -item[1][-1][1]):
-        y = max(panel.y(points[-1][1]) + 4, below)
+    for error, name, text in sorted(ends, reverse=True):
+        y = max(panel.y(error) + 4, below)
         below = y + 14
-        last, error, _ = points[-1]
-        panel.text(panel.left + WIDTH + 8, y, "%s  %.1f%s" % (name, error, "" if last == panel.most else " at %d" % last), colour=colours[name])
+        panel.text(panel.left + WIDTH + 8, y, text, colour=colours[name])
 
 
 def main():

@@ -38,8 +38,10 @@ class Panel:
             colour, ' stroke-dasharray="4 3"' if dashed else "", " ".join("%.1f,%.1f" % (self.x(m), self.y(v)) for m, v in points)))
 
     def dots(self, points, colour):
+        """Hollow where the value is outside."""
         for workers, value in points:
-            self.parts.append('<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>' % (self.x(workers), self.y(value), colour))
+            inside = self.lowest <= self.scale(value) <= self.highest
+            self.parts.append('<circle cx="%.1f" cy="%.1f" r="3" fill="%s" stroke="%s"/>' % (self.x(workers), self.y(value), colour if inside else "#fff", colour))
 
     def bar(self, workers, low, high, colour):
         x = self.x(workers)
