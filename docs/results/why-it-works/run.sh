@@ -21,6 +21,6 @@ for workers in 8 16; do
     done
 done
 probe asgd 16 128 0.02 61      # a rate at which plain ASGD is at its best
-probe dc-asgd-b 16 128 0.1 61  # one at which it diverges
+probe dc-asgd-b 16 128 0.1 61  # one at which plain ASGD diverges
 probe dc-asgd-i 16 128 0.1 61
 python3 "$here/summarise.py" "$out"

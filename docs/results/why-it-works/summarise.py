@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables of README.md from the folders that run.sh wrote: sums over the probes of a phase, and what follows from them."""
+"""Tables of README.md from the folders that run.sh wrote: sums over the probes of a phase, and what follows from them; the sums themselves go into sums.csv beside those folders."""
 import collections
 import csv
 import json
@@ -12,6 +12,8 @@ PHASES = (("early", 0.0, 2.0), ("middle", 2.0, 8.0), ("late", 8.0, 10.0), ("last
 ADDED = ("params", "active", "against", "bounded", "flipped", "gradient_square", "drift_square", "change_square", "product_square", "gradient_drift",
          "gradient_change", "gradient_product", "change_product", "correction_square", "correction_gradient", "correction_change", "correction_product",
          "bounded_square")
+PRODUCT_RULES = (("dc-c 0.04", "dc-c:lambda=0.04"), ("dc-c 128", "dc-c:lambda=128"), ("dc-a 2", "dc-a:lambda=2"), ("dc-b 128", "dc-b:lambda=128"), ("dc-i 4", "dc-i:lambda=4"))
+BOUNDED = "dc-b:lambda=128"
 
 
 def phase_of(epoch):
@@ -39,16 +41,29 @@ class Sums(collections.Counter):
             self.shares.append((2 * row["correction_change"] - row["correction_square"]) / row["change_square"])
 
 
-def read_sums(path):
-    """{phase: {candidate: sums}}."""
+def in_order(found):
+    return {phase: found[phase] for phase, _, _ in PHASES if phase in found}
+
+
+def read_sums(path, key="candidate", only=None):
+    """{phase: {candidate, or what else `key` names: sums}}, of one candidate only if it is named."""
     phases = collections.defaultdict(lambda: collections.defaultdict(Sums))
     with open(path, newline="", encoding="utf-8") as file:
         for line in csv.DictReader(file):
             row = {name: float(line[name]) for name in ADDED}
-            if not all(math.isfinite(value) for value in row.values()):
-                continue
-            phases[phase_of(float(line["epoch"]))][line["candidate"]].add(row)
-    return phases
+            if all(math.isfinite(value) for value in row.values()) and only in (None, line["candidate"]):
+                phases[phase_of(float(line["epoch"]))][line[key]].add(row)
+    return in_order(phases)
+
+
+def write_sums(path, runs):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("run", "phase", "candidate", "probes", *ADDED, "relative_change", "own_best"))
+        for name, phases, _ in runs:
+            for phase, candidates in phases.items():
+                for candidate, sums in candidates.items():
+                    writer.writerow((name, phase, candidate, sums["probes"], *("%.7g" % sums[column] for column in (*ADDED, "relative_change", "own_best"))))
 
 
 def print_phase(name, candidates):
@@ -90,7 +105,7 @@ def print_curvature(runs):
     print("Shares of Δ in percent; at the best scale unless said.\n")
     print("| run | phase | ‖Δ‖/‖g‖ | Hδ | diag(H)⊙δ as it is | … at its best | samples' squares⊙δ | g⊙g⊙δ | samples' outer products·δ | κ·δ | κ |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for name, phases in runs:
+    for name, phases, _ in runs:
         for phase, candidates in phases.items():
             of = candidates["drift"]
             print("| %s | %s | %.3f | %s | %s | %s | %s | %s | %s | %s | %.2g |" % (
@@ -106,7 +121,7 @@ def print_adapted(runs):
     print("Shares of Δ in percent that λ·δ recovers: with the best λ for the phase; with λ = a·‖g‖/‖δ‖, which makes the correction a times as long as the gradient, and the best a; with the best λ, of either sign, for each probe.\n")
     print("| run | phase | one λ | λ | a·‖g‖/‖δ‖ | a | λ of each probe |")
     print("|---|---|---|---|---|---|---|")
-    for name, phases in runs:
+    for name, phases, _ in runs:
         for phase, candidates in phases.items():
             of = candidates["drift"]
             print("| %s | %s | %s | %.2g | %s | %.2g | %s |" % (
@@ -120,7 +135,7 @@ def print_rules(runs):
     print("Shares of Δ in percent, as the rules are; `scale` and `sign` at their best.\n")
     print("| run | phase | cos(g, Δ) | scale | sign | dc-c 0.04 | dc-a 2 | dc-b 32 | dc-b 128 | its bound acts on, % of parameters | … of ‖g‖² | dc-i 4 | … without bound | gap-aware | dc-b 512, gap-aware |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
-    for name, phases in runs:
+    for name, phases, _ in runs:
         for phase, candidates in phases.items():
             of = candidates["scale"]
             bounded = candidates["dc-b:lambda=128"]
@@ -131,6 +146,36 @@ def print_rules(runs):
                 percent(ratio(bounded["bounded"], bounded["active"])), percent(ratio(bounded["bounded_square"], bounded["gradient_square"])),
                 percent(share(candidates["dc-i:lambda=4"])), percent(share(candidates["dc-i:lambda=4:correction-bound=1000"])),
                 percent(share(candidates["gap-aware"])), percent(share(candidates["dc-b,gap-aware:lambda=512"]))))
+
+
+def product_share(sums):
+    return ratio(2 * sums["correction_product"] - sums["correction_square"], sums["product_square"])
+
+
+def print_products(runs):
+    print("\n## How much of Hδ\n")
+    print("Shares in percent of the Hessian-vector product, 1 − ‖c − Hδ‖²/‖Hδ‖², as the rules are; g⊙g⊙δ also at its best scale.\n")
+    print("| run | phase | diag(H)⊙δ | samples' squares⊙δ | g⊙g⊙δ | … at its best | %s |" % " | ".join(title for title, _ in PRODUCT_RULES))
+    print("|---|---|---|---|---|---|%s" % ("---|" * len(PRODUCT_RULES)))
+    for name, phases, _ in runs:
+        for phase, candidates in phases.items():
+            square = candidates["square"]
+            print("| %s | %s | %s | %s | %s | %s | %s |" % (
+                name, phase, percent(product_share(candidates["hessian-diagonal"])), percent(product_share(candidates["sample-squares"])), percent(product_share(square)),
+                percent(ratio(square["correction_product"] ** 2, square["correction_square"] * square["product_square"])),
+                " | ".join(percent(product_share(candidates[rule])) for _, rule in PRODUCT_RULES)))
+
+
+def print_tensors(runs):
+    print("\n## Where the bound acts\n")
+    print("`dc-b` with λ = 128 by tensor: parameters that reach the bound, and their part of ‖g‖², percent.\n")
+    names = list(dict.fromkeys(tensor for _, _, tensors in runs for of in tensors.values() for tensor in of))
+    print("| run | phase | %s |" % " | ".join(names))
+    print("|---|---|%s" % ("---|" * len(names)))
+    for name, _, tensors in runs:
+        for phase, of in tensors.items():
+            print("| %s | %s | %s |" % (name, phase, " | ".join(
+                "%s, %s" % (percent(ratio(of[tensor]["bounded"], of[tensor]["active"])), percent(ratio(of[tensor]["bounded_square"], of[tensor]["gradient_square"]))) for tensor in names)))
 
 
 def effect_of(sums, corrected=True):
@@ -148,7 +193,7 @@ def print_effects(runs):
     print("Length of what is applied, in lengths of g, and its cosine with the gradient at the servers' weights.\n")
     print("| run | phase | length of that gradient | ASGD | %s |" % " | ".join(rules))
     print("|---|---|---|---|%s" % ("---|" * len(rules)))
-    for name, phases in runs:
+    for name, phases, _ in runs:
         for phase, candidates in phases.items():
             of = candidates["drift"]
             now = of["gradient_square"] + 2 * of["gradient_change"] + of["change_square"]
@@ -163,24 +208,26 @@ def errors_of(folder):
 
 
 def read_runs(top):
-    """[(name, phases in order)] of the runs that came to an end."""
+    """[(name, {phase: {candidate: sums}}, {phase: {tensor: sums of BOUNDED}})] of the runs that came to an end."""
     runs = []
     for name in sorted(os.listdir(top)):
         folder = os.path.join(top, name)
         if os.path.isfile(os.path.join(folder, "results.json")):
-            found = read_sums(os.path.join(folder, "probe.csv"))
-            runs.append((name, {phase: found[phase] for phase, _, _ in PHASES if phase in found}))
+            runs.append((name, read_sums(os.path.join(folder, "probe.csv")), read_sums(os.path.join(folder, "tensors.csv"), "tensor", BOUNDED)))
     return runs
 
 
 def main():
     top = sys.argv[1]
     runs = read_runs(top)
+    write_sums(os.path.join(top, "sums.csv"), runs)
     print_curvature(runs)
     print_adapted(runs)
     print_rules(runs)
+    print_products(runs)
+    print_tensors(runs)
     print_effects(runs)
-    for name, phases in runs:
+    for name, phases, _ in runs:
         print("\n## %s" % name)
         print("\nTest error after each epoch, %%: %s" % ", ".join("–" if error is None else "%.1f" % (100 * error) for error in errors_of(os.path.join(top, name))))
         for phase, candidates in phases.items():
