@@ -26,7 +26,8 @@ class PredictionTest(cluster.ClusterTest):
         for run in runs:
             self.assertGreater(run["real"], 0)
             self.assertAlmostEqual(run["error"], run["predicted"] / run["real"] - 1)
-        self.assertEqual([runs[0]["staleness_real"], runs[0]["staleness_predicted"]], [0, 0])
+            self.assertTrue(0 <= run["staleness_distance"] <= 1, run)
+        self.assertEqual([runs[0][name] for name in ("staleness_mean_real", "staleness_mean_predicted", "staleness_p99_real", "staleness_p99_predicted", "staleness_distance")], [0] * 5)
         with open(os.path.join(self.folder, "README.md"), encoding="utf-8") as file:
             self.assertIn("| asgd@2 | %.0f |" % runs[1]["real"], file.read())
 

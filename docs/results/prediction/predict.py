@@ -5,6 +5,7 @@ Nothing of the runs with several workers goes into their prediction. What does: 
 and of messages and updates.
 """
 import argparse
+import collections
 import json
 import os
 import resource
@@ -134,19 +135,35 @@ def median_of(runs, *path):
     return statistics.median(values)
 
 
+def staleness_shares(runs):
+    """{staleness: share of the gradients of all runs}"""
+    counts = collections.Counter()
+    for run in runs:
+        counts.update(dict(run["staleness"]["histogram"]))
+    return {staleness: count / sum(counts.values()) for staleness, count in counts.items()}
+
+
+def distance(a, b):
+    """Total variation: the share of gradients that would have to have another staleness to make one histogram the other."""
+    return sum(abs(a.get(staleness, 0) - b.get(staleness, 0)) for staleness in {*a, *b}) / 2
+
+
 def row(job, inputs, real, algorithm, workers):
-    predicted = predicted_runs(job, inputs, algorithm, workers)
-    rates = [median_of(runs, "rate") for runs in (real[algorithm, workers], predicted)]
-    delays = [median_of(runs, "staleness", "mean") for runs in (real[algorithm, workers], predicted)]
-    spread = [run["rate"] for run in real[algorithm, workers]]
-    return {"algorithm": algorithm, "workers": workers, "real": rates[0], "real_least": min(spread), "real_most": max(spread), "predicted": rates[1], "error": rates[1] / rates[0] - 1,
-            "staleness_real": delays[0], "staleness_predicted": delays[1]}
+    both = real[algorithm, workers], predicted_runs(job, inputs, algorithm, workers)
+    rates = [median_of(runs, "rate") for runs in both]
+    spread = [run["rate"] for run in both[0]]
+    made = {"algorithm": algorithm, "workers": workers, "real": rates[0], "real_least": min(spread), "real_most": max(spread), "predicted": rates[1], "error": rates[1] / rates[0] - 1,
+            "staleness_distance": distance(*map(staleness_shares, both))}
+    for name in ("mean", "p99"):
+        made["staleness_%s_real" % name], made["staleness_%s_predicted" % name] = (median_of(runs, "staleness", name) for runs in both)
+    return made
 
 
 def result_lines(rows):
-    return readme.table(["run", "samples/s, real", "least … most", "predicted", "error", "staleness, real", "predicted"],
+    return readme.table(["run", "samples/s, real", "least … most", "predicted", "error", "staleness, mean: real, predicted", "p99: real, predicted", "distance of histograms"],
                         [["%s@%d" % (r["algorithm"], r["workers"]), "%.0f" % r["real"], "%.0f … %.0f" % (r["real_least"], r["real_most"]), "%.0f" % r["predicted"],
-                          "%+.1f %%" % (100 * r["error"]), "%.2f" % r["staleness_real"], "%.2f" % r["staleness_predicted"]] for r in rows])
+                          "%+.1f %%" % (100 * r["error"]), "%.2f, %.2f" % (r["staleness_mean_real"], r["staleness_mean_predicted"]),
+                          "%.0f, %.0f" % (r["staleness_p99_real"], r["staleness_p99_predicted"]), "%.0f %%" % (100 * r["staleness_distance"])] for r in rows])
 
 
 def input_lines(inputs):
