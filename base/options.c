@@ -109,6 +109,11 @@ const char *dcps_options_given(const dcps_options *options, const char *name)
     return value->text != NULL ? value->text : options->table[value - options->values].default_text;
 }
 
+const char *dcps_options_recommender(const dcps_options *options, const char *name)
+{
+    return value_of(options, name)->origin == DCPS_ORIGIN_RECOMMENDED ? options->recommender : NULL;
+}
+
 dcps_status dcps_options_recommend(dcps_options *options, const char *source, const char *name, const char *text)
 {
     size_t index = dcps_options_find(options, name, strlen(name));

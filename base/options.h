@@ -33,6 +33,8 @@ DCPS_MUST_CHECK dcps_status dcps_options_parse(const dcps_program *program, int 
 
 /* For dcps_program.recommend. The text of an option as it was given, or its default; NULL: neither. The name must be in the table (asserted). */
 const char *dcps_options_given(const dcps_options *options, const char *name);
+/* Who recommended the value that counts ("model resnet"); NULL: it comes from elsewhere. The text is that of the options. */
+const char *dcps_options_recommender(const dcps_options *options, const char *name);
 /* Recommends a value, which counts where none was given; `source` ("model resnet") is named as its origin and is the same in every call. Errors: DCPS_INVALID (no option of
  * that name), DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_options_recommend(dcps_options *options, const char *source, const char *name,

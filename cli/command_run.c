@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/job.h"
+#include "cli/run_check.h"
 #include "cli/run_options.h"
 #include "cli/trace_options.h"
 
@@ -55,6 +56,9 @@ int dcps_command_run(int argc, char **argv)
         (void)dcps_command_code(status, false);
         code = DCPS_EXIT_BAD_USAGE;
         goto options_out;
+    }
+    if (!dcps_options_is_set(options, "replay-trace")) {
+        dcps_run_warn_of_momentum(options, &spec);
     }
     status = dcps_job_init(&job, options, dcps_options_flag(options, "evaluate"), true, argc, argv);
     if (status != DCPS_OK) {

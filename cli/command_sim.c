@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/job.h"
+#include "cli/run_check.h"
 #include "cli/run_options.h"
 #include "cli/table.h"
 #include "cli/trace_options.h"
@@ -128,6 +129,9 @@ int dcps_command_sim(int argc, char **argv)
     dcps_status status = dcps_run_spec_read(options, &spec);
     if (status == DCPS_OK) {
         (void)snprintf(title, sizeof(title), "%s@%u", spec.algorithm, spec.workers);
+        if (!dcps_options_is_set(options, "replay-trace") && !dcps_options_flag(options, "no-gradients")) {
+            dcps_run_warn_of_momentum(options, &spec);
+        }
         status = dcps_job_init(&sim.job, options, true, false, argc, argv);
     } else {
         status = DCPS_INVALID;

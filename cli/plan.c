@@ -143,6 +143,9 @@ static dcps_status check_runs(const dcps_plan *plan)
         if (status == DCPS_OK) {
             status = dcps_run_check(plan->options, &spec, plan->runs[i].seed);
         }
+        if (status == DCPS_OK && !plan->entries[plan->runs[i].entry].tuned) {
+            dcps_run_warn_of_momentum(plan->options, &spec);
+        }
     }
     return status;
 }

@@ -1,9 +1,11 @@
 #include "cli/run_check.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "cli/run_options.h"
@@ -55,6 +57,28 @@ dcps_status dcps_run_check(const dcps_options *options, const dcps_run_spec *spe
     dcps_status status = dcps_run_server_config(options, spec, seed, &server_options, &config);
     dcps_options_destroy(&server_options);
     return status == DCPS_OK ? DCPS_OK : name_error(status, spec);
+}
+
+void dcps_run_warn_of_momentum(const dcps_options *options, const dcps_run_spec *spec)
+{
+    const char *recommender = dcps_options_recommender(options, "learning-rate");
+    dcps_options *server_options = NULL;
+    dcps_server_config config;
+    if (recommender == NULL || dcps_options_recommender(options, "optimizer") != NULL ||
+        dcps_overrides_find(&spec->overrides, "learning-rate") != NULL ||
+        dcps_run_server_config(options, spec, 1, &server_options, &config) != DCPS_OK) {
+        dcps_options_destroy(&server_options);
+        return;
+    }
+    const dcps_rule_config *rule = &config.algorithm.rule;
+    if (rule->optimizer != DCPS_OPTIMIZER_SGD && rule->momentum > 0.0) {
+        double rate = config.schedule.base;
+        dcps_warn("%s@%" PRIu32 ": %s recommends a learning rate of %g for SGD without momentum; with a momentum of %g "
+                  "and late gradients that may diverge, and --learning-rate %g makes steps as long",
+                  spec->name[0] == '\0' ? spec->algorithm : spec->name, spec->workers, recommender, rate,
+                  rule->momentum, rate * (1.0 - rule->momentum));
+    }
+    dcps_options_destroy(&server_options);
 }
 
 /* The parts a run is made of: its preset's, or those that settings name. */

@@ -19,6 +19,9 @@ DCPS_MUST_CHECK dcps_status dcps_run_server_config(const dcps_options *options, 
 /* Checks the training settings of a run as its servers would. DCPS_INVALID names the run and what is wrong, DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_run_check(const dcps_options *options, const dcps_run_spec *spec, uint64_t seed);
 
+/* Warns where the learning rate is what the model recommends, for steps without momentum, and this run has momentum: the same steps are reached at a smaller one. */
+void dcps_run_warn_of_momentum(const dcps_options *options, const dcps_run_spec *spec);
+
 /* Whether an option has an effect on every algorithm, or on the parts that this run is made of. DCPS_INVALID: a part has no such name. */
 DCPS_MUST_CHECK dcps_status dcps_run_uses(const dcps_options *options, const dcps_run_spec *spec, const char *name,
                                           bool *used);

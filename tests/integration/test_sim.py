@@ -144,6 +144,17 @@ class SimTest(simulation.SimulationTest):
         self.assertLess(run["updates"], STEPS)
         self.assertIsNone(run["curve"][-1]["train_loss"])
 
+    def test_rate_for_momentum(self):
+        """What a model recommends is for steps without momentum: that is said where it meets a rule that has some, and only there."""
+        words = "quadratic recommends a learning rate of 0.1 for SGD without momentum; with a momentum of 0.9"
+        for arguments, warned in ((["--algorithm", "ormo"], True), (["--algorithm", "asgd", "--optimizer", "nesterov"], True), (["--algorithm", "asgd"], False),
+                                  (["--algorithm", "ormo", "--learning-rate", "0.01"], False)):
+            done = self.dcps("sim", "--model", "quadratic", "--epochs", "1", "--workers", "2", *arguments)
+            self.assertEqual(words in done.stderr, warned, done.stderr)
+        done = self.dcps("compare", "--virtual", "--model", "quadratic", "--epochs", "1", "--runs", "ormo@2,dana-zero@2,asgd@2", "--sweep", "ormo:learning-rate=0.01:0.02",
+                         "--out", os.path.join(self.folder, "c"))
+        self.assertEqual([line.split(":")[-2].split()[-1] for line in done.stderr.splitlines() if words in line], ["dana-zero@2"], done.stderr)
+
     def test_interrupt(self):
         process = subprocess.Popen([os.path.join(cluster.BIN, "dcps"), "sim", "--model", "mlp", "--epochs", "1000", "--json"], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True)
