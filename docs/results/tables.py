@@ -91,8 +91,8 @@ class Page:
         found = collections.defaultdict(dict)
         for trial in self.trials:
             key = ", ".join("%g" % value if isinstance(value, float) else str(value) for value in trial["setting"].values())
-            error = (trial.get("metrics") or {}).get("validation_error")
-            found[trial["workers"], trial["name"]][key] = None if trial["diverged"] else error
+            metrics = trial.get("metrics") or {}
+            found[trial["workers"], trial["name"]][key] = None if trial["diverged"] or None in metrics.values() else metrics.get("validation_error")
         return found
 
     def trial_lines(self):
