@@ -152,12 +152,12 @@ static dcps_status check_runs(const dcps_plan *plan)
 
 static dcps_status check_sweep_options(const dcps_plan *plan)
 {
-    static const char *const names[] = {"tune-epochs", "validation"};
+    static const char *const names[] = {"validation", "tune-epochs", "tune-decay-epochs"};
     bool swept = dcps_options_is_set(plan->options, "sweep");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        bool useful = swept || (i == 1 && plan->validation);
+        bool useful = swept || (i == 0 && plan->validation);
         if (!useful && dcps_options_is_set(plan->options, names[i])) {
-            return dcps_fail(DCPS_INVALID, "--%s is for --sweep%s", names[i], i == 1 ? " and --split validation" : "");
+            return dcps_fail(DCPS_INVALID, "--%s is for --sweep%s", names[i], i == 0 ? " and --split validation" : "");
         }
     }
     if (swept && dcps_options_flag(plan->options, "no-gradients")) {
@@ -209,6 +209,12 @@ void dcps_plan_destroy(dcps_plan **plan)
     *plan = NULL;
 }
 
+/* What trials have instead of a training setting. */
+static const struct {
+    const char *option;
+    const char *setting;
+} of_trials[] = {{"tune-epochs", "epochs"}, {"tune-decay-epochs", "decay-epochs"}};
+
 dcps_status dcps_plan_spec(const dcps_plan *plan, uint32_t index, dcps_run_spec *spec)
 {
     const dcps_plan_run *run = &plan->runs[index];
@@ -220,10 +226,9 @@ dcps_status dcps_plan_spec(const dcps_plan *plan, uint32_t index, dcps_run_spec 
         made.validation = trial || plan->validation;
         made.hold_out = made.validation ? plan->hold_out : 0;
     }
-    if (status == DCPS_OK && trial && dcps_options_is_set(plan->options, "tune-epochs")) {
-        char epochs[32];
-        (void)snprintf(epochs, sizeof(epochs), "%" PRId64, dcps_options_integer(plan->options, "tune-epochs"));
-        status = dcps_overrides_set(&made.overrides, "epochs", epochs);
+    for (size_t i = 0; status == DCPS_OK && trial && i < sizeof(of_trials) / sizeof(of_trials[0]); i++) {
+        const char *value = dcps_options_given(plan->options, of_trials[i].option);
+        status = value == NULL ? DCPS_OK : dcps_overrides_set(&made.overrides, of_trials[i].setting, value);
     }
     if (status == DCPS_OK) {
         *spec = made;

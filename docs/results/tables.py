@@ -36,7 +36,7 @@ def gap(row):
         return ""
     if of["state"] in ("no gap", "no clear gap"):
         return of["state"]
-    value = number(100 * of["value"], 0)
+    value = number(100 * of["value"], 0) + ("†" if "+optimizer=" in row["name"] else "")
     return value if of["low"] is None or of["high"] is None else "%s (%s … %s)" % (value, number(100 * of["low"], 0), number(100 * of["high"], 0))
 
 

@@ -405,6 +405,8 @@ class CompareTest(cluster.ClusterTest):
                                  "32768 combinations"),
                                 (["--sweep", "mean-square-decay=0.9:0.95", "--runs", "sgd@1"], "has an effect on any"),
                                 (["--tune-epochs", "3"], "--tune-epochs is for --sweep"),
+                                (["--tune-decay-epochs", "3"], "--tune-decay-epochs is for --sweep"),
+                                (["--tune-decay-epochs", "3,2", "--sweep", "learning-rate=1:2"], "must ascend"),
                                 (["--validation", "3"], "--validation is for --sweep"),
                                 (["--validation", "0", "--sweep", "learning-rate=1:2"], "validation"),
                                 (["--tune-seeds", "0"], "tune-seeds"),

@@ -87,7 +87,7 @@ START_TEST(test_trials_choose)
     static const char *const titles[] = {"asgd@2 learning-rate=0.2", "asgd@2 learning-rate=0.1",
                                          "asgd@2 learning-rate=0.4", "asgd@2 seed 1", "asgd@2 seed 2"};
     dcps_options *options = parse("--runs asgd@2 --seeds 2 --sweep learning-rate=0.2:0.1:0.4,lambda=1:2 --epochs 9 "
-                                  "--tune-epochs 4 --validation 100");
+                                  "--decay-epochs 6,8 --tune-epochs 4 --tune-decay-epochs 2,3.5 --validation 100");
     dcps_plan *plan = plan_of(options);
     dcps_run_spec spec;
     check_titles(plan, titles, 5);
@@ -98,6 +98,7 @@ START_TEST(test_trials_choose)
     ck_assert_int_eq(dcps_plan_spec(plan, 2, &spec), DCPS_OK);
     ck_assert_str_eq(dcps_overrides_find(&spec.overrides, "learning-rate")->value, "0.4");
     ck_assert_str_eq(dcps_overrides_find(&spec.overrides, "epochs")->value, "4");
+    ck_assert_str_eq(dcps_overrides_find(&spec.overrides, "decay-epochs")->value, "2,3.5");
     ck_assert(spec.validation);
     ck_assert_uint_eq(spec.hold_out, 100);
     /* Equal errors: the smaller learning rate. */
@@ -109,6 +110,7 @@ START_TEST(test_trials_choose)
     ck_assert_int_eq(dcps_plan_spec(plan, 3, &spec), DCPS_OK);
     ck_assert_str_eq(dcps_overrides_find(&spec.overrides, "learning-rate")->value, "0.1");
     ck_assert_ptr_null(dcps_overrides_find(&spec.overrides, "epochs"));
+    ck_assert_ptr_null(dcps_overrides_find(&spec.overrides, "decay-epochs"));
     ck_assert(!spec.validation);
     ck_assert_uint_eq(spec.hold_out, 0);
     dcps_plan_destroy(&plan);
