@@ -32,9 +32,11 @@ static void describe_value(const dcps_option *option, char *out, size_t bytes)
     dcps_option_describe(option, expected, sizeof expected);
     bool free_text = option->type == DCPS_OPTION_TEXT && option->choices == NULL;
     const char *fallback = option->default_text;
-    (void)snprintf(out, bytes, "%s%s%s%s%s", free_text ? "" : expected, free_text ? "" : "; ",
-                   option->repeatable ? "may be given several times; " : "",
-                   fallback != NULL ? "default: " : "no default", fallback != NULL ? fallback : "");
+    const char *first = free_text ? "" : expected;
+    const char *second = option->repeatable ? "may be given several times" : "";
+    (void)snprintf(out, bytes, "%s%s%s%s%s%s", first, *first != '\0' && *second != '\0' ? "; " : "", second,
+                   fallback != NULL && (*first != '\0' || *second != '\0') ? "; " : "",
+                   fallback != NULL ? "default: " : "", fallback != NULL ? fallback : "");
 }
 
 static void print_option(const dcps_option *option, FILE *out)
@@ -45,7 +47,7 @@ static void print_option(const dcps_option *option, FILE *out)
     const char *fallback = option->default_text;
     bool plain_flag = option->type == DCPS_OPTION_FLAG && (fallback == NULL || strcmp(fallback, "false") == 0);
     describe_value(option, value, sizeof value);
-    if (plain_flag)
+    if (plain_flag || *value == '\0')
         (void)snprintf(text, sizeof text, "%s", help);
     else
         (void)snprintf(text, sizeof text, "%s (%s)", help, value);

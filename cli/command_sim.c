@@ -48,8 +48,10 @@ static void show_progress(dcps_simulation *sim, uint64_t samples, uint64_t total
     double left = (double)(now_ns - sim->began_ns) / (double)DCPS_NS_PER_S * (1.0 - share) / share;
     char line[DCPS_SCREEN_LIVE_BYTES];
     char text[32];
-    (void)snprintf(line, sizeof(line), "%s  %3.0f %%  %.1f s of virtual time  %s left", sim->title, 100.0 * share,
-                   seconds, dcps_format_duration(left, text, sizeof(text)));
+    bool known = share >= 0.02; /* before, the time of opening the data would count for too much */
+    (void)snprintf(line, sizeof(line), "%s  %3.0f %%  %.1f s of virtual time%s%s%s", sim->title, 100.0 * share, seconds,
+                   known ? "  " : "", known ? dcps_format_duration(left, text, sizeof(text)) : "",
+                   known ? " left" : "");
     dcps_screen_live(&sim->job.screen, line, now_ns);
 }
 

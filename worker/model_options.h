@@ -16,8 +16,11 @@
          .type = DCPS_OPTION_TEXT,                                                                                     \
          .value_name = "KEY=VALUE",                                                                                    \
          .repeatable = true,                                                                                           \
-         .help = "Option of the model; may be given several times"},                                                   \
-        {.name = "data", .type = DCPS_OPTION_TEXT, .value_name = "DIR", .help = "Folder of the data sets"},            \
+         .help = "Option of the model"},                                                                               \
+        {.name = "data",                                                                                               \
+         .type = DCPS_OPTION_TEXT,                                                                                     \
+         .value_name = "DIR",                                                                                          \
+         .help = "Folder of the data sets (docs/operations.md says what is looked for in it)"},                        \
     {                                                                                                                  \
         .name = "device", .type = DCPS_OPTION_TEXT, .default_text = "cpu", .value_name = DCPS_DEVICE_VALUE_NAME,       \
         .help = "What computes: processors, or a GPU, which workers share"                                             \
