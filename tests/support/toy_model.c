@@ -11,6 +11,7 @@ enum { WEIGHT, BIAS };
 static dcps_status toy_load(void *state, const dcps_batch *batch)
 {
     toy_model *self = state;
+    atomic_store(&self->began, true);
     self->gaps += self->loads > 0 && batch->turn != self->latest.turn + 1;
     self->latest = *batch;
     self->latest.samples = NULL;

@@ -2,6 +2,8 @@
 #ifndef DCPS_TESTS_SUPPORT_TOY_MODEL_H
 #define DCPS_TESTS_SUPPORT_TOY_MODEL_H
 
+#include <stdatomic.h>
+
 #include "worker/loaded_model.h"
 
 #define TOY_SAMPLES 50u
@@ -15,6 +17,7 @@ typedef struct toy_model {
     float x[TOY_BATCH][TOY_FEATURES];
     int32_t y[TOY_BATCH];
     size_t count;
+    atomic_bool began;         /* a batch was loaded; any thread may ask */
     uint64_t loads;            /* batches loaded so far */
     dcps_batch first;          /* of them, but for its samples */
     dcps_batch latest;         /* likewise */

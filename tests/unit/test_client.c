@@ -90,8 +90,8 @@ START_TEST(steps_over_blocks_shards_and_servers)
     ck_assert_int_eq(dcps_client_pull(fixture.client, &fixture.work), DCPS_OK);
     assert_weights(&fixture, -7);
     ck_assert_int_eq(dcps_client_finish(fixture.client, 2000), DCPS_OK);
-    ck_assert_uint_eq(loopback_received(servers[0], DCPS_MESSAGE_FINISH), 1);
-    ck_assert_uint_eq(loopback_received(servers[1], DCPS_MESSAGE_FINISH), 1);
+    ck_assert_uint_ge(loopback_received(servers[0], DCPS_MESSAGE_FINISH), 1);
+    ck_assert_uint_ge(loopback_received(servers[1], DCPS_MESSAGE_FINISH), 1);
     client_fixture_close(&fixture);
     loopback_kill(&servers[0]);
     loopback_kill(&servers[1]);
