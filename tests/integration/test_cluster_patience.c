@@ -44,13 +44,13 @@ START_TEST(test_silent_server_is_named_and_given_up)
 }
 END_TEST
 
-/* A process that is nobody's child here stops this one for 2.5 s, and a second later lets the fake server go on. */
+/* A process that is nobody's child here stops this one for 4.5 s, and a second later lets the fake server go on. */
 static void stop_us_for_a_while(const char *marker)
 {
     char command[256];
     pid_t shell = 0;
     int us = (int)getpid();
-    (void)snprintf(command, sizeof(command), "(sleep 0.6; kill -STOP %d; sleep 2.5; kill -CONT %d; sleep 1; : > %s) &",
+    (void)snprintf(command, sizeof(command), "(sleep 0.6; kill -STOP %d; sleep 4.5; kill -CONT %d; sleep 1; : > %s) &",
                    us, us, marker);
     char *argv[] = {"sh", "-c", command, NULL};
     ck_assert_int_eq(posix_spawn(&shell, "/bin/sh", NULL, NULL, argv, environ), 0);
@@ -63,13 +63,13 @@ START_TEST(test_run_that_was_stopped_itself)
     trial self;
     trial_init(&self, "patient", "good");
     self.config.limits.silence_ms = 300;
-    self.config.limits.lost_ms = 2000;
-    self.config.limits.stall_ms = 2000;
-    self.config.limits.stop_ms = 2000; /* the workers have ended before the pause */
+    self.config.limits.lost_ms = 4000;
+    self.config.limits.stall_ms = 4000;
+    self.config.limits.stop_ms = 4000; /* the workers have ended before the pause */
     stop_us_for_a_while(self.marker);
     trial_run(&self);
     trial_check_good(&self);
-    ck_assert_double_gt(self.took_s, 3.0);
+    ck_assert_double_gt(self.took_s, 4.5);
     trial_fini(&self);
 }
 END_TEST

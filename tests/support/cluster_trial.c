@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "support/patience.h"
 
 static const dcps_groups no_groups;
 
@@ -45,7 +46,8 @@ void trial_init(trial *self, const char *server_mode, const char *worker_mode)
                                          .limits = dcps_cluster_default_limits,
                                          .supervisor = self->supervisor,
                                          .screen = &self->screen};
-    self->config.limits.stop_ms = strcmp(worker_mode, "deaf") == 0 || strcmp(server_mode, "deaf") == 0 ? 1000 : 10000;
+    bool deaf = strcmp(worker_mode, "deaf") == 0 || strcmp(server_mode, "deaf") == 0;
+    self->config.limits.stop_ms = deaf ? patient_ms(2000) : 10000;
     self->config.limits.backoff_ms = 50;
 }
 
