@@ -79,9 +79,9 @@ START_TEST(test_hung_child_is_killed_at_the_deadline)
     await_lines(supervisor, &lines, 3);
     stop(stopped);
     uint64_t start_ns = dcps_clock_ns();
-    ck_assert_uint_eq(dcps_supervisor_stop_all(supervisor, 2000), 2);
+    ck_assert_uint_eq(dcps_supervisor_stop_all(supervisor, 5000), 2);
     uint64_t took_ns = dcps_clock_ns() - start_ns;
-    ck_assert_uint_ge(took_ns, 2 * DCPS_NS_PER_S);
+    ck_assert_uint_ge(took_ns, 5 * DCPS_NS_PER_S);
     ck_assert_uint_lt(took_ns, 20 * DCPS_NS_PER_S);
     ck_assert_int_eq(WTERMSIG(dcps_process_exit_status(deaf)), SIGKILL);
     ck_assert_int_eq(WTERMSIG(dcps_process_exit_status(stopped)), SIGKILL);
@@ -111,12 +111,10 @@ START_TEST(test_interrupts_are_counted_and_wake)
     ck_assert_int_eq(dcps_supervisor_create(&supervisor), DCPS_OK);
     ck_assert_uint_eq(dcps_supervisor_interrupts(supervisor), 0);
     (void)kill(getpid(), SIGINT);
+    (void)kill(getpid(), SIGTERM); /* at once: the same request */
     uint64_t start_ns = dcps_clock_ns();
     dcps_supervisor_wait(supervisor, 30000);
     ck_assert_uint_lt(dcps_clock_ns() - start_ns, 10 * DCPS_NS_PER_S);
-    ck_assert_uint_eq(dcps_supervisor_interrupts(supervisor), 1);
-    (void)kill(getpid(), SIGTERM); /* at once: the same request */
-    dcps_supervisor_wait(supervisor, 30000);
     ck_assert_uint_eq(dcps_supervisor_interrupts(supervisor), 1);
     (void)usleep(DCPS_ONE_REQUEST_NS / 1000);
     (void)kill(getpid(), SIGTERM);
