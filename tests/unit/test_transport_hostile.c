@@ -271,10 +271,14 @@ START_TEST(test_random_frames)
         ck_assert(zmtp_write_frame(fd, more ? ZMTP_MORE : 0, bytes, count));
         messages += more ? 0 : 1;
     }
-    while (dcps_socket_rejected(server) < messages && serve(1000, &delivery)) {
-        dcps_buffer_unref(&delivery.payload);
+    uint64_t understood = 0;
+    for (int i = 0; i < PATIENCE_MS / 10 && dcps_socket_rejected(server) + understood < messages; i++) {
+        if (serve(10, &delivery)) {
+            understood++;
+            dcps_buffer_unref(&delivery.payload);
+        }
     }
-    ck_assert_uint_eq(dcps_socket_rejected(server), messages);
+    ck_assert_uint_eq(dcps_socket_rejected(server) + understood, messages);
     check_alive(fd);
     (void)close(fd);
     stop();
