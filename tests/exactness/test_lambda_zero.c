@@ -158,11 +158,13 @@ static void expect_serial(const dcps_shard_config *config)
     engine_close(&shard);
 }
 
+static const char *const serial_presets[] = {"sgd",       "asgd",      "ssgd",    "ssp",       "dc-asgd-c", "dc-asgd-a",
+                                             "dc-asgd-b", "dc-asgd-i", "sa-asgd", "gap-aware", "ringmaster"};
+enum { SERIAL_PRESETS = sizeof(serial_presets) / sizeof(serial_presets[0]) };
+
 START_TEST(test_one_worker_is_serial)
 {
-    static const char *const presets[] = {"sgd",       "asgd",      "ssgd",    "ssp",       "dc-asgd-c", "dc-asgd-a",
-                                          "dc-asgd-b", "dc-asgd-i", "sa-asgd", "gap-aware", "ringmaster"};
-    dcps_shard_config config = engine_config(presets[_i]);
+    dcps_shard_config config = engine_config(serial_presets[_i]);
     config.workers = 1;
     config.epochs = 100;
     config.batch_size = BATCH;
@@ -190,7 +192,7 @@ int main(void)
     Suite *suite = suite_create("lambda zero");
     TCase *group = tcase_create("bits");
     tcase_add_test(group, test_lambda_zero_is_asgd);
-    tcase_add_loop_test(group, test_one_worker_is_serial, 0, 10);
+    tcase_add_loop_test(group, test_one_worker_is_serial, 0, SERIAL_PRESETS);
     suite_add_tcase(suite, group);
     return check_run(suite);
 }
