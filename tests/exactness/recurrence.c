@@ -156,14 +156,15 @@ static double optimize(recurrence *self, const recurrence_update *now)
 }
 
 /* Hakimi et al. 2019: what a worker is sent. */
-static double show(const recurrence *self, const recurrence_update *now, double next_rate)
+static double show(const recurrence *self, uint32_t receiver, double next_rate)
 {
-    const double ahead = next_rate * self->rule->momentum;
+    const bool late = self->mistake == LOOKAHEAD_OF_NOW && self->count > 0;
+    const double ahead = (late ? self->past[self->count - 1].rate : next_rate) * self->rule->momentum;
     double sum = 0.0;
     if (self->rule->optimizer != DCPS_OPTIMIZER_DANA || self->mistake == LOOKAHEAD_MISSING)
         return self->weight;
     for (uint32_t worker = 0; worker < RECURRENCE_WORKERS; worker++)
-        sum += self->mistake != LOOKAHEAD_OWN || worker == now->worker ? self->velocity[worker] : 0.0;
+        sum += self->mistake != LOOKAHEAD_OWN || worker == receiver ? self->velocity[worker] : 0.0;
     return self->weight - ahead * (self->mistake == SUM_OF_PUSHES ? self->sum : sum);
 }
 
@@ -177,6 +178,15 @@ void recurrence_begin(recurrence *self, const dcps_rule_config *rule, recurrence
     }
 }
 
+void recurrence_pull(recurrence *self, uint32_t worker, double next_rate)
+{
+    self->pulled[worker] = self->count;
+    self->shown[worker] = show(self, worker, next_rate);
+    self->bak[worker] = self->mistake == BAK_IS_WEIGHTS ? self->weight : self->shown[worker];
+    if (self->mistake == BAK_SHARED)
+        self->bak[0] = self->shown[worker];
+}
+
 void recurrence_push(recurrence *self, uint32_t worker, double gradient, double rate, double next_rate)
 {
     recurrence_update *now = &self->past[self->count];
@@ -188,9 +198,5 @@ void recurrence_push(recurrence *self, uint32_t worker, double gradient, double 
     self->weight = optimize(self, now);
     now->direction = (before - self->weight) / rate;
     self->count++;
-    self->pulled[worker] = self->count;
-    self->shown[worker] = show(self, now, next_rate);
-    self->bak[worker] = self->mistake == BAK_IS_WEIGHTS ? self->weight : self->shown[worker];
-    if (self->mistake == BAK_SHARED)
-        self->bak[0] = self->shown[worker];
+    recurrence_pull(self, worker, next_rate);
 }

@@ -33,6 +33,7 @@ typedef enum recurrence_mistake {
     HEAVY_BALL,         /* nesterov, ormo: plain momentum */
     LOOKAHEAD_MISSING,  /* dana: replies show the weights */
     LOOKAHEAD_OWN,      /* dana: only the worker's own velocity ahead */
+    LOOKAHEAD_OF_NOW,   /* dana: η of the update that is answered in the place of the next */
     VELOCITY_SHARED,    /* dana: one velocity for all */
     SUM_OF_PUSHES,      /* dana: the whole new velocity added to the sum instead of its change */
     LAG_IGNORED,        /* ormo: every gradient in the current bucket */
@@ -68,6 +69,8 @@ typedef struct recurrence {
 /* All workers have pulled `weight`. `rate_max` is the largest η to come. */
 void recurrence_begin(recurrence *self, const dcps_rule_config *rule, recurrence_mistake mistake, double weight,
                       double rate_max);
+/* Shows the weights to a worker; `next_rate`: η of the next update. */
+void recurrence_pull(recurrence *self, uint32_t worker, double next_rate);
 /* One push, and the reply to it. `next_rate`: η of the push after it. */
 void recurrence_push(recurrence *self, uint32_t worker, double gradient, double rate, double next_rate);
 

@@ -103,7 +103,7 @@ static const rule_case cases[] = {
      {HEAVY_BALL}},
     {"dana-zero",
      {.compensation = DCPS_COMPENSATE_NONE, .optimizer = DCPS_OPTIMIZER_DANA, .momentum = 0.75},
-     {LOOKAHEAD_MISSING, LOOKAHEAD_OWN, VELOCITY_SHARED, SUM_OF_PUSHES}},
+     {LOOKAHEAD_MISSING, LOOKAHEAD_OWN, LOOKAHEAD_OF_NOW, VELOCITY_SHARED, SUM_OF_PUSHES}},
     {"dana-dc, decay",
      {.compensation = DCPS_COMPENSATE_DC_C,
       .lambda = 1.0,
