@@ -170,12 +170,16 @@ class ClusterTest(unittest.TestCase):
 
     def status(self, servers):
         """The documents of all servers, or None while one does not answer."""
-        done = subprocess.run([os.path.join(BIN, "dcps"), "status", "--json", servers], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([os.path.join(BIN, "dcps"), "status", "--json", servers], capture_output=True, text=True, timeout=30 * PATIENCE)
         try:
             answer = json.loads(done.stdout)["servers"]
         except (ValueError, KeyError):
             return None
         return answer if all("samples" in server for server in answer) else None
+
+    def answered(self, servers):
+        """Those documents: where one call gets no answer from a busy machine, the next may."""
+        return self.wait("answers of all servers", lambda: self.status(servers), 20)
 
     def live_workers(self, servers):
         status = self.status(servers)

@@ -36,7 +36,7 @@ class HostileTest(cluster.ClusterTest):
         self.assertEqual(len(self.targets), 3)
 
     def rejected(self):
-        return self.status(self.server.address)[0]["rejected_messages"]
+        return self.answered(self.server.address)[0]["rejected_messages"]
 
     def check_alive(self):
         """The very server trains on, the worker never noticed."""

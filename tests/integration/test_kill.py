@@ -33,7 +33,7 @@ class KillTest(cluster.ClusterTest):
         self.assertEqual(status["state"], "done")
         blocks = round(status["pushes_applied"] / STEPS)
         self.assertGreaterEqual(blocks, 2)
-        self.wait("all pushes", lambda: abs(self.status(server.address)[0]["pushes_applied"] - blocks * STEPS) <= blocks * lost_workers, 10)
+        self.wait("all pushes", lambda: abs(self.answered(server.address)[0]["pushes_applied"] - blocks * STEPS) <= blocks * lost_workers, 10)
 
     def finish(self, *workers):
         self.train_fast()
@@ -148,7 +148,7 @@ class KillTest(cluster.ClusterTest):
         self.check_complete(server, 1)
         workers[0].signal(signal.SIGCONT)
         self.wait_exit(workers[0], 10)
-        self.assertEqual(self.live_workers(server.address), 0)
+        self.assertEqual(self.answered(server.address)[0]["workers_live"], 0)
         self.check_complete(server, 1)
         self.stop(server)
 
@@ -168,7 +168,7 @@ class KillTest(cluster.ClusterTest):
             self.wait("the end of the silence", lambda: all(map(int.__gt__, self.counts(workers, "server 0 answers"), answered)), 20)
         self.finish(*workers)
         self.check_complete(server, 0)
-        self.assertEqual(self.status(server.address)[0]["workers_lost"], 0)
+        self.assertEqual(self.answered(server.address)[0]["workers_lost"], 0)
         self.stop(server)
 
     def test_all_workers_gone_and_back(self):
