@@ -1,33 +1,15 @@
 """The models of examples/ on clusters of real processes, with data made up in the form of the published sets."""
-import gzip
 import json
 import math
 import os
-import random
 import struct
 import subprocess
 import unittest
 
 import cluster
+import made_up_sets
 
 WORKERS = 4
-
-
-def write_cifar10(folder):
-    """Of the published size: all images of a class are the same noise, so that a small net learns them in a few steps."""
-    images = b"".join(bytes([label]) + random.Random(label).randbytes(3072) for label in range(10))
-    coded = gzip.compress(images * 1000, 1)
-    for name in ["test_batch.bin.gz"] + ["data_batch_%d.bin.gz" % number for number in range(1, 6)]:
-        with open(os.path.join(folder, name), "wb") as file:
-            file.write(coded)
-
-
-def write_ptb(folder):
-    """A short tune over and over: whoever remembers a few words knows the next."""
-    tune = "a b a c a b d e\n" * 500
-    for name in ("train", "valid", "test"):
-        with open(os.path.join(folder, "ptb.%s.txt" % name), "w") as file:
-            file.write(tune)
 
 
 def read_tensors(path):
@@ -55,7 +37,7 @@ class ModelTest(cluster.ClusterTest):
     def test_batch_norm_statistics_are_the_servers(self):
         """Four workers push statistics of their batches. Had the evaluation other ones than the servers', it would know nothing of the images."""
         samples = 80 if cluster.SANITIZED else 320
-        write_cifar10(self.folder)
+        made_up_sets.write_cifar10(self.folder)
         _, results, tensors = self.run_model("--model", "resnet", "--model-opt", "depth=8", "--model-opt", "samples=%d" % samples, "--model-opt", "augment=false",
                                              "--algorithm", "asgd", "--epochs", 3, "--batch-size", 16, "--learning-rate", 0.05, "--warmup-epochs", 0)
         run = results["runs"][0]
@@ -73,7 +55,7 @@ class ModelTest(cluster.ClusterTest):
         self.assertLess(run["metrics"]["test_error"], 1.0 if cluster.SANITIZED else 0.3)  # a few steps teach nothing
 
     def test_language_model_learns_with_workers_of_its_own_parts(self):
-        write_ptb(self.folder)
+        made_up_sets.write_ptb(self.folder)
         done, results, _ = self.run_model("--model", "lstm", "--model-opt", "hidden=16", "--model-opt", "layers=1", "--model-opt", "bptt=5",
                                           "--algorithm", "ssgd", "--epochs", 10, "--batch-size", 5)
         run = results["runs"][0]

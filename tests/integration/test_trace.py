@@ -8,6 +8,7 @@ import subprocess
 import unittest
 
 import cluster
+import made_up_sets
 
 
 SAMPLES = 3200 if cluster.SANITIZED else 8000
@@ -24,9 +25,12 @@ class TraceTest(cluster.ClusterTest):
         processes = [self.start_worker(server.address, name="worker-%s-%d" % (name, i)) for i in range(workers)]
         for process in processes:
             self.wait_exit(process, 60)
-        status = self.wait("the digest", lambda: (self.status(server.address) or [{}])[0].get("weights_digest"), 20)
+        digest = self.digest(server)
         self.stop(server)
-        return status, server
+        return digest, server
+
+    def digest(self, server):
+        return self.wait("the digest", lambda: self.answered(server.address)[0].get("weights_digest"), 20)
 
     def described(self, folder):
         with open(os.path.join(folder, "server-0.json")) as file:
@@ -55,16 +59,14 @@ class TraceTest(cluster.ClusterTest):
         for shard in range(2):
             self.assertEqual(self.rows(again, shard), self.rows(first, shard))
         self.assertEqual(self.train("twice", *algorithm, "--replay-trace", again)[0], recorded)
-        return recorded
+        # Left to themselves they do something else, or this shows nothing.
+        self.assertNotEqual(self.train("free", *algorithm)[0], recorded)
 
     def test_dc_asgd_a(self):
-        recorded = self.check_replays("--algorithm", "dc-asgd-a")
-        # Left to themselves they do something else, or this shows nothing.
-        self.assertNotEqual(self.train("free", "--algorithm", "dc-asgd-a")[0], recorded)
+        self.check_replays("--algorithm", "dc-asgd-a")
 
     def test_dana_dc(self):
-        recorded = self.check_replays("--algorithm", "dana-dc", "--momentum", 0.5)
-        self.assertNotEqual(self.train("free", "--algorithm", "dana-dc", "--momentum", 0.5)[0], recorded)
+        self.check_replays("--algorithm", "dana-dc", "--momentum", 0.5)
 
     def test_rounds_with_backup_workers(self):
         self.check_replays("--algorithm", "ssgd", "--backup-workers", 1)
@@ -118,7 +120,7 @@ class TraceTest(cluster.ClusterTest):
     def test_a_run_that_leaves_the_trace_fails(self):
         folder = os.path.join(self.folder, "trace")
         self.train("recorded", "--algorithm", "asgd", "--record-trace", folder)
-        self.train_slowly(20, SAMPLES)
+        self.train_slowly(100, SAMPLES)  # it is not over before the signal
         server = self.start_server(*self.settings, "--algorithm", "asgd", "--replay-trace", folder, name="left")
         workers = [self.start_worker(server.address, name="worker-left%d" % i) for i in range(4)]
         self.wait_samples(server.address, 300)
@@ -136,7 +138,7 @@ class TraceTest(cluster.ClusterTest):
         workers += [self.start_worker(server.address, name="worker-patient%d" % i) for i in range(1, 4)]
         for worker in workers:
             self.wait_exit(worker, 60)
-        self.assertEqual(self.wait("the digest", lambda: self.status(server.address)[0].get("weights_digest"), 20), recorded)
+        self.assertEqual(self.digest(server), recorded)
         self.stop(server)
 
     def test_an_early_start_is_incomplete(self):
@@ -171,9 +173,8 @@ class RunTest(cluster.ClusterTest):
         folder = os.path.join(self.folder, "trace")
         recorded = self.run_dcps(*self.training, "--algorithm", "dc-asgd-a", "--threads", 1, "--record-trace", folder)
         replayed = self.run_dcps("--replay-trace", folder)
-        self.assertEqual(replayed["weights_digest"], recorded["weights_digest"])
-        for figure in ("algorithm", "workers", "seed", "samples", "updates", "train_loss", "metrics", "staleness"):
-            self.assertEqual(replayed[figure], recorded[figure])
+        self.same_training(replayed, recorded)
+        self.check_others_differ(recorded, *self.training, "--algorithm", "dc-asgd-a")
         self.assertIn("--learning-rate is 0.5, but the trace", self.run_dcps("--replay-trace", folder, "--learning-rate", 0.5, code=2))
         with open(os.path.join(folder, "server-1.json")) as file:
             described = json.load(file)
@@ -181,6 +182,11 @@ class RunTest(cluster.ClusterTest):
         with open(os.path.join(folder, "server-1.json"), "w") as file:
             json.dump(described, file)
         self.assertIn("ended with other weights than the run", self.run_dcps("--replay-trace", folder, code=1))
+
+    def check_others_differ(self, recorded, *training):
+        """Without a trace they do something else, or this shows nothing."""
+        other = self.run_dcps(*training, "--step-time", "constant:30ms", command="sim")
+        self.assertNotEqual(other["weights_digest"], recorded["weights_digest"])
 
     def same_training(self, a, b):
         for figure in ("weights_digest", "algorithm", "workers", "seed", "samples", "updates", "train_loss", "metrics", "staleness"):
@@ -195,14 +201,35 @@ class RunTest(cluster.ClusterTest):
         for name in ("run.json", "server-0.json", "server-1.json"):
             with open(os.path.join(folder, name)) as first, open(os.path.join(again, name)) as second:
                 self.assertEqual(first.read(), second.read())
-        free = self.run_dcps(*self.training, "--algorithm", "dc-asgd-a", "--step-time", "exponential:30ms", command="sim")
-        self.assertNotEqual(free["weights_digest"], recorded["weights_digest"])
+        self.check_others_differ(recorded, *self.training, "--algorithm", "dc-asgd-a")
 
     def test_a_simulated_run_with_real_processes(self):
         folder = os.path.join(self.folder, "trace")
         recorded = self.run_dcps(*self.training, "--algorithm", "dana-dc", "--step-time", "exponential:30ms", "--latency", 500,
                                  "--record-trace", folder, command="sim")
         self.same_training(self.run_dcps("--replay-trace", folder), recorded)
+        self.check_others_differ(recorded, *self.training, "--algorithm", "dana-dc")
+
+    def check_model(self, name, *settings):
+        """A simulated run with workers of different speed, and real ones that follow it."""
+        folder = os.path.join(self.folder, name)
+        training = ["--model", name, *settings, "--algorithm", "dc-asgd-a", "--workers", 3, "--epochs", 1, "--data", self.folder]
+        recorded = self.run_dcps(*training, "--step-time", "exponential:30ms", "--record-trace", folder, command="sim")
+        self.assertGreater(recorded["staleness"]["mean"], 1)
+        self.same_training(self.run_dcps("--replay-trace", folder, "--data", self.folder), recorded)
+        self.check_others_differ(recorded, *training)
+
+    @unittest.skipIf(cluster.SANITIZED, "the same code, with much to compute")
+    def test_batch_norm(self):
+        """Servers average what workers push of their batches."""
+        made_up_sets.write_cifar10(self.folder)
+        self.check_model("resnet", "--model-opt", "depth=8", "--model-opt", "samples=160", "--batch-size", 16)
+
+    @unittest.skipIf(cluster.SANITIZED, "the same code, with much to compute")
+    def test_recurrent_state(self):
+        """A worker goes on where its batch before ended."""
+        made_up_sets.write_ptb(self.folder)
+        self.check_model("lstm", "--model-opt", "hidden=16", "--model-opt", "layers=1", "--model-opt", "bptt=5", "--batch-size", 5)
 
     def test_recorded_times_of_steps(self):
         """A simulated worker takes for its steps what a real one took: all of them together, to the nanosecond, where messages take no time."""
