@@ -137,17 +137,19 @@ class CliTest(cluster.ClusterTest):
     def test_comparison_goes_on(self):
         """A run that is interrupted is no result; those before it are kept."""
         out = os.path.join(self.folder, "out")
-        arguments = ["compare", *SMALL, "--runs", "sgd@1,asgd@2", "--epochs", "2", "--out", out]
+        self.train_slowly(100, 1280)  # the second run lasts 8 s, unless it is let go
+        arguments = ["compare", *self.model, "--batch-size", "16", "--runs", "asgd@4,sgd@1", "--epochs", "1", "--out", out]
         run = self.start("compare", "dcps", *arguments)
         self.wait("the first run", lambda: os.path.isdir(os.path.join(out, "runs")) and len(os.listdir(os.path.join(out, "runs"))) == 1, 120)
         self.wait("the second run", lambda: "[2/2]" in run.err, 60)
         run.signal(signal.SIGINT)
         self.wait_exit(run, 40, code=1)
         self.assertIn("1 of 2 runs are done and kept", run.out)
+        self.train_fast()
         done = self.dcps(*arguments)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("1 of the 2 runs were kept from before", done.stdout)
-        self.assertNotIn("[1/2] sgd@1", done.stderr)
+        self.assertNotIn("[1/2] asgd@4", done.stderr)
 
     def test_files_that_may_not_grow(self):
         """A checkpoint beyond the limit of a user is an error of that server, not its death."""

@@ -326,7 +326,7 @@ class CompareTest(cluster.ClusterTest):
     def test_interrupted(self):
         arguments = ["--runs", RUNS, "--seeds", "5", "--jobs", "2"]
         self.compare(*arguments, out="whole")
-        process = self.begin(*arguments, sleep="0.3")
+        process = self.begin(*arguments, mode="linger-dc")
         self.wait("some runs", lambda: os.path.isdir(os.path.join(self.folder, "out", "runs")) and len(self.kept()) >= 3, 30)
         process.signal(signal.SIGINT)
         self.wait_exit(process, 20, code=1)
