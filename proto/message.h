@@ -224,6 +224,7 @@ typedef struct dcps_error_message_body {
     uint32_t block;
     uint64_t seq;
     const char *text;
+    uint64_t token; /* SESSION: of the session that is unknown or has ended; 0: not told */
 } dcps_error_message_body;
 
 /* PULL, QUERY, INIT, and the head of PUSH_PULL. seq counts a worker's requests for one block, across PULL, INIT and PUSH_PULL: a repeat carries

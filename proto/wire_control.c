@@ -179,7 +179,8 @@ static dcps_status take_error(const Dcps__Error *from, dcps_error_message_body *
                                        .has_block = from->has_block,
                                        .block = from->block,
                                        .seq = from->seq,
-                                       .text = from->text};
+                                       .text = from->text,
+                                       .token = from->token};
     return DCPS_OK;
 }
 

@@ -182,6 +182,7 @@ static Dcps__Error *put_error(encoding *to, const dcps_error_message_body *from)
     error->block = from->has_block ? from->block : 0;
     error->seq = from->has_block ? from->seq : 0;
     error->text = dcps_text_clean(from->text, to->text, sizeof to->text);
+    error->token = from->token;
     return error;
 }
 

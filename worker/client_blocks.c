@@ -102,11 +102,28 @@ static void emit_pending(dcps_client_core *core, uint32_t block, dcps_route rout
     }
 }
 
+/* Gradients and initial values are large: the server is asked first whether it has them. */
+static void emit_again(dcps_client_core *core, uint32_t block, dcps_route route)
+{
+    dcps_pending_kind kind = core->blocks[block].kind;
+    if (kind == DCPS_PENDING_PUSH || kind == DCPS_PENDING_INIT) {
+        emit_query(core, block, route);
+    } else {
+        emit_pending(core, block, route);
+    }
+}
+
+/* From now on the answer is waited for. */
+static void restart_wait(dcps_pending *pending, uint64_t now_ns)
+{
+    pending->sent_ns = now_ns;
+    pending->retry_ms = DCPS_CLIENT_RETRY_MS;
+}
+
 static void send_pending(dcps_client_core *core, uint32_t block, uint64_t now_ns)
 {
     dcps_route route = route_of(core, block);
-    core->blocks[block].sent_ns = now_ns;
-    core->blocks[block].retry_ms = DCPS_CLIENT_RETRY_MS;
+    restart_wait(&core->blocks[block], now_ns);
     if (core->links[route.server].state == DCPS_LINK_READY) {
         emit_pending(core, block, route);
     }
@@ -139,7 +156,8 @@ void dcps_blocks_server_ready(dcps_client_core *core, uint32_t server, bool firs
         if (first_time && core->config.role == DCPS_ROLE_WORKER) {
             dcps_blocks_request(core, block, DCPS_PENDING_PULL, now_ns);
         } else {
-            send_pending(core, block, now_ns);
+            restart_wait(&core->blocks[block], now_ns);
+            emit_again(core, block, route_of(core, block));
         }
     }
 }
@@ -296,7 +314,7 @@ void dcps_blocks_receive(dcps_client_core *core, dcps_route route, const dcps_me
     }
 }
 
-/* Repeats a request that has had no answer. Gradients and initial values are large: the server is asked first whether it has them. A snapshot that is held is not answered for
+/* Repeats a request that has had no answer. A snapshot that is held is not answered for
  * being asked for again; one that cannot exist is, at once, by whoever lives. */
 static void repeat(dcps_client_core *core, uint32_t block, dcps_route route, uint64_t now_ns)
 {
@@ -304,11 +322,7 @@ static void repeat(dcps_client_core *core, uint32_t block, dcps_route route, uin
     pending->sent_ns = now_ns;
     pending->retry_ms =
         pending->retry_ms < DCPS_CLIENT_MAX_RETRY_MS / 2u ? pending->retry_ms * 2u : DCPS_CLIENT_MAX_RETRY_MS;
-    if (pending->kind == DCPS_PENDING_PUSH || pending->kind == DCPS_PENDING_INIT) {
-        emit_query(core, block, route);
-    } else {
-        emit_pending(core, block, route);
-    }
+    emit_again(core, block, route);
     if (dcps_silence_repeated(core, route, now_ns) && pending->kind == DCPS_PENDING_SNAPSHOT) {
         emit_snapshot(core, block, route, NO_SNAPSHOT, false);
     }

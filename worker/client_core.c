@@ -177,7 +177,7 @@ void dcps_client_core_receive(dcps_client_core *core, dcps_route route, const dc
     dcps_silence_heard(core, route, now_ns);
     bool control = route.shard == DCPS_ROUTE_CONTROL;
     if (message->type == DCPS_MESSAGE_ERROR && message->body.error.status == DCPS_SESSION) {
-        dcps_link_lost(core, route.server, now_ns);
+        dcps_link_lost(core, route.server, message->body.error.token, now_ns);
     } else if (control) {
         dcps_link_receive(core, route.server, message, now_ns);
     } else if (core->has_partition) {

@@ -331,9 +331,12 @@ void dcps_link_receive(dcps_client_core *core, uint32_t server, const dcps_messa
     }
 }
 
-void dcps_link_lost(dcps_client_core *core, uint32_t server, uint64_t now_ns)
+void dcps_link_lost(dcps_client_core *core, uint32_t server, uint64_t token, uint64_t now_ns)
 {
     dcps_link *link = &core->links[server];
+    if (token != 0 && token != link->session.token) {
+        return;
+    }
     if (link->state == DCPS_LINK_FINISHING) {
         link->state = DCPS_LINK_FINISHED; /* it does not count on us any more: all that we wanted */
     } else if (link->state == DCPS_LINK_LAYOUT || link->state == DCPS_LINK_READY || link->state == DCPS_LINK_WELCOMED) {

@@ -82,6 +82,7 @@ void dcps_answer_error(dcps_shard *shard, const dcps_peer *peer, dcps_status sta
         message.body.error.has_block = true;
         message.body.error.block = request->block;
         message.body.error.seq = request->seq;
+        message.body.error.token = status == DCPS_SESSION ? request->session.token : 0;
     }
     shard->stats.rejected++;
     shard->config.emit(shard->config.emit_context, peer, &message, NULL);

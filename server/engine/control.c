@@ -75,6 +75,16 @@ static void refuse(dcps_control *control, const dcps_peer *peer, dcps_status sta
     answer(control, peer, &message);
 }
 
+/* Tells a worker that this session is none, or none any more. */
+static void deny_session(dcps_control *control, const dcps_peer *peer, const dcps_session *session, const char *text)
+{
+    dcps_message message = {
+        .type = DCPS_MESSAGE_ERROR,
+        .body.error = {.status = DCPS_SESSION, .text = text, .token = session->token},
+    };
+    answer(control, peer, &message);
+}
+
 static dcps_session session_of(const dcps_control *control, uint32_t worker)
 {
     const dcps_registration *entry = &control->workers[worker];
@@ -88,6 +98,19 @@ static bool session_is_live(const dcps_control *control, const dcps_session *ses
     }
     const dcps_registration *entry = &control->workers[session->worker];
     return entry->live && entry->incarnation == session->incarnation && entry->token == session->token;
+}
+
+/* Whether a request shows a live session; refused otherwise. */
+static bool admit(dcps_control *control, const dcps_peer *peer, const dcps_session *session)
+{
+    if (session_is_live(control, session)) {
+        return true;
+    }
+    char text[64];
+    snprintf(text, sizeof(text), "worker %u has no session here: say HELLO again", session->worker);
+    control->stats.rejected++;
+    deny_session(control, peer, session, text);
+    return false;
 }
 
 /* Ends a session. `event` says why. */
@@ -314,8 +337,7 @@ static dcps_status take_layout(dcps_control *control, const dcps_layout_message 
 static void on_layout(dcps_control *control, const dcps_peer *peer, const dcps_layout_message *message)
 {
     bool observer = message->session.token == 0;
-    if (!observer && !session_is_live(control, &message->session)) {
-        refuse(control, peer, DCPS_SESSION, "worker %u has no session here: say HELLO again", message->session.worker);
+    if (!observer && !admit(control, peer, &message->session)) {
         return;
     }
     if (observer && control->layout == NULL) {
@@ -335,8 +357,7 @@ static void on_layout(dcps_control *control, const dcps_peer *peer, const dcps_l
 
 static void on_heartbeat(dcps_control *control, const dcps_peer *peer, const dcps_session *session, uint64_t now_ns)
 {
-    if (!session_is_live(control, session)) {
-        refuse(control, peer, DCPS_SESSION, "worker %u has no session here: say HELLO again", session->worker);
+    if (!admit(control, peer, session)) {
         return;
     }
     hear(&control->workers[session->worker], peer, now_ns);
@@ -400,10 +421,7 @@ void dcps_control_expel(dcps_control *control, const dcps_session *session, uint
         entry->nonce =
             0; /* unknown from now on, so its next HELLO gets another identity, which it shows to all servers */
     }
-    dcps_message message = {
-        .type = DCPS_MESSAGE_ERROR,
-        .body.error = {.status = DCPS_SESSION, .text = "others have waited too long for this worker: say HELLO again"}};
-    answer(control, &entry->peer, &message);
+    deny_session(control, &entry->peer, session, "others have waited too long for this worker: say HELLO again");
 }
 
 const dcps_layout *dcps_control_layout(const dcps_control *control)

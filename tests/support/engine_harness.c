@@ -222,7 +222,7 @@ void engine_expect(engine *self, uint32_t peer, dcps_message_type type)
     engine_drop(&answer);
 }
 
-void engine_expect_error(engine *self, uint32_t peer, dcps_status status, uint32_t block, uint64_t seq)
+uint64_t engine_expect_error(engine *self, uint32_t peer, dcps_status status, uint32_t block, uint64_t seq)
 {
     engine_answer answer = engine_take(self, peer, DCPS_MESSAGE_ERROR);
     const dcps_error_message_body *error = &answer.message.body.error;
@@ -233,6 +233,7 @@ void engine_expect_error(engine *self, uint32_t peer, dcps_status status, uint32
     ck_assert_uint_eq(error->block, seq != 0 ? block : 0);
     ck_assert_uint_gt(strlen(answer.text), 0);
     ck_assert_ptr_null(answer.payload);
+    return error->token;
 }
 
 dcps_weights engine_expect_weights(engine *self, uint32_t peer, const float *expected, size_t count)

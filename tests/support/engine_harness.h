@@ -92,8 +92,8 @@ engine_answer engine_take(engine *self, uint32_t peer, dcps_message_type type);
 void engine_drop(engine_answer *answer);
 /* Takes such an answer and forgets it. */
 void engine_expect(engine *self, uint32_t peer, dcps_message_type type);
-/* Takes an ERROR, which must have this status and name this request (seq 0: no request). */
-void engine_expect_error(engine *self, uint32_t peer, dcps_status status, uint32_t block, uint64_t seq);
+/* Takes an ERROR, which must have this status and name this request (seq 0: no request); returns the token it tells. */
+uint64_t engine_expect_error(engine *self, uint32_t peer, dcps_status status, uint32_t block, uint64_t seq);
 /* Takes WEIGHTS, whose payload must be these bits; returns its body. */
 dcps_weights engine_expect_weights(engine *self, uint32_t peer, const float *expected, size_t count);
 /* The same with ENGINE_BLOCK equal weights. */

@@ -198,6 +198,7 @@ static void same_error(const dcps_error_message_body *a, const dcps_error_messag
     SAME(block);
     SAME(seq);
     SAME_TEXT(text);
+    SAME(token);
 }
 
 static void same_push_pull(const dcps_push_pull *a, const dcps_push_pull *b)

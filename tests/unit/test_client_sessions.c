@@ -35,16 +35,60 @@ START_TEST(test_rejoin)
     client_expect_no_notice(&room);
     client_layout_reply(&room, 1);
     (void)client_take_notice(&room, DCPS_CLIENT_REJOINED, 1);
+    ck_assert_uint_eq(client_take_request(&room, 3, DCPS_MESSAGE_QUERY).seq, 2);
+    client_expect_silence(&room); /* nothing else was unanswered there, and server 0 is not concerned */
+    client_notice_for(&room, 3, 2, DCPS_MESSAGE_RESEND);
     dcps_request again = client_take_request(&room, 3, DCPS_MESSAGE_PUSH_PULL);
     ck_assert_uint_eq(again.seq, 2); /* the same request, in the new session */
     ck_assert_uint_eq(again.step, 1);
     ck_assert_uint_eq(again.session.token, 999);
-    client_expect_silence(&room); /* nothing else was unanswered there, and server 0 is not concerned */
+    client_expect_silence(&room);
     for (uint32_t block = 0; block < 4; block++) {
         client_answer(&room, block, 2, 2.0F);
     }
     ck_assert(client_ready(&room));
     client_expect_no_notice(&room);
+    client_close(&room);
+}
+END_TEST
+
+static void refuse_session(uint32_t block, uint64_t token)
+{
+    dcps_message message = {.type = DCPS_MESSAGE_ERROR,
+                            .body.error = {.status = DCPS_SESSION,
+                                           .has_block = true,
+                                           .block = block,
+                                           .seq = 2,
+                                           .text = "who are you",
+                                           .token = token}};
+    client_deliver(&room, client_route(&room, block), &message, NULL, 0);
+}
+
+/* Every push that was under way when the session ended is refused; most of that arrives when the next one has begun. */
+START_TEST(test_refusals_of_an_older_session)
+{
+    client_connect(&room, 1);
+    push_all();
+    refuse_session(0, 100);
+    client_expect_hello(&room, 0, true, 3, 2);
+    refuse_session(1, 100);
+    client_expect_silence(&room);
+    dcps_welcome body = client_welcome_of(&room, 0);
+    body.session.token = 999;
+    client_welcome(&room, &body);
+    (void)client_take_control(&room, 0, DCPS_MESSAGE_LAYOUT);
+    refuse_session(2, 100);
+    client_expect_silence(&room);
+    client_layout_reply(&room, 0);
+    for (uint32_t block = 0; block < CLIENT_BLOCKS; block++) {
+        (void)client_take_request(&room, block, DCPS_MESSAGE_QUERY);
+    }
+    refuse_session(3, 100);
+    client_expect_silence(&room);
+    client_answer(&room, 0, 2, 1.0F);
+    client_answer(&room, 1, 2, 1.0F);
+    refuse_session(2, 999); /* the present one is over, too */
+    client_expect_hello(&room, 0, true, 3, 2);
     client_close(&room);
 }
 END_TEST
@@ -89,7 +133,7 @@ START_TEST(test_new_identity)
     client_layout_reply(&room, 0);
     client_layout_reply(&room, 1);
     for (uint32_t block = 0; block < 4; block++) {
-        dcps_request again = client_take_request(&room, block, DCPS_MESSAGE_PUSH_PULL);
+        dcps_request again = client_take_request(&room, block, DCPS_MESSAGE_QUERY);
         ck_assert_uint_eq(again.session.worker, 5);
         ck_assert_uint_eq(again.session.incarnation, 1);
         ck_assert_uint_eq(again.session.token, 777 + client_route(&room, block).server);
@@ -298,6 +342,7 @@ static Suite *make_suite(void)
 {
     const TTest *const tests[] = {test_settings_must_agree,
                                   test_rejoin,
+                                  test_refusals_of_an_older_session,
                                   test_rejoin_after_a_heartbeat,
                                   test_new_identity,
                                   test_identity_is_raised,

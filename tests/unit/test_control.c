@@ -163,6 +163,7 @@ START_TEST(test_lease_runs_out)
 
     control_heartbeat(&room, &welcome.session);
     control_expect_error(&room, DCPS_SESSION);
+    ck_assert_uint_eq(room.answer.body.error.token, welcome.session.token);
     control_expect_quiet(&room);
     control_close(&room);
 }

@@ -14,6 +14,7 @@ START_TEST(test_expelled_by_server_0)
     dcps_welcome other = control_join(&room, 10);
     dcps_control_expel(room.control, &old.session, 30000);
     control_expect_error(&room, DCPS_SESSION); /* it is told without having asked */
+    ck_assert_uint_eq(room.answer.body.error.token, old.session.token);
     dcps_control_event event = control_event(&room, DCPS_CONTROL_LEAVE);
     ck_assert_uint_eq(event.session.token, old.session.token);
     ck_assert(!event.finished);

@@ -190,6 +190,7 @@ START_TEST(test_strangers_declare_nothing)
     wrong.token++;
     declare(&wrong, 9, 600, 2);
     control_expect_error(&room, DCPS_SESSION);
+    ck_assert_uint_eq(room.answer.body.error.token, wrong.token);
     wrong = session;
     wrong.worker = UINT32_MAX;
     declare(&wrong, 9, 600, 2);

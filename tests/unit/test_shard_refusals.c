@@ -24,7 +24,7 @@ static void expect_strangers_refused(dcps_session session)
             .body.push_pull = {.request = {.session = session, .block = 1, .seq = 50, .step = 50}, .samples = 8}};
         uint64_t rejected = engine_stats(&shard).rejected;
         engine_deliver(&shard, 77, &message, ones, sizeof(ones));
-        engine_expect_error(&shard, 77, DCPS_SESSION, 1, 50);
+        ck_assert_uint_eq(engine_expect_error(&shard, 77, DCPS_SESSION, 1, 50), session.token);
         ck_assert_uint_eq(engine_stats(&shard).rejected, rejected + 1);
         engine_expect_quiet(&shard);
     }

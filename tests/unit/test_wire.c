@@ -79,12 +79,13 @@ START_TEST(test_bytes_are_fixed)
         0x1d, 0x00, 0x00, 0xc0, 0x3f,                         /* loss 1.5 */
     };
     static const uint8_t error[] = {
-        0x08, 0x01,                   /* version 1 */
-        0xb2, 0x01, 0x0c,             /* field 22, 12 bytes */
-        0x08, 0x11,                   /* status -9, zigzag */
-        0x10, 0x01, 0x18, 0xac, 0x02, /* has_block, block 300 */
-        0x20, 0x04,                   /* seq 4 */
-        0x2a, 0x01, 'x',              /* text */
+        0x08, 0x01,                                           /* version 1 */
+        0xb2, 0x01, 0x15,                                     /* field 22, 21 bytes */
+        0x08, 0x11,                                           /* status -9, zigzag */
+        0x10, 0x01, 0x18, 0xac, 0x02,                         /* has_block, block 300 */
+        0x20, 0x04,                                           /* seq 4 */
+        0x2a, 0x01, 'x',                                      /* text */
+        0x31, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, /* token, little endian */
     };
     dcps_message message = {.type = DCPS_MESSAGE_PUSH_PULL};
     start();
@@ -96,8 +97,8 @@ START_TEST(test_bytes_are_fixed)
     ck_assert_uint_eq(length, sizeof push_pull);
     ck_assert_mem_eq(bytes, push_pull, sizeof push_pull);
     message = (dcps_message){.type = DCPS_MESSAGE_ERROR};
-    message.body.error =
-        (dcps_error_message_body){.status = DCPS_NOT_PULLED, .has_block = true, .block = 300, .seq = 4, .text = "x"};
+    message.body.error = (dcps_error_message_body){
+        .status = DCPS_NOT_PULLED, .has_block = true, .block = 300, .seq = 4, .text = "x", .token = 0x0102030405060708};
     length = encode(&message, bytes);
     ck_assert_uint_eq(length, sizeof error);
     ck_assert_mem_eq(bytes, error, sizeof error);
