@@ -97,7 +97,7 @@ static void on_tick(uv_timer_t *handle)
     uint64_t now_ns = dcps_clock_ns();
     dcps_daemon_tell_progress(daemon, now_ns); /* takes what the shards have published */
     dcps_daemon_watch_awaited(daemon, now_ns);
-    dcps_daemon_save_first(daemon);
+    dcps_daemon_save_first(daemon, now_ns);
     dcps_daemon_advance(daemon, now_ns);
 }
 

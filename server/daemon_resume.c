@@ -107,6 +107,7 @@ dcps_status dcps_daemon_resume(dcps_daemon *daemon)
     }
     if (status == DCPS_OK) {
         daemon->save.generation = saved.generation;
+        daemon->save.written = true;
         daemon->traces.resumed = true;
         tell(daemon, &saved);
     }

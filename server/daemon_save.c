@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "server/daemon_state.h"
 
+/* Between attempts at the first one: a full disk may have room later, but each attempt costs a copy of the model and a line in the log. */
+#define FIRST_RETRY_NS (10u * DCPS_NS_PER_S)
 #define STOPPING "this server is stopping, and writes its last checkpoint then"
 
 static void start(dcps_daemon *daemon);
@@ -39,13 +41,15 @@ static void refuse_next(dcps_daemon *daemon)
 }
 
 /* "Nothing to save yet" is no failure. */
-static void log_outcome(const dcps_save *save)
+static void note_outcome(dcps_save *save)
 {
     if (save->status == DCPS_OK) {
+        save->written = true;
         dcps_info("checkpoint written: %s", save->text);
     } else if (save->status == DCPS_AGAIN) {
         dcps_info("no checkpoint: %s", save->text);
     } else {
+        save->failed_ns = dcps_clock_ns();
         dcps_error("checkpoint failed, an older one stays as it is: %s", save->text);
     }
 }
@@ -58,7 +62,7 @@ static void finish(dcps_daemon *daemon, dcps_status status, const char *text)
     snprintf(save->text, sizeof(save->text), "%s", text);
     dcps_save_fini(save);
     save->active = false;
-    log_outcome(save);
+    note_outcome(save);
     tell_waiters(daemon, &save->waiters);
     if (save->again && daemon->phase == DCPS_PHASE_SERVING) {
         save->again = false;
@@ -178,11 +182,12 @@ void dcps_daemon_save_run(dcps_daemon *daemon)
     }
 }
 
-void dcps_daemon_save_first(dcps_daemon *daemon)
+void dcps_daemon_save_first(dcps_daemon *daemon, uint64_t now_ns)
 {
     const dcps_save *save = &daemon->save;
-    bool wanted = daemon->config->checkpoint_dir != NULL && save->generation == 0 && !save->active;
-    if (!wanted || daemon->phase != DCPS_PHASE_SERVING) {
+    bool wanted = daemon->config->checkpoint_dir != NULL && !save->written && !save->active;
+    bool due = save->failed_ns == 0 || now_ns - save->failed_ns >= FIRST_RETRY_NS;
+    if (!wanted || !due || daemon->phase != DCPS_PHASE_SERVING) {
         return;
     }
     for (uint32_t i = 0; i < daemon->config->shards; i++) {

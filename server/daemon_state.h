@@ -41,7 +41,9 @@ typedef struct dcps_save {
     dcps_status status; /* of the latest one finished */
     char path[PATH_MAX];
     char text[DCPS_MAX_TEXT_BYTES]; /* path, or what went wrong */
-    uint64_t generation;            /* of the latest one */
+    uint64_t generation;            /* of the latest one begun */
+    bool written;                   /* a restart finds one */
+    uint64_t failed_ns;             /* when one could not be written last; 0: not yet */
 } dcps_save;
 
 /* A trace of this run that is being recorded, and one that it follows. */
@@ -130,8 +132,8 @@ void dcps_daemon_status(dcps_daemon *daemon, dcps_status_reply *reply);
 /* ---- daemon_save.c ---- */
 /* Starts a checkpoint, or has another made after the one under way. `peer` (NULL: nobody) is told the outcome; while the server stops, that it has to wait. */
 void dcps_daemon_save(dcps_daemon *daemon, const dcps_peer *peer);
-/* The first checkpoint, as soon as every block has values: from then on a restart finds one. Cheap: call often. */
-void dcps_daemon_save_first(dcps_daemon *daemon);
+/* The first checkpoint, as soon as every block has values, tried again until it is written: from then on a restart finds one. Cheap: call often. */
+void dcps_daemon_save_first(dcps_daemon *daemon, uint64_t now_ns);
 /* The one of a run that is complete, where checkpoints are kept: from then on nobody is left to train again what a crash would lose. */
 void dcps_daemon_save_run(dcps_daemon *daemon);
 /* A shard's answer; takes over the image. */

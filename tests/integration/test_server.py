@@ -324,11 +324,23 @@ class CheckpointTest(ServerTest):
         server.signal(signal.SIGTERM)
         self.wait_exit(server, 20, code=1)
 
+    def test_first_checkpoint_is_tried_until_it_is_written(self):
+        server = self.serve("--checkpoint-every", 0)
+        worker = self.join(server)
+        shutil.rmtree(self.checkpoints)
+        self.pull_all(worker)
+        self.wait_text(server, "error: checkpoint failed.*" + self.file, 20)
+        os.mkdir(self.checkpoints)
+        self.wait("the first checkpoint", lambda: os.path.exists(self.file), 30)
+        self.assertEqual(server.err.count("checkpoint failed"), 1)
+
     def test_nothing_to_save_is_told(self):
         server = self.serve()
         self.assertIn("no worker has declared", self.checkpoint(server).text(2))
-        self.join(server)
+        worker = self.join(server)
         self.assertIn("0 of 10 blocks", self.checkpoint(server).text(2))
+        self.pull_all(worker)
+        self.wait("the first checkpoint, which those did not use up", lambda: os.path.exists(self.file), 20)
         plain = self.start_server(*FLAGS, name="plain")
         self.assertIn("--checkpoint-dir", self.checkpoint(plain).text(2))
 
