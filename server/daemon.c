@@ -105,7 +105,7 @@ static void on_checkpoint_timer(uv_timer_t *handle)
 {
     dcps_daemon *daemon = handle->data;
     if (daemon->phase == DCPS_PHASE_SERVING && !daemon->save.active && dcps_control_layout(daemon->control) != NULL) {
-        dcps_daemon_save(daemon, NULL);
+        dcps_daemon_save(daemon);
     }
 }
 

@@ -149,7 +149,7 @@ static void dispatch(dcps_daemon *daemon, const dcps_delivery *delivery)
         answer_status(daemon, &delivery->peer, &delivery->message.body.status);
         break;
     case DCPS_MESSAGE_CHECKPOINT:
-        dcps_daemon_save(daemon, &delivery->peer);
+        dcps_daemon_save_asked(daemon, &delivery->peer);
         break;
     default:
         dcps_control_receive(daemon->control, &delivery->peer, &delivery->message, dcps_clock_ns());

@@ -22,10 +22,10 @@ static void tell_waiters(dcps_daemon *daemon, dcps_save_waiters *waiters)
     waiters->count = 0;
 }
 
-static void refuse(dcps_daemon *daemon, const dcps_peer *peer, const char *text)
+static void refuse(dcps_daemon *daemon, const dcps_peer *peer, dcps_status status, const char *text)
 {
     dcps_message refusal = {.type = DCPS_MESSAGE_CHECKPOINT_REPLY,
-                            .body.checkpoint_reply = {.status = DCPS_AGAIN, .text = text}};
+                            .body.checkpoint_reply = {.status = status, .text = text}};
     dcps_daemon_emit(daemon, peer, &refusal, NULL);
 }
 
@@ -34,7 +34,7 @@ static void refuse_next(dcps_daemon *daemon)
 {
     dcps_save *save = &daemon->save;
     for (uint32_t i = 0; i < save->next.count; i++) {
-        refuse(daemon, &save->next.peers[i], STOPPING);
+        refuse(daemon, &save->next.peers[i], DCPS_AGAIN, STOPPING);
     }
     save->next.count = 0;
     save->again = false;
@@ -132,13 +132,8 @@ static dcps_status describe(dcps_daemon *daemon)
 static void start(dcps_daemon *daemon)
 {
     dcps_save *save = &daemon->save;
-    dcps_status status;
     save->active = true;
-    if (daemon->config->checkpoint_dir == NULL) {
-        status = dcps_fail(DCPS_UNSUPPORTED, "this server runs without --checkpoint-dir and cannot save");
-    } else {
-        status = describe(daemon);
-    }
+    dcps_status status = describe(daemon);
     if (status != DCPS_OK) {
         char text[sizeof(save->text)];
         snprintf(text, sizeof(text), "%s", dcps_error_message());
@@ -153,32 +148,34 @@ static void start(dcps_daemon *daemon)
     }
 }
 
-void dcps_daemon_save(dcps_daemon *daemon, const dcps_peer *peer)
+void dcps_daemon_save(dcps_daemon *daemon)
 {
-    dcps_save *save = &daemon->save;
-    dcps_save_waiters *waiters = save->active ? &save->next : &save->waiters;
-    if (peer != NULL && daemon->phase != DCPS_PHASE_SERVING) {
-        refuse(daemon, peer, STOPPING);
-        return;
-    }
-    if (peer != NULL && waiters->count == DCPS_MAX_SAVE_WAITERS) {
-        refuse(daemon, peer, "too many wait for a checkpoint already");
-        return;
-    }
-    if (peer != NULL) {
-        waiters->peers[waiters->count++] = *peer;
-    }
-    if (save->active) {
-        save->again = true;
+    if (daemon->save.active) {
+        daemon->save.again = true;
     } else {
         start(daemon);
+    }
+}
+
+void dcps_daemon_save_asked(dcps_daemon *daemon, const dcps_peer *peer)
+{
+    dcps_save_waiters *waiters = daemon->save.active ? &daemon->save.next : &daemon->save.waiters;
+    if (daemon->config->checkpoint_dir == NULL) {
+        refuse(daemon, peer, DCPS_UNSUPPORTED, "this server runs without --checkpoint-dir and cannot save");
+    } else if (daemon->phase != DCPS_PHASE_SERVING) {
+        refuse(daemon, peer, DCPS_AGAIN, STOPPING);
+    } else if (waiters->count == DCPS_MAX_SAVE_WAITERS) {
+        refuse(daemon, peer, DCPS_AGAIN, "too many wait for a checkpoint already");
+    } else {
+        waiters->peers[waiters->count++] = *peer;
+        dcps_daemon_save(daemon);
     }
 }
 
 void dcps_daemon_save_run(dcps_daemon *daemon)
 {
     if (daemon->config->checkpoint_dir != NULL) {
-        dcps_daemon_save(daemon, NULL);
+        dcps_daemon_save(daemon);
     }
 }
 
@@ -195,7 +192,7 @@ void dcps_daemon_save_first(dcps_daemon *daemon, uint64_t now_ns)
             return;
         }
     }
-    dcps_daemon_save(daemon, NULL);
+    dcps_daemon_save(daemon);
 }
 
 /* A file must hold the whole server: some blocks may have no values yet. */

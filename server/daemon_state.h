@@ -130,8 +130,10 @@ bool dcps_daemon_serve_control(dcps_daemon *daemon);
 void dcps_daemon_status(dcps_daemon *daemon, dcps_status_reply *reply);
 
 /* ---- daemon_save.c ---- */
-/* Starts a checkpoint, or has another made after the one under way. `peer` (NULL: nobody) is told the outcome; while the server stops, that it has to wait. */
-void dcps_daemon_save(dcps_daemon *daemon, const dcps_peer *peer);
+/* Starts a checkpoint, or has another made after the one under way. Only where checkpoints are kept. */
+void dcps_daemon_save(dcps_daemon *daemon);
+/* … because `peer` asks for it, which is told the outcome: at once where none are kept, and while the server stops. */
+void dcps_daemon_save_asked(dcps_daemon *daemon, const dcps_peer *peer);
 /* The first checkpoint, as soon as every block has values, tried again until it is written: from then on a restart finds one. Cheap: call often. */
 void dcps_daemon_save_first(dcps_daemon *daemon, uint64_t now_ns);
 /* The one of a run that is complete, where checkpoints are kept: from then on nobody is left to train again what a crash would lose. */

@@ -62,7 +62,7 @@ void dcps_daemon_advance(dcps_daemon *daemon, uint64_t now_ns)
     if (daemon->phase == DCPS_PHASE_DRAINING && !daemon->save.active && drained(daemon, now_ns)) {
         daemon->phase = DCPS_PHASE_SAVING;
         if (daemon->config->checkpoint_dir != NULL) {
-            dcps_daemon_save(daemon, NULL); /* comes back here when it is done */
+            dcps_daemon_save(daemon); /* comes back here when it is done */
         } else {
             leave(daemon);
         }
