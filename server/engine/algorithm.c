@@ -82,7 +82,8 @@ static const preset presets[] = {
      {.name = "ormo",
       .consistency = DCPS_CONSISTENCY_ASP,
       .rule = {.compensation = DCPS_COMPENSATE_NONE, .optimizer = DCPS_OPTIMIZER_ORMO, .momentum = 0.9}}},
-    {"as asgd, but gradients --max-staleness updates late or more are dropped (Maranjyan et al. 2025)",
+    {"as asgd, but each block drops gradients that are --max-staleness of its updates late or more (Maranjyan et al. "
+     "2025: all of a gradient or nothing)",
      {.name = "ringmaster", .consistency = DCPS_CONSISTENCY_ASP, .cuts_off = true, .rule = PLAIN}},
 };
 enum { PRESETS = sizeof(presets) / sizeof(presets[0]) };

@@ -39,11 +39,14 @@ static void complete_ticket(dcps_shard *shard, const dcps_block *block, uint32_t
     }
 }
 
-/* A late gradient is not applied. Its worker is answered as if it had been, but its mini-batch goes back into the book: each is learnt from once an epoch.
+/* A late gradient is not applied. Its worker is answered as if it had been. Where that is so at block 0, the mini-batch goes back into the book: block 0 learns from each once an epoch.
+ * Other blocks decide by their own versions: they may miss one that block 0 had, and have one twice that it dropped.
  * `round`: it is late because its round had closed. */
-static void drop_push(dcps_shard *shard, const dcps_block *block, uint32_t worker, bool round, dcps_taken *taken)
+static void drop_push(dcps_shard *shard, dcps_block *block, uint32_t worker, uint32_t samples, bool round,
+                      dcps_taken *taken)
 {
     taken->fate = DCPS_FATE_DROPPED;
+    block->samples_dropped += samples;
     dcps_count_dropped(shard, worker, round);
     if (block->index == 0) {
         dcps_tickets_return(shard->tickets, worker);
@@ -65,7 +68,7 @@ static dcps_status apply_push(dcps_shard *shard, dcps_block *block, uint32_t wor
     uint64_t staleness = block->version - slot->pulled_version;
     taken->staleness = payload != NULL ? staleness : 0;
     if (payload != NULL && is_too_late(shard, staleness)) {
-        drop_push(shard, block, worker, false, taken);
+        drop_push(shard, block, worker, push->samples, false, taken);
     } else if (payload != NULL) {
         dcps_block_push update = {.gradient = payload->data,
                                   .pulled = slot->pulled->data,
@@ -92,7 +95,7 @@ static void miss_round(dcps_shard *shard, dcps_block *block, uint32_t worker, co
 {
     dcps_slot *slot = &block->slots[worker];
     if (gradient) {
-        drop_push(shard, block, worker, true, taken);
+        drop_push(shard, block, worker, push->samples, true, taken);
     }
     slot->step = push->request.step;
     slot->clock = block->closed_step;

@@ -116,8 +116,36 @@ START_TEST(test_only_a_restored_block_goes_back)
 }
 END_TEST
 
+/* A block that drops what block 0 applies falls behind it, and was set back by nobody: its marks are reached as it learns. */
+START_TEST(test_dropped_gradients_move_nothing)
+{
+    dcps_shard_config config = two_workers();
+    config.algorithm.cuts_off = true;
+    config.algorithm.max_staleness = 1;
+    config.epochs = 9;
+    engine_open(&shard, &config, 2 * N, N, 1);
+    engine_begin(&shard, 2, 0, zero);
+    engine_begin(&shard, 2, 1, zero);
+    for (uint32_t k = 0; k < 9; k++) {
+        engine_push(&shard, 1, 1, zero);
+        engine_expect(&shard, 1, DCPS_MESSAGE_WEIGHTS);
+        shard.run_samples += 16;
+        push(&shard, 1); /* late by one */
+    }
+    ck_assert_uint_eq(engine_stats(&shard).pushes_dropped, 9);
+    ck_assert_uint_eq(samples_of(&shard, 1), 72);
+    ck_assert_uint_eq(mark_of(&shard, 1, 0), 48);
+    ck_assert_uint_eq(engine_stats(&shard).blocks_moved, 0);
+    shard.run_samples = 72 + 72 + 32 + 1; /* more than dropped here or on the way */
+    push(&shard, 1);
+    ck_assert_uint_eq(engine_stats(&shard).blocks_moved, 1);
+    engine_close(&shard);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {test_a_block_behind_catches_up, test_only_a_restored_block_goes_back};
+    const TTest *const tests[] = {test_a_block_behind_catches_up, test_only_a_restored_block_goes_back,
+                                  test_dropped_gradients_move_nothing};
     return CHECK_MAIN("shard follow", tests);
 }
