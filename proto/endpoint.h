@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "dcps/status.h"
+#include "proto/host_families.h"
 #include "proto/limits.h"
 
 typedef struct dcps_endpoint {
@@ -14,8 +15,11 @@ typedef struct dcps_endpoint {
     uint16_t port;                      /* tcp only; 0: a free one */
 } dcps_endpoint;
 
-/* Checks "tcp://host:port", "ipc://path" or "inproc://name". For binding the host ("*": all addresses) is resolved to an address, because ZeroMQ binds
- * to no names; this may block on the name service. Errors: DCPS_INVALID, DCPS_NOT_FOUND (host to bind to). */
-DCPS_MUST_CHECK dcps_status dcps_endpoint_parse(const char *text, bool binding, dcps_endpoint *endpoint);
+/* Both check "tcp://host:port", "ipc://path" or "inproc://name", and may block on the name service. Errors: DCPS_INVALID, DCPS_NOT_FOUND (host to bind to). */
+/* The host ("*": all addresses) is resolved to an address, because ZeroMQ binds to no names. */
+DCPS_MUST_CHECK dcps_status dcps_endpoint_to_bind(const char *text, dcps_endpoint *endpoint);
+/* A name stays one, so that a server may come back with another address; but the socket needs to know its family. It is asked for once: `families` remembers. */
+DCPS_MUST_CHECK dcps_status dcps_endpoint_to_connect(const char *text, dcps_host_families *families,
+                                                     dcps_endpoint *endpoint);
 
 #endif

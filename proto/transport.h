@@ -28,10 +28,10 @@ DCPS_MUST_CHECK dcps_status dcps_transport_create(uint32_t io_threads, dcps_tran
 /* All sockets must be closed before. Returns within moments: unsent messages are dropped. Accepts NULL inside. */
 void dcps_transport_destroy(dcps_transport **transport);
 
-/* Listens at "tcp://host:port" (port 0: a free one) or "ipc://path"; the endpoint really bound is dcps_socket_endpoint. Errors: DCPS_SYSTEM with address, errno
+/* Listens at "tcp://host:port" (port 0: a free one; may block on the name service) or "ipc://path"; the endpoint really bound is dcps_socket_endpoint. Errors: DCPS_SYSTEM with address, errno
  * text and, for a port in use, who holds it where that can be found out. */
 DCPS_MUST_CHECK dcps_status dcps_socket_bind(dcps_transport *transport, const char *endpoint, dcps_socket **socket);
-/* Connects (in the background, again and again until closed). Errors: DCPS_INVALID for a malformed endpoint. */
+/* Connects (in the background, again and again until closed). May block on the name service, but only for the first socket to a host. Errors: DCPS_INVALID for a malformed endpoint. */
 DCPS_MUST_CHECK dcps_status dcps_socket_connect(dcps_transport *transport, const char *endpoint, dcps_socket **socket);
 void dcps_socket_close(dcps_socket **socket);
 const char *dcps_socket_endpoint(const dcps_socket *socket);

@@ -44,6 +44,7 @@ dcps_status dcps_transport_create(uint32_t io_threads, dcps_transport **transpor
         dcps_free(made);
         return dcps_fail(DCPS_SYSTEM, "transport: %s", zmq_strerror(errno));
     }
+    dcps_host_families_init(&made->families);
     (void)zmq_ctx_set(made->context, ZMQ_IO_THREADS, (int)io_threads);
     (void)zmq_ctx_set(made->context, ZMQ_MAX_SOCKETS, (int)MAX_SOCKETS);
     (void)zmq_ctx_set(made->context, ZMQ_BLOCKY, 0);
@@ -59,6 +60,7 @@ void dcps_transport_destroy(dcps_transport **transport)
     }
     while (zmq_ctx_term(old->context) != 0 && errno == EINTR) {
     }
+    dcps_host_families_fini(&old->families);
     dcps_free(old);
     *transport = NULL;
 }
@@ -180,7 +182,7 @@ dcps_status dcps_socket_bind(dcps_transport *transport, const char *endpoint, dc
 {
     dcps_endpoint place;
     dcps_socket *made = NULL;
-    dcps_status status = dcps_endpoint_parse(endpoint, true, &place);
+    dcps_status status = dcps_endpoint_to_bind(endpoint, &place);
     if (status != DCPS_OK) {
         return status;
     }
@@ -207,7 +209,7 @@ dcps_status dcps_socket_connect(dcps_transport *transport, const char *endpoint,
 {
     dcps_endpoint place;
     dcps_socket *made = NULL;
-    dcps_status status = dcps_endpoint_parse(endpoint, false, &place);
+    dcps_status status = dcps_endpoint_to_connect(endpoint, &transport->families, &place);
     if (status != DCPS_OK) {
         return status;
     }

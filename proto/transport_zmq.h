@@ -5,10 +5,12 @@
 #include <zmq.h>
 
 #include "base/log.h"
+#include "proto/host_families.h"
 #include "proto/transport.h"
 
 struct dcps_transport {
     void *context;
+    dcps_host_families families;
 };
 
 struct dcps_socket {

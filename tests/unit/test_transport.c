@@ -1,6 +1,8 @@
 /* Sockets between programs that mean well. */
 #include <arpa/inet.h>
 #include <check.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "proto/limits.h"
 #include "proto/transport.h"
 #include "proto/transport_zmq.h"
@@ -210,6 +213,64 @@ START_TEST(test_names_are_resolved)
     start("tcp://*:0");
     ck_assert_int_eq(strncmp(dcps_socket_endpoint(server), "tcp://0.0.0.0:", 14), 0);
     stop();
+}
+END_TEST
+
+/* Stands before that of the C library, and counts what this thread asks for; those of ZeroMQ ask, too. */
+static _Thread_local uint32_t names_asked;
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *wanted, struct addrinfo **found)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
+    memcpy(&real, &symbol, sizeof real);
+    names_asked++;
+    return real(host, service, wanted, found);
+}
+
+/* A slow name service holds up whoever connects: the thread that sends the heartbeats, when it is told of a server's shards. */
+START_TEST(test_each_name_is_asked_for_once)
+{
+    dcps_socket *shard = NULL;
+    ck_assert_int_eq(dcps_transport_create(1, &transport), DCPS_OK);
+    ck_assert_int_eq(dcps_socket_connect(transport, "tcp://localhost:1", &client), DCPS_OK);
+    ck_assert_uint_gt(names_asked, 0);
+    names_asked = 0;
+    for (uint32_t port = 2; port < 5; port++) {
+        char endpoint[DCPS_MAX_ENDPOINT_BYTES];
+        ck_assert_int_eq(dcps_format(endpoint, sizeof endpoint, "tcp://localhost:%u", port), DCPS_OK);
+        ck_assert_int_eq(dcps_socket_connect(transport, endpoint, &shard), DCPS_OK);
+        dcps_socket_close(&shard);
+    }
+    ck_assert_int_eq(dcps_socket_connect(transport, "tcp://[::1]:1", &shard), DCPS_OK); /* an address is no name */
+    ck_assert_uint_eq(names_asked, 0);
+    dcps_socket_close(&shard);
+    dcps_socket_close(&client);
+    dcps_transport_destroy(&transport);
+}
+END_TEST
+
+/* More hosts than are remembered: none is taken for another. */
+START_TEST(test_families_of_many_hosts)
+{
+    dcps_host_families families;
+    char host[DCPS_MAX_HOST_BYTES];
+    bool ipv6 = false;
+    dcps_host_families_init(&families);
+    for (uint32_t i = 0; i < 3 * DCPS_HOST_FAMILIES; i++) {
+        ck_assert_int_eq(dcps_format(host, sizeof host, "host%u", i), DCPS_OK);
+        ck_assert(!dcps_host_families_find(&families, host, &ipv6));
+        dcps_host_families_note(&families, host, i % 3 == 0);
+        ck_assert(dcps_host_families_find(&families, host, &ipv6));
+        ck_assert_int_eq(ipv6, i % 3 == 0);
+    }
+    for (uint32_t i = 0; i < 3 * DCPS_HOST_FAMILIES; i++) {
+        ck_assert_int_eq(dcps_format(host, sizeof host, "host%u", i), DCPS_OK);
+        bool found = dcps_host_families_find(&families, host, &ipv6);
+        ck_assert_int_eq(found, i >= 2 * DCPS_HOST_FAMILIES);
+        ck_assert(!found || ipv6 == (i % 3 == 0));
+    }
+    dcps_host_families_fini(&families);
 }
 END_TEST
 
@@ -483,6 +544,8 @@ int main(void)
         test_ipc_round_trip,
         test_lost_connections_are_given_up_in_time,
         test_names_are_resolved,
+        test_each_name_is_asked_for_once,
+        test_families_of_many_hosts,
         test_message_without_payload,
         test_payload_is_not_copied,
         test_payload_is_released_once_sent,
