@@ -36,8 +36,7 @@ typedef struct virtual_run {
     dcps_layout *layout;       /* of timing only */
     dcps_world_config world;
     dcps_groups groups;
-    double *slowdowns; /* of the workers */
-    char settings[DCPS_MAX_TEXT_BYTES];
+    double *slowdowns;         /* of the workers */
     uint32_t gradient_threads; /* of each gradient */
     dcps_trace_times times;    /* recorded */
     dcps_recorded_steps recorded[DCPS_MAX_WORKERS];
@@ -113,8 +112,7 @@ static dcps_status read_traces(virtual_run *self)
     const dcps_options *options = self->config->options;
     dcps_world_config *world = &self->world;
     dcps_status status = DCPS_OK;
-    dcps_server_config_describe(&self->server, self->settings);
-    world->settings = self->settings;
+    world->settings = self->server.settings;
     world->record_dir = dcps_options_text(options, "record-trace");
     world->replay_dir = dcps_options_text(options, "replay-trace");
     bool traces = world->record_dir != NULL || world->replay_dir != NULL;

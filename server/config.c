@@ -251,27 +251,7 @@ static void read_numbers(const dcps_options *options, dcps_server_config *config
     config->log_level = read_level(dcps_options_text(options, "log-level"));
 }
 
-dcps_status dcps_server_config_read(const dcps_options *options, dcps_server_config *config)
-{
-    dcps_server_config made = {0};
-    read_numbers(options, &made);
-    if (made.block_params % DCPS_LAYOUT_ALIGN_PARAMS != 0) {
-        return dcps_fail(DCPS_INVALID, "--block-params is %u, expected a multiple of %u", made.block_params,
-                         DCPS_LAYOUT_ALIGN_PARAMS);
-    }
-    dcps_status (*const readers[])(const dcps_options *, dcps_server_config *) = {
-        read_addresses, read_algorithm, read_schedule, read_snapshots, read_checkpoints, read_traces};
-    for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
-        dcps_status status = readers[i](options, &made);
-        if (status != DCPS_OK) {
-            return status;
-        }
-    }
-    *config = made;
-    return DCPS_OK;
-}
-
-/* Appends to text[used…]; what does not fit is cut. Numbers have all digits that a person is likely to give, so that different settings have different texts. */
+/* Appends to text[used…]; returns the new length, DCPS_MAX_TEXT_BYTES once something did not fit. Numbers have all digits that a person is likely to give, so that different settings have different texts. */
 static size_t append(char text[DCPS_MAX_TEXT_BYTES], size_t used, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -282,7 +262,7 @@ static size_t append(char text[DCPS_MAX_TEXT_BYTES], size_t used, const char *fo
     int length = vsnprintf(text + used, DCPS_MAX_TEXT_BYTES - used, format, arguments);
     va_end(arguments);
     size_t end = used + (length > 0 ? (size_t)length : 0);
-    return end < DCPS_MAX_TEXT_BYTES ? end : DCPS_MAX_TEXT_BYTES - 1u;
+    return end < DCPS_MAX_TEXT_BYTES ? end : DCPS_MAX_TEXT_BYTES;
 }
 
 /* What gradients go through, with the numbers that matter. */
@@ -333,9 +313,11 @@ static size_t describe_consistency(const dcps_algorithm *algorithm, char text[DC
     return used;
 }
 
-void dcps_server_config_describe(const dcps_server_config *config, char text[DCPS_MAX_TEXT_BYTES])
+/* A text that was cut would hide how servers differ. Only the epochs of the schedule have no bound of their own that keeps it short. */
+static dcps_status describe(dcps_server_config *config)
 {
     const dcps_schedule *schedule = &config->schedule;
+    char *text = config->settings;
     size_t used = append(text, 0, "algorithm %s, learning rate %.15g", config->algorithm.name, schedule->base);
     if (schedule->warmup_epochs > 0) {
         used = append(text, used, ", warm-up %.15g epochs", schedule->warmup_epochs);
@@ -347,5 +329,36 @@ void dcps_server_config_describe(const dcps_server_config *config, char text[DCP
         used = append(text, used, " by %.15g", schedule->decay_factor);
     }
     used = describe_consistency(&config->algorithm, text, used);
-    (void)describe_rule(&config->algorithm, text, used);
+    used = describe_rule(&config->algorithm, text, used);
+    if (used == DCPS_MAX_TEXT_BYTES) {
+        return dcps_fail(
+            DCPS_LIMIT,
+            "--decay-epochs: its %u epochs make the description of this run, which programs compare, longer "
+            "than %u bytes: give fewer or shorter ones",
+            schedule->decay_count, DCPS_MAX_TEXT_BYTES - 1u);
+    }
+    return DCPS_OK;
+}
+
+dcps_status dcps_server_config_read(const dcps_options *options, dcps_server_config *config)
+{
+    dcps_server_config made = {0};
+    read_numbers(options, &made);
+    if (made.block_params % DCPS_LAYOUT_ALIGN_PARAMS != 0) {
+        return dcps_fail(DCPS_INVALID, "--block-params is %u, expected a multiple of %u", made.block_params,
+                         DCPS_LAYOUT_ALIGN_PARAMS);
+    }
+    dcps_status (*const readers[])(const dcps_options *, dcps_server_config *) = {
+        read_addresses, read_algorithm, read_schedule, read_snapshots, read_checkpoints, read_traces};
+    for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
+        dcps_status status = readers[i](options, &made);
+        if (status != DCPS_OK) {
+            return status;
+        }
+    }
+    dcps_status status = describe(&made);
+    if (status == DCPS_OK) {
+        *config = made;
+    }
+    return status;
 }

@@ -39,15 +39,13 @@ typedef struct dcps_server_config {
     bool log_json;
     dcps_log_level log_level;
     uint32_t io_threads;
+    char settings[DCPS_MAX_TEXT_BYTES]; /* all that updates depend on, in words: equal on all servers of a run */
 } dcps_server_config;
 
 /* The program, for dcps_options_parse. */
 extern const dcps_program dcps_server_program;
 
-/* All that updates depend on, in words: equal on all servers of a run. */
-void dcps_server_config_describe(const dcps_server_config *config, char text[DCPS_MAX_TEXT_BYTES]);
-
-/* Turns resolved options into a configuration, which borrows texts from them. Errors: DCPS_INVALID naming the flag, DCPS_NOT_FOUND (algorithm). */
+/* Turns resolved options into a configuration, which borrows texts from them. Errors: DCPS_INVALID and DCPS_LIMIT naming the flag, DCPS_NOT_FOUND (algorithm). */
 DCPS_MUST_CHECK dcps_status dcps_server_config_read(const dcps_options *options, dcps_server_config *config);
 
 #endif

@@ -153,8 +153,6 @@ static dcps_status open_control(dcps_daemon *daemon)
     for (uint32_t i = 0; i < config->shards; i++) {
         endpoints[i] = daemon->endpoints[i];
     }
-    char settings[DCPS_MAX_TEXT_BYTES];
-    dcps_server_config_describe(config, settings);
     dcps_control_config control = {.server_index = config->index,
                                    .server_count = config->server_count,
                                    .shards_per_server = config->shards,
@@ -168,7 +166,7 @@ static dcps_status open_control(dcps_daemon *daemon)
                                    .block_params = config->block_params,
                                    .max_params = params_that_fit(daemon),
                                    .algorithm = config->algorithm.name,
-                                   .settings = settings,
+                                   .settings = config->settings,
                                    .emit = dcps_daemon_emit,
                                    .event = dcps_daemon_event,
                                    .token = dcps_daemon_token,
