@@ -41,11 +41,9 @@ DCPS_TILE_FUNCTION void dana_show(const dcps_coefficients *coefficients, const d
 DCPS_TILE_FUNCTION void dana_forget(const dcps_tile *tile)
 {
     float *restrict sum = DCPS_TILE_ALIGNED(tile->states[0]);
-    float *restrict v = DCPS_TILE_ALIGNED(tile->states[1]);
-    for (size_t i = 0; i < tile->count; i++) {
+    const float *restrict v = DCPS_TILE_ALIGNED(tile->states[1]);
+    for (size_t i = 0; i < tile->count; i++)
         sum[i] -= v[i];
-        v[i] = 0.0f;
-    }
 }
 
 const dcps_stage_ops dcps_stage_dana = {

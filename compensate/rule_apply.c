@@ -164,4 +164,6 @@ void dcps_rule_forget_worker(const dcps_rule *rule, const dcps_rule_block *block
             stage->ops->forget(&tile);
         }
     }
+    for (uint32_t i = 0; i < rule->worker_state_count; i++)
+        memset(worker_states[i], 0, block->count * sizeof(float));
 }

@@ -99,7 +99,7 @@ typedef struct dcps_stage_ops {
     void (*observe)(const dcps_coefficients *coefficients, const dcps_tile *tile);
     /* Optimizers: writes to the snapshot what replies show of the states as they are. NULL: they show the weights. */
     void (*show)(const dcps_coefficients *coefficients, const dcps_tile *tile);
-    /* Takes the worker's states out of the block's and makes them zero. NULL: the worker's are its own affair. */
+    /* Takes the worker's states out of the block's, before they are made zero. NULL: they are the worker's own affair. */
     void (*forget)(const dcps_tile *tile);
 } dcps_stage_ops;
 

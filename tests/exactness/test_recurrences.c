@@ -343,6 +343,30 @@ START_TEST(test_forgotten_worker_leaves_the_sum)
 }
 END_TEST
 
+/* Whoever gets the id of one who is gone begins without its mean square, which follows from nobody else's pushes. */
+START_TEST(test_forgotten_worker_leaves_no_state)
+{
+    const dcps_rule_config config = {.compensation = DCPS_COMPENSATE_DC_A,
+                                     .lambda = 2.0,
+                                     .mean_square_decay = 0.5,
+                                     .mean_square_each_worker = true,
+                                     .optimizer = DCPS_OPTIMIZER_SGD};
+    block_under_test b;
+    block_open(&b, &config, 200);
+    for (b.worker = 0; b.worker < 2; b.worker++) {
+        for (size_t i = 0; i < 200; i++)
+            b.gradient[i] = 3.0f;
+        block_apply(&b, 0.25);
+    }
+    dcps_rule_forget_worker(b.rule, &b.block, b.worker_states[0]);
+    for (size_t i = 0; i < 200; i++) {
+        ck_assert_double_eq((double)b.worker_states[0][0][i], 0.0);
+        ck_assert_double_eq((double)b.worker_states[1][0][i], 4.5);
+    }
+    block_close(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("recurrences");
@@ -353,6 +377,7 @@ int main(void)
     tcase_add_test(tests, test_one_worker);
     tcase_add_test(tests, test_order_of_arrival_does_not_show_in_ormo);
     tcase_add_test(tests, test_forgotten_worker_leaves_the_sum);
+    tcase_add_test(tests, test_forgotten_worker_leaves_no_state);
     suite_add_tcase(suite, tests);
     return check_run(suite);
 }
