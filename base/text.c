@@ -202,6 +202,21 @@ bool dcps_text_is_utf8(const char *text)
     return length > 0;
 }
 
+void dcps_text_fit(char *out, size_t capacity, const char *text)
+{
+    size_t used = 0;
+    while (*text != '\0') {
+        size_t length = dcps_utf8_length(text);
+        size_t taken = length > 0 ? length : 1;
+        if (used + taken >= capacity)
+            break;
+        memcpy(out + used, length > 0 ? text : "?", taken);
+        used += taken;
+        text += taken;
+    }
+    out[used] = '\0';
+}
+
 dcps_status dcps_format(char *out, size_t capacity, const char *format, ...)
 {
     va_list arguments;

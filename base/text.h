@@ -32,6 +32,9 @@ size_t dcps_utf8_length(const char *text);
 /* Whether the whole text is UTF-8. */
 bool dcps_text_is_utf8(const char *text);
 
+/* Copies as many whole characters as fit into out[capacity], which is at least 1; bytes that are no UTF-8 become '?'. */
+void dcps_text_fit(char *out, size_t capacity, const char *text);
+
 /* snprintf that fails instead of cutting: DCPS_LIMIT. */
 DCPS_MUST_CHECK dcps_status dcps_format(char *out, size_t capacity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

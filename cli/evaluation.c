@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "base/text.h"
+
 static double real_member(json_t *object, const char *name)
 {
     json_t *value = json_object_get(object, name);
@@ -26,7 +28,7 @@ static void take_metrics(json_t *metrics, dcps_curve_point *point)
     {
         if (point->metric_count < DCPS_RESULT_MAX_METRICS) {
             dcps_metric *metric = &point->metrics[point->metric_count++];
-            (void)snprintf(metric->name, sizeof(metric->name), "%s", name);
+            dcps_text_fit(metric->name, sizeof(metric->name), name);
             metric->value = json_is_number(value) ? json_number_value(value) : (double)NAN;
         }
     }
@@ -50,7 +52,7 @@ dcps_status dcps_evaluation_parse(const char *line, dcps_evaluation *evaluation)
     parsed.point.train_loss = real_member(object, "train_loss");
     take_metrics(metrics, &parsed.point);
     const char *dataset = json_string_value(json_object_get(object, "dataset"));
-    (void)snprintf(parsed.dataset, sizeof(parsed.dataset), "%s", dataset == NULL ? "" : dataset);
+    dcps_text_fit(parsed.dataset, sizeof(parsed.dataset), dataset == NULL ? "" : dataset);
     json_decref(object);
     *evaluation = parsed;
     return DCPS_OK;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/options.h"
+#include "base/text.h"
 #include "cli/args.h"
 #include "cli/job.h"
 #include "cli/probe_run.h"
@@ -215,7 +216,7 @@ static dcps_status open_model(virtual_run *self, char *dataset)
         self->world.layout = dcps_gradients_layout(self->gradients);
         self->world.samples_per_epoch = info->train_samples;
         self->world.model = dcps_gradients_model(self->gradients);
-        (void)snprintf(dataset, DCPS_RESULT_NAME_BYTES, "%s", info->dataset == NULL ? "" : info->dataset);
+        dcps_text_fit(dataset, DCPS_RESULT_NAME_BYTES, info->dataset == NULL ? "" : info->dataset);
         status = dcps_probe_run_open(options, self->gradients, &self->world, &self->probe);
     }
     return status;

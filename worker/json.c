@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 void dcps_json_real(FILE *out, double value)
 {
     char text[64];
@@ -24,17 +26,26 @@ void dcps_json_real(FILE *out, double value)
     (void)fputs(text, out);
 }
 
+static void put_character(FILE *out, const char *at, size_t length)
+{
+    if (length == 0) {
+        (void)fputc('?', out);
+    } else if (*at == '"' || *at == '\\') {
+        (void)fprintf(out, "\\%c", *at);
+    } else if ((unsigned char)*at < 0x20) {
+        (void)fprintf(out, "\\u%04x", (unsigned)(unsigned char)*at);
+    } else {
+        (void)fwrite(at, 1, length, out);
+    }
+}
+
 void dcps_json_text(FILE *out, const char *text)
 {
     (void)fputc('"', out);
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at == '"' || *at == '\\') {
-            (void)fprintf(out, "\\%c", *at);
-        } else if ((unsigned char)*at < 0x20) {
-            (void)fprintf(out, "\\u%04x", (unsigned)(unsigned char)*at);
-        } else {
-            (void)fputc(*at, out);
-        }
+    while (*text != '\0') {
+        size_t length = dcps_utf8_length(text);
+        put_character(out, text, length);
+        text += length > 0 ? length : 1;
     }
     (void)fputc('"', out);
 }

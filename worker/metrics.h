@@ -9,7 +9,7 @@
 #define DCPS_MAX_METRICS 16u
 #define DCPS_MAX_METRIC_NAME_BYTES 48u
 
-/* One value; the name is cut to fit. */
+/* One value; the name is UTF-8, cut to fit. */
 typedef struct dcps_metric {
     char name[DCPS_MAX_METRIC_NAME_BYTES];
     double value;

@@ -43,6 +43,29 @@ START_TEST(prints_json)
 }
 END_TEST
 
+/* A plugin may name its metrics as it likes: the line stays JSON, and names that are cut to the same are one. */
+START_TEST(prints_any_name_as_utf8)
+{
+    char text[1024];
+    const char long_name[] =
+        "0123456789012345678901234567890123456789012345\u00e9 and more"; /* byte 47 is half of it */
+    FILE *out = fmemopen(text, sizeof(text), "w");
+    ck_assert_ptr_nonnull(out);
+    dcps_metrics metrics = {.count = 0};
+    dcps_metrics_set(&metrics, long_name, 1.0);
+    dcps_metrics_set(&metrics, long_name, 2.0);
+    dcps_metrics_set(&metrics, "caf\xe9", 3.0);
+    dcps_metrics_set(&metrics, "caf\xe8", 4.0);
+    dcps_model_info info = {.train_samples = 1, .dataset = "\u00e9\xff"};
+    dcps_evaluate_print(out, 0, &(dcps_snapshot_info){.samples = 1}, &info, &metrics);
+    (void)fclose(out);
+    const char *named = strstr(text, "\"dataset\"");
+    ck_assert_ptr_nonnull(named);
+    ck_assert_str_eq(named, "\"dataset\":\"\u00e9?\",\"metrics\":{"
+                            "\"0123456789012345678901234567890123456789012345\":2,\"caf?\":4}}\n");
+}
+END_TEST
+
 static dcps_client *connect_to(const loopback_server *server, bool observer)
 {
     dcps_client *client = NULL;
@@ -149,7 +172,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {counts_snapshots, prints_json, evaluates_every_snapshot, says_why_there_is_nothing,
-                                  ends_where_the_run_ended};
+    const TTest *const tests[] = {counts_snapshots,          prints_json,
+                                  prints_any_name_as_utf8,   evaluates_every_snapshot,
+                                  says_why_there_is_nothing, ends_where_the_run_ended};
     return CHECK_MAIN("evaluate", tests);
 }

@@ -212,6 +212,24 @@ START_TEST(utf8_is_told_from_other_bytes)
 }
 END_TEST
 
+START_TEST(texts_are_fitted_by_the_character)
+{
+    char out[6];
+    dcps_text_fit(out, sizeof out, "plain");
+    ck_assert_str_eq(out, "plain");
+    dcps_text_fit(out, sizeof out, "plainer");
+    ck_assert_str_eq(out, "plain");
+    dcps_text_fit(out, sizeof out, "abc\u20ac"); /* would end within the last one */
+    ck_assert_str_eq(out, "abc");
+    dcps_text_fit(out, sizeof out, "ab\u20ac");
+    ck_assert_str_eq(out, "ab\u20ac");
+    dcps_text_fit(out, sizeof out, "\xe2\x82|\xff\xc3");
+    ck_assert_str_eq(out, "??|??");
+    dcps_text_fit(out, 1, "x");
+    ck_assert_str_eq(out, "");
+}
+END_TEST
+
 START_TEST(format_fails_instead_of_cutting)
 {
     char out[6];
@@ -236,6 +254,7 @@ int main(void)
                                   wrong_lists_are_refused,
                                   loopback_is_told_from_the_world,
                                   utf8_is_told_from_other_bytes,
+                                  texts_are_fitted_by_the_character,
                                   format_fails_instead_of_cutting};
     return CHECK_MAIN("text", tests);
 }
