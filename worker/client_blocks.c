@@ -230,7 +230,8 @@ static void on_notice(dcps_client_core *core, dcps_route route, dcps_message_typ
                       uint64_t now_ns)
 {
     uint32_t block = answer->block;
-    if (!is_awaited(core, route, block, answer->seq) || !takes_weights(core->blocks[block].kind)) {
+    if (!is_awaited(core, route, block, answer->seq) || !takes_weights(core->blocks[block].kind) ||
+        !is_ours(core, route.server, answer->worker, answer->incarnation)) {
         return;
     }
     dcps_pending *pending = &core->blocks[block];

@@ -269,7 +269,11 @@ START_TEST(test_wrong_notices_are_ignored)
         client_expect_ignored(&room, client_route(&room, 1), &notice, 0);
         notice.body.notice.seq = 2;
         client_expect_ignored(&room, client_route(&room, 0), &notice, 0);
-        notice.body.notice.block = UINT32_MAX;
+        notice.body.notice.incarnation = 1; /* ours before somebody else had our id */
+        client_expect_ignored(&room, client_route(&room, 1), &notice, 0);
+        notice.body.notice = (dcps_notice){.worker = 2, .incarnation = 2, .block = 1, .seq = 2};
+        client_expect_ignored(&room, client_route(&room, 1), &notice, 0);
+        notice.body.notice = (dcps_notice){.worker = 3, .incarnation = 2, .block = UINT32_MAX, .seq = 2};
         client_expect_ignored(&room, client_route(&room, 1), &notice, 0);
         notice.body.notice.block = 0; /* nothing is asked there */
         notice.body.notice.seq = 1;
