@@ -72,6 +72,7 @@ struct dcps_gradients {
 
 /* ---- what the threads do ---- */
 
+/* Both or none. */
 static dcps_status make_tapes(gradient_slot *slot, const dcps_compute *compute)
 {
     dcps_tape_config config = {.layout = slot->loaded.layout,
@@ -79,9 +80,19 @@ static dcps_status make_tapes(gradient_slot *slot, const dcps_compute *compute)
                                .gradient = slot->gradient,
                                .backend = compute->backend,
                                .device = compute->device};
-    dcps_status status = dcps_tape_create(&config, &slot->trains);
+    dcps_tape *trains = NULL;
+    dcps_status status = dcps_tape_create(&config, &trains);
+    if (status != DCPS_OK) {
+        return status;
+    }
     config.gradient = NULL;
-    return status == DCPS_OK ? dcps_tape_create(&config, &slot->evaluates) : status;
+    status = dcps_tape_create(&config, &slot->evaluates);
+    if (status != DCPS_OK) {
+        dcps_tape_destroy(&trains);
+        return status;
+    }
+    slot->trains = trains;
+    return DCPS_OK;
 }
 
 static dcps_status evaluate(const dcps_gradients *self, const gradient_slot *slot, gradient_job *job)
