@@ -74,24 +74,13 @@ static void on_signal(uv_signal_t *handle, int number)
     }
 }
 
-/* Whether heartbeats may still be unread: `left` tells of messages on the socket, and after a tick that comes late they may lie in the kernel, since the I/O thread stood
- * still, too. Never two ticks running, so that leases end at last on a machine that is always late or flooded. */
-static bool leases_must_wait(dcps_daemon *daemon, bool left, uint64_t now_ns)
-{
-    uint64_t late_ms = daemon->config->lease_ms / 4u > 2u * TICK_MS ? daemon->config->lease_ms / 4u : 2u * TICK_MS;
-    bool late = daemon->ticked_ns != 0 && now_ns - daemon->ticked_ns >= late_ms * DCPS_NS_PER_MS;
-    daemon->ticked_ns = now_ns;
-    daemon->tick_skipped = (late || left) && !daemon->tick_skipped;
-    return daemon->tick_skipped;
-}
-
 static void on_tick(uv_timer_t *handle)
 {
     dcps_daemon *daemon = handle->data;
     uint64_t begun_ns = dcps_clock_ns();
     bool left = dcps_daemon_serve_control(
         daemon); /* timers run before the socket is read: heartbeats that lie there count first */
-    if (!leases_must_wait(daemon, left, begun_ns)) {
+    if (!dcps_lease_guard_waits(&daemon->lease_guard, left, begun_ns)) {
         dcps_control_tick(daemon->control, dcps_clock_ns());
     }
     uint64_t now_ns = dcps_clock_ns();
@@ -218,6 +207,7 @@ dcps_status dcps_daemon_run(const dcps_server_config *config)
     }
     daemon->config = config;
     daemon->phase = DCPS_PHASE_SERVING;
+    daemon->lease_guard = (dcps_lease_guard){.lease_ms = config->lease_ms, .tick_ms = TICK_MS};
     dcps_status status = dcps_daemon_open(daemon);
     if (status == DCPS_OK) {
         status = open_loop(daemon);

@@ -9,6 +9,7 @@
 #include "server/checkpoint.h"
 #include "server/config.h"
 #include "server/engine/control.h"
+#include "server/lease_guard.h"
 #include "server/shard_thread.h"
 #include "server/status.h"
 #include "server/trace/trace.h"
@@ -89,8 +90,7 @@ typedef struct dcps_daemon {
     uv_idle_t idle; /* runs while messages may be left, so that the loop does not sleep */
     uv_signal_t signals[3];
     uv_timer_t tick;
-    uint64_t ticked_ns; /* 0: not yet */
-    bool tick_skipped;  /* the latest tick came too late to judge leases */
+    dcps_lease_guard lease_guard;
     uv_timer_t checkpoint_timer;
 
     uint64_t drain_deadline_ns;

@@ -3,7 +3,9 @@ foreach(module config safetensors checkpoint checkpoint_damage checkpoint_states
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c ${CMAKE_CURRENT_LIST_DIR}/../support/temp_folder.c
     LINKS dcps_server dcps_dep_zlib TIMEOUT 300)
 endforeach()
-dcps_test(test_memory LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_memory.c LINKS dcps_server)
+foreach(module memory lease_guard)
+  dcps_test(test_${module} LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c LINKS dcps_server)
+endforeach()
 dcps_test(test_server_status LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_server_status.c LINKS dcps_server)
 foreach(module checkpoint checkpoint_damage checkpoint_states)
   target_sources(test_${module} PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../support/checkpoint_fixture.c)

@@ -1,0 +1,84 @@
+/* Whether leases may be judged on a tick. */
+#include <check.h>
+
+#include "base/clock.h"
+#include "server/lease_guard.h"
+#include "support/check_main.h"
+
+static dcps_lease_guard guard;
+static uint64_t now_ms;
+
+static void start(void)
+{
+    guard = (dcps_lease_guard){.lease_ms = 4000, .tick_ms = 100};
+    now_ms = 5000;
+    ck_assert(!dcps_lease_guard_waits(&guard, false, now_ms * DCPS_NS_PER_MS));
+}
+
+static bool waits_after(uint64_t ms, bool left)
+{
+    now_ms += ms;
+    return dcps_lease_guard_waits(&guard, left, now_ms * DCPS_NS_PER_MS);
+}
+
+START_TEST(ticks_in_time_judge)
+{
+    start();
+    for (int i = 0; i < 100; i++) {
+        ck_assert(!waits_after(i % 2 == 0 ? 100 : 999, false));
+    }
+}
+END_TEST
+
+/* The process stood still: all that living workers sent meanwhile, and send next, is to be read first. */
+START_TEST(late_tick_gives_time_for_a_heartbeat)
+{
+    start();
+    ck_assert(waits_after(6000, false));
+    for (int i = 0; i < 9; i++) {
+        ck_assert(waits_after(100, false));
+    }
+    ck_assert(!waits_after(100, false));
+    ck_assert(!waits_after(100, false));
+    ck_assert(waits_after(1000, false)); /* and again */
+}
+END_TEST
+
+START_TEST(unread_messages_put_off_one_tick)
+{
+    start();
+    ck_assert(waits_after(100, true));
+    ck_assert(!waits_after(100, true));
+    ck_assert(waits_after(100, true));
+    ck_assert(!waits_after(100, false));
+}
+END_TEST
+
+START_TEST(leases_end_on_a_machine_that_is_always_late)
+{
+    start();
+    for (int i = 0; i < 10; i++) {
+        ck_assert(waits_after(1500, true));
+        ck_assert(!waits_after(1500, true));
+    }
+}
+END_TEST
+
+/* A lease shorter than a few ticks: a tick is late by the ticks, not by the lease. */
+START_TEST(short_leases)
+{
+    start();
+    guard.lease_ms = 100;
+    ck_assert(!waits_after(199, false));
+    ck_assert(waits_after(200, false));
+    ck_assert(!waits_after(100, false));
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {ticks_in_time_judge, late_tick_gives_time_for_a_heartbeat,
+                                  unread_messages_put_off_one_tick, leases_end_on_a_machine_that_is_always_late,
+                                  short_leases};
+    return CHECK_MAIN("lease guard", tests);
+}
