@@ -73,7 +73,8 @@ static uint64_t round_up(uint64_t params)
     return (params + DCPS_LAYOUT_ALIGN_PARAMS - 1) / DCPS_LAYOUT_ALIGN_PARAMS * DCPS_LAYOUT_ALIGN_PARAMS;
 }
 
-dcps_status dcps_layout_append(dcps_layout *layout, const dcps_layout_tensor *tensor, uint32_t *index)
+/* Whatever names there are already. */
+static dcps_status append_copy(dcps_layout *layout, const dcps_layout_tensor *tensor)
 {
     dcps_layout_tensor copy = *tensor;
     dcps_status status = dcps_layout_check_tensor(tensor, &copy.count_params);
@@ -84,10 +85,7 @@ dcps_status dcps_layout_append(dcps_layout *layout, const dcps_layout_tensor *te
         return dcps_fail(DCPS_LIMIT, "tensor %s: with its %llu parameters the layout exceeds %llu", tensor->name,
                          (unsigned long long)copy.count_params, (unsigned long long)DCPS_MAX_PARAMS);
     }
-    status = check_new_name(layout, tensor->name);
-    if (status == DCPS_OK) {
-        status = reserve_one(layout);
-    }
+    status = reserve_one(layout);
     if (status != DCPS_OK) {
         return status;
     }
@@ -96,12 +94,22 @@ dcps_status dcps_layout_append(dcps_layout *layout, const dcps_layout_tensor *te
     if (copy.name == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the name of tensor %s", tensor->name);
     }
-    if (index != NULL) {
-        *index = layout->count;
-    }
     layout->tensors[layout->count++] = copy;
     layout->total_params = round_up(copy.offset_params + copy.count_params);
     return DCPS_OK;
+}
+
+dcps_status dcps_layout_append(dcps_layout *layout, const dcps_layout_tensor *tensor, uint32_t *index)
+{
+    uint32_t place = layout->count;
+    dcps_status status = tensor->name != NULL ? check_new_name(layout, tensor->name) : DCPS_OK;
+    if (status == DCPS_OK) {
+        status = append_copy(layout, tensor);
+    }
+    if (status == DCPS_OK && index != NULL) {
+        *index = place;
+    }
+    return status;
 }
 
 /* Dims beyond the limit are counted but not copied: the check that follows names them. */
@@ -163,7 +171,10 @@ dcps_status dcps_layout_from_tensors(const dcps_layout_tensor *tensors, uint32_t
     dcps_layout *made = NULL;
     dcps_status status = dcps_layout_create(&made);
     for (uint32_t i = 0; i < count && status == DCPS_OK; i++) {
-        status = dcps_layout_append(made, &tensors[i], NULL);
+        status = append_copy(made, &tensors[i]);
+    }
+    if (status == DCPS_OK) {
+        status = dcps_layout_check_unique(made->tensors, made->count);
     }
     if (status != DCPS_OK) {
         dcps_layout_destroy(&made);

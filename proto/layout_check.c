@@ -98,7 +98,7 @@ static uint32_t hash_name(const char *name)
 }
 
 /* Hashes keep a hostile list of 1,024 long names with a common prefix cheap. */
-static dcps_status check_unique(const dcps_layout_tensor *tensors, uint32_t count)
+dcps_status dcps_layout_check_unique(const dcps_layout_tensor *tensors, uint32_t count)
 {
     uint32_t hashes[DCPS_MAX_TENSORS];
     for (uint32_t i = 0; i < count; i++) {
@@ -133,7 +133,7 @@ dcps_status dcps_layout_place_tensors(dcps_layout_tensor *tensors, uint32_t coun
         tensor->count_params = params;
         end = (end + params + DCPS_LAYOUT_ALIGN_PARAMS - 1) / DCPS_LAYOUT_ALIGN_PARAMS * DCPS_LAYOUT_ALIGN_PARAMS;
     }
-    return check_unique(tensors, count);
+    return dcps_layout_check_unique(tensors, count);
 }
 
 /* Room for a name, eight dims of 20 digits, the init with its bound, and the rate. */

@@ -14,6 +14,9 @@ DCPS_MUST_CHECK dcps_status dcps_layout_append(dcps_layout *layout, const dcps_l
 /* Checks name, dims, init, init_bound and average_rate of one tensor; *count_params is the product of dims. Errors: DCPS_INVALID, DCPS_LIMIT. */
 DCPS_MUST_CHECK dcps_status dcps_layout_check_tensor(const dcps_layout_tensor *tensor, uint64_t *count_params);
 
+/* Whether all names of valid tensors differ; cheap for any list. DCPS_INVALID naming two that do not. `count` at most DCPS_MAX_TENSORS. */
+DCPS_MUST_CHECK dcps_status dcps_layout_check_unique(const dcps_layout_tensor *tensors, uint32_t count);
+
 /* Checks `count` tensors and fills offset_params and count_params of each from the dims. Names must be unique. Errors: DCPS_INVALID, DCPS_LIMIT. */
 DCPS_MUST_CHECK dcps_status dcps_layout_place_tensors(dcps_layout_tensor *tensors, uint32_t count);
 
