@@ -13,9 +13,8 @@
 void dcps_daemon_emit(void *context, const dcps_peer *peer, const dcps_message *message, dcps_buffer *payload)
 {
     dcps_daemon *daemon = context;
-    if (dcps_socket_send(daemon->control_socket, peer, message, payload) != DCPS_OK) {
-        daemon->answers_dropped++;
-    }
+    dcps_status sent = dcps_socket_send(daemon->control_socket, peer, message, payload);
+    (void)sent;
 }
 
 uint64_t dcps_daemon_token(void *context)

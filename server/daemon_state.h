@@ -96,7 +96,6 @@ typedef struct dcps_daemon {
     uint64_t drain_deadline_ns;
     uint64_t signalled_ns;   /* when a signal last asked for the end */
     uint64_t empty_since_ns; /* while draining: nobody is left since then; 0: somebody is */
-    uint64_t answers_dropped;
     dcps_progress progress;
     dcps_save save;
     dcps_traces traces;

@@ -34,9 +34,8 @@ typedef struct dcps_shard_report {
 /* Counters as the thread last published them. */
 typedef struct dcps_shard_published {
     dcps_shard_stats stats;
-    uint64_t malformed;       /* messages that the socket refused */
-    uint64_t answers_dropped; /* peers gone or not reading: they will ask again */
-    uint64_t replay_left;     /* requests of the order that are still to come */
+    uint64_t malformed;   /* messages that the socket refused */
+    uint64_t replay_left; /* requests of the order that are still to come */
     dcps_awaited_list awaited;
     /* How many messages the thread took, once it had woken, before its socket ran dry; DCPS_SHARD_BATCH_MESSAGES: perhaps it had not. One means that the shard
      * keeps up with those who ask. Messages that came while it served others count, those still in ZeroMQ's own queues or the kernel's do not. */
