@@ -133,11 +133,7 @@ typedef struct dcps_backend {
     const dcps_kernel *kernels[DCPS_OP_COUNT]; /* NULL: op not supported */
 } dcps_backend;
 
-/* For saved_count: as many as the first input has, or as the result has. */
-static inline size_t dcps_count_of_input(const dcps_call *call)
-{
-    return call->x[0]->count;
-}
+/* For saved_count: as many as the result has. */
 static inline size_t dcps_count_of_result(const dcps_call *call)
 {
     return call->y->count;
