@@ -1,4 +1,5 @@
-/* Checkpoints of a running server: shards hand out their state, a pool thread writes it, nobody waits. */
+/* Checkpoints of a running server. Each shard hands out references to its weights and copies of its states, and serves nobody while it copies; a pool thread writes them, and for
+ * the disk nobody waits. */
 #include <stdio.h>
 #include <time.h>
 
@@ -6,7 +7,7 @@
 #include "base/log.h"
 #include "server/daemon_state.h"
 
-/* Between attempts at the first one: a full disk may have room later, but each attempt costs a copy of the model and a line in the log. */
+/* Between attempts at the first one: a full disk may have room later, but each attempt costs the shards a copy of their states, and a line in the log. */
 #define FIRST_RETRY_NS (10u * DCPS_NS_PER_S)
 #define STOPPING "this server is stopping, and writes its last checkpoint then"
 

@@ -1,4 +1,4 @@
-/* Weights kept at exact counts of samples, for evaluation. Keeping one costs a reference, not a copy. */
+/* Weights kept at exact counts of samples, for evaluation. Keeping one costs no copy, but memory for as long as it is kept: the buffer that the update had filled anyway is not used again. */
 #include "server/engine/shard_state.h"
 
 #define DCPS_MAX_MARKS (1u << 16)
