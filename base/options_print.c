@@ -3,27 +3,7 @@
 
 #include <string.h>
 
-#define WIDTH_COLUMNS 100u
-
-/* Prints words, indented and wrapped. Columns are counted in bytes: good enough for wrapping. */
-static void print_wrapped(FILE *out, unsigned indent, const char *text)
-{
-    unsigned column = 0;
-    while (*text != '\0') {
-        size_t length = strcspn(text, " ");
-        if (column > 0 && column + 1 + length > WIDTH_COLUMNS) {
-            fputc('\n', out);
-            column = 0;
-        }
-        if (column == 0)
-            column = (unsigned)fprintf(out, "%*s%.*s", (int)indent, "", (int)length, text);
-        else
-            column += (unsigned)fprintf(out, " %.*s", (int)length, text);
-        text += length;
-        text += strspn(text, " ");
-    }
-    fputc('\n', out);
-}
+#include "base/text.h"
 
 /* "an integer from 1 to 64; may be given several times; default: 8"; what goes without saying is left out. */
 static void describe_value(const dcps_option *option, char *out, size_t bytes)
@@ -55,7 +35,7 @@ static void print_option(const dcps_option *option, FILE *out)
         fprintf(out, "  --%s\n", option->name);
     else
         fprintf(out, "  --%s=%s\n", option->name, option->value_name != NULL ? option->value_name : "VALUE");
-    print_wrapped(out, 8, text);
+    dcps_print_wrapped(out, 8, "", text);
 }
 
 void dcps_options_print_help(const dcps_option *table, FILE *out)

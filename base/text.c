@@ -229,3 +229,26 @@ dcps_status dcps_format(char *out, size_t capacity, const char *format, ...)
         out[0] = '\0';
     return dcps_fail(DCPS_LIMIT, "a text of %d bytes does not fit into %zu", length, capacity);
 }
+
+#define WIDTH_COLUMNS 100u
+
+void dcps_print_wrapped(FILE *out, unsigned indent_columns, const char *head, const char *text)
+{
+    size_t column = strlen(head) > indent_columns ? strlen(head) : indent_columns;
+    const char *gap = "";
+    (void)fprintf(out, "%-*s", (int)indent_columns, head);
+    while (*text != '\0') {
+        const size_t length = strcspn(text, " ");
+        if (*gap != '\0' && column + 1 + length > WIDTH_COLUMNS) {
+            (void)fprintf(out, "\n%*s", (int)indent_columns, "");
+            column = indent_columns;
+            gap = "";
+        }
+        (void)fprintf(out, "%s%.*s", gap, (int)length, text);
+        column += strlen(gap) + length;
+        gap = " ";
+        text += length;
+        text += strspn(text, " ");
+    }
+    (void)fputc('\n', out);
+}

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "dcps/status.h"
 
@@ -38,5 +39,9 @@ void dcps_text_fit(char *out, size_t capacity, const char *text);
 /* snprintf that fails instead of cutting: DCPS_LIMIT. */
 DCPS_MUST_CHECK dcps_status dcps_format(char *out, size_t capacity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Prints `text` in lines of at most 100 columns, broken at blanks and indented by so many; the first begins with `head` in the place of its indent. Columns are
+ * counted in bytes: good enough. */
+void dcps_print_wrapped(FILE *out, unsigned indent_columns, const char *head, const char *text);
 
 #endif

@@ -5,8 +5,11 @@
 
 #include <jansson.h>
 
+#include "base/text.h"
+#include "cli/algorithm_entries.h"
 #include "cli/commands.h"
-#include "server/engine/algorithm.h"
+
+#define INDENT_COLUMNS 15u
 
 static const dcps_option algorithms_options[] = {
     {.name = "json", .type = DCPS_OPTION_FLAG, .default_text = "false", .help = "Print JSON instead of text"},
@@ -14,188 +17,185 @@ static const dcps_option algorithms_options[] = {
 
 static const dcps_program algorithms_program = {
     .name = "dcps algorithms",
-    .summary = "Lists the algorithms: formula, parameters, state and memory. Each is a choice of consistency,\n"
-               "compensation, step size and optimizer, and --consistency, --compensation, --step-size and --optimizer\n"
-               "exchange them one by one.",
+    .summary =
+        "Lists the algorithms, and the parts that they are made of: formula, parameters, state and memory. Each\n"
+        "algorithm is a choice of consistency, compensation, step size and optimizer, and --consistency,\n"
+        "--compensation, --step-size and --optimizer exchange them one by one. NAME is an algorithm, a part, or\n"
+        "two compensations with a comma between them.",
     .arguments = "[NAME…]",
     .options = algorithms_options};
 
-/* Adds what the algorithm begins with for one parameter, where that has an effect. */
-static void add_number(json_t *parameters, const dcps_algorithm *algorithm, const char *flag, double value)
+static const char *text_of(const json_t *entry, const char *key)
 {
-    if (dcps_algorithm_uses(algorithm, flag)) {
-        (void)json_object_set_new(parameters, flag, json_real(value));
+    return json_string_value(json_object_get(entry, key));
+}
+
+static void print_formula(const json_t *entry)
+{
+    const json_t *lines = json_object_get(entry, "formula");
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        dcps_print_wrapped(stdout, INDENT_COLUMNS, i == 0 ? "  formula" : "",
+                           json_string_value(json_array_get(lines, i)));
     }
 }
 
-static void add_count(json_t *parameters, const dcps_algorithm *algorithm, const char *flag, uint64_t value)
+/* "--lambda 2"; where there is no number to give, in brackets what is done without. */
+static int put_parameter(char *out, size_t capacity, const char *flag, const json_t *value)
 {
-    if (dcps_algorithm_uses(algorithm, flag)) {
-        (void)json_object_set_new(parameters, flag, json_integer((json_int_t)value));
+    if (json_is_number(value)) {
+        return snprintf(out, capacity, "--%s %g", flag, json_number_value(value));
     }
-}
-
-static json_t *parameters_json(const dcps_algorithm *algorithm)
-{
-    const dcps_rule_config *rule = &algorithm->rule;
-    json_t *made = json_object();
-    add_count(made, algorithm, "backup-workers", algorithm->backup_workers);
-    add_count(made, algorithm, "ssp-bound", algorithm->ssp_bound);
-    if (algorithm->cuts_off) {
-        (void)json_object_set_new(made, "max-staleness", json_string("twice the workers"));
-    }
-    add_number(made, algorithm, "lambda", rule->lambda);
-    add_number(made, algorithm, "mean-square-decay", rule->mean_square_decay);
-    if (dcps_algorithm_uses(algorithm, "mean-square")) {
-        (void)json_object_set_new(made, "mean-square", json_string(rule->mean_square_each_worker ? "worker" : "all"));
-    }
-    add_number(made, algorithm, "correction-bound", rule->correction_bound);
-    add_number(made, algorithm, "adadelay-offset", rule->adadelay_offset);
-    add_number(made, algorithm, "momentum", rule->momentum);
-    (void)json_object_set_new(made, "weight-decay", json_real(rule->weight_decay));
-    return made;
-}
-
-static json_t *formula_json(const dcps_rule *rule)
-{
-    json_t *made = json_array();
-    const char *formula;
-    for (uint32_t i = 0; (formula = dcps_rule_stage_formula(rule, i)) != NULL; i++) {
-        (void)json_array_append_new(made, json_string(formula));
-    }
-    return made;
-}
-
-static json_t *states_json(const dcps_rule *rule, bool of_worker)
-{
-    json_t *made = json_array();
-    const uint32_t count = of_worker ? dcps_rule_worker_state_count(rule) : dcps_rule_state_count(rule);
-    for (uint32_t i = 0; i < count; i++) {
-        (void)json_array_append_new(
-            made, json_string(of_worker ? dcps_rule_worker_state_name(rule, i) : dcps_rule_state_name(rule, i)));
-    }
-    return made;
-}
-
-/* Bytes a parameter on the servers: the weights, their snapshot, another where answers look ahead, the states; and for each worker what it pulled, or in a
- * synchronous round its gradient, and its states. */
-static json_t *algorithm_json(const dcps_algorithm *algorithm, const char *about)
-{
-    dcps_rule *rule;
-    if (dcps_rule_create(&algorithm->rule, &rule) != DCPS_OK) {
-        return NULL;
-    }
-    const uint32_t fixed = 2u + (dcps_rule_looks_ahead(rule) ? 1u : 0u) + dcps_rule_state_count(rule);
-    const uint32_t each = 1u + dcps_rule_worker_state_count(rule);
-    json_t *made = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i}", "name", algorithm->name, "about", about,
-                             "consistency", dcps_consistency_name(algorithm->consistency), "formula",
-                             formula_json(rule), "parameters", parameters_json(algorithm), "states",
-                             states_json(rule, false), "worker_states", states_json(rule, true), "bytes_per_param",
-                             (int)(fixed * sizeof(float)), "bytes_per_param_and_worker", (int)(each * sizeof(float)));
-    dcps_rule_destroy(&rule);
-    return made;
-}
-
-static void print_states(const json_t *entry)
-{
-    const json_t *states = json_object_get(entry, "states");
-    const json_t *of_workers = json_object_get(entry, "worker_states");
-    const size_t count = json_array_size(states);
-    const size_t total = count + json_array_size(of_workers);
-    (void)fputs("  state        ", stdout);
-    for (size_t i = 0; i < total; i++) {
-        const json_t *name = i < count ? json_array_get(states, i) : json_array_get(of_workers, i - count);
-        (void)printf("%s%s%s", i > 0 ? ", " : "", json_string_value(name), i < count ? "" : " of each worker");
-    }
-    (void)puts(total == 0 ? "none" : "");
+    bool open = json_is_null(value) || strchr(json_string_value(value), ' ') != NULL;
+    return snprintf(out, capacity, open ? "--%s (%s)" : "--%s %s", flag,
+                    json_is_null(value) ? "none" : json_string_value(value));
 }
 
 static void print_parameters(const json_t *entry)
 {
+    char text[512];
+    size_t used = 0;
     const char *flag;
     json_t *value;
-    const char *separator = "  parameters   ";
     json_object_foreach(json_object_get(entry, "parameters"), flag, value)
     {
-        if (json_is_string(value)) {
-            (void)printf("%s--%s %s", separator, flag, json_string_value(value));
+        char one[96];
+        (void)put_parameter(one, sizeof(one), flag, value);
+        int added = snprintf(text + used, sizeof(text) - used, "%s%s", used > 0 ? ", " : "", one);
+        used += added > 0 && used + (size_t)added < sizeof(text) ? (size_t)added : 0;
+    }
+    if (used > 0) {
+        dcps_print_wrapped(stdout, INDENT_COLUMNS, "  parameters", text);
+    }
+}
+
+static size_t print_states(const json_t *states, const char *whose)
+{
+    for (size_t i = 0; i < json_array_size(states); i++) {
+        (void)printf("%s%s%s", i == 0 ? "" : ", ", json_string_value(json_array_get(states, i)), whose);
+    }
+    return json_array_size(states);
+}
+
+static void print_entry(const json_t *entry)
+{
+    print_formula(entry);
+    print_parameters(entry);
+    (void)printf("%-*s", (int)INDENT_COLUMNS, "  state");
+    size_t count = print_states(json_object_get(entry, "states"), "");
+    if (count > 0 && json_array_size(json_object_get(entry, "worker_states")) > 0) {
+        (void)fputs(", ", stdout);
+    }
+    count += print_states(json_object_get(entry, "worker_states"), " of each worker");
+    (void)puts(count == 0 ? "none" : "");
+}
+
+/* "12 + 4*M bytes a parameter", "4*M - 4 …", "nothing". */
+static void put_bytes(char *out, size_t capacity, int fixed, int each)
+{
+    if (each == 0 && fixed == 0) {
+        (void)snprintf(out, capacity, "nothing");
+    } else if (each == 0) {
+        (void)snprintf(out, capacity, "%d bytes a parameter", fixed);
+    } else if (fixed < 0) {
+        (void)snprintf(out, capacity, "%d*M - %d bytes a parameter", each, -fixed);
+    } else {
+        (void)snprintf(out, capacity, "%d + %d*M bytes a parameter", fixed, each);
+    }
+}
+
+static void print_memory(const json_t *entry, const char *head, const char *fixed, const char *each)
+{
+    char text[64];
+    put_bytes(text, sizeof(text), (int)json_integer_value(json_object_get(entry, fixed)),
+              (int)json_integer_value(json_object_get(entry, each)));
+    (void)printf("%-*s%s\n", (int)INDENT_COLUMNS, head, text);
+}
+
+static void print_algorithms(const json_t *list)
+{
+    size_t index;
+    json_t *entry;
+    char title[64];
+    json_array_foreach(list, index, entry)
+    {
+        (void)snprintf(title, sizeof(title), "%s: ", text_of(entry, "name"));
+        (void)puts("");
+        dcps_print_wrapped(stdout, 2, title, text_of(entry, "about"));
+        (void)printf("%-*s%s\n", (int)INDENT_COLUMNS, "  consistency", text_of(entry, "consistency"));
+        print_entry(entry);
+        print_memory(entry, "  memory", "bytes_per_param", "bytes_per_param_and_worker");
+    }
+}
+
+static void print_parts(const json_t *list)
+{
+    size_t index;
+    json_t *entry;
+    char title[192];
+    json_array_foreach(list, index, entry)
+    {
+        (void)snprintf(title, sizeof(title), "%s: ", text_of(entry, "flag"));
+        (void)puts("");
+        dcps_print_wrapped(stdout, 2, title, text_of(entry, "about"));
+        print_entry(entry);
+        print_memory(entry, "  adds", "adds_bytes_per_param", "adds_bytes_per_param_and_worker");
+    }
+}
+
+static void print_legend(json_t *symbols)
+{
+    const char *symbol;
+    json_t *flag;
+    unsigned column = 0;
+    int gap = 0;
+    dcps_print_wrapped(
+        stdout, 0, "",
+        "g: the pushed gradient; w: the weights; w_bak: those that its worker was sent; tau: updates between "
+        "the two; t: updates before this one. Each line acts on the g of the line before. eta is that of its "
+        "schedule at this update, eta_max the largest of the schedule. Memory is that of the servers.");
+    json_object_foreach(symbols, symbol, flag)
+    {
+        if (column % 3u == 0) {
+            (void)fputs("\n  ", stdout);
         } else {
-            (void)printf("%s--%s %g", separator, flag, json_number_value(value));
+            (void)printf("%*s", gap, "");
         }
-        separator = ", ";
+        gap = 30 - printf("%-7s%s", symbol, json_string_value(flag)); /* columns are that wide */
+        column++;
     }
     (void)puts("");
 }
 
-static void print_text(const json_t *list)
+static void print_text(const json_t *document)
 {
-    size_t index;
-    json_t *entry;
-    (void)puts(
-        "g: the pushed gradient; w: the weights; w_bak: those that its worker was sent; eta: the learning rate;\n"
-        "tau: updates between the two; t: updates so far. Stages act in the order shown; weight decay, where there\n"
-        "is any, adds wd*w to g after the compensation. Memory is that of the servers, with M workers.");
-    json_array_foreach(list, index, entry)
-    {
-        const json_t *formula = json_object_get(entry, "formula");
-        (void)printf("\n%s: %s\n  consistency  %s\n", json_string_value(json_object_get(entry, "name")),
-                     json_string_value(json_object_get(entry, "about")),
-                     json_string_value(json_object_get(entry, "consistency")));
-        for (size_t i = 0; i < json_array_size(formula); i++) {
-            (void)printf("  %-11s  %s\n", i == 0 ? "formula" : "", json_string_value(json_array_get(formula, i)));
-        }
-        print_parameters(entry);
-        print_states(entry);
-        (void)printf("  memory       %d + %d*M bytes a parameter\n",
-                     (int)json_integer_value(json_object_get(entry, "bytes_per_param")),
-                     (int)json_integer_value(json_object_get(entry, "bytes_per_param_and_worker")));
+    const json_t *algorithms = json_object_get(document, "algorithms");
+    const json_t *parts = json_object_get(document, "parts");
+    print_legend(json_object_get(document, "symbols"));
+    print_algorithms(algorithms);
+    if (json_array_size(algorithms) > 0 && json_array_size(parts) > 0) {
+        (void)puts("");
+        dcps_print_wrapped(
+            stdout, 0, "",
+            "Parts, which exchange those of an algorithm, and what each adds to asgd. Of compensations there may "
+            "be two, a dc-... and gap-aware in the order in which they act: dcps algorithms dc-b,gap-aware.");
     }
+    print_parts(parts);
 }
 
-static bool is_wanted(const char *name, int count, char **names)
+static dcps_status list_entries(int count, char **names, bool as_json)
 {
-    bool wanted = count == 0;
-    for (int i = 0; i < count; i++) {
-        wanted = wanted || strcmp(names[i], name) == 0;
-    }
-    return wanted;
-}
-
-static dcps_status check_names(int count, char **names)
-{
-    dcps_status status = DCPS_OK;
-    for (int i = 0; status == DCPS_OK && i < count; i++) {
-        dcps_algorithm algorithm;
-        status = dcps_algorithm_preset(names[i], &algorithm);
-    }
-    return status == DCPS_NOT_FOUND ? DCPS_INVALID : status; /* a matter of usage */
-}
-
-static dcps_status list_algorithms(int count, char **names, bool as_json)
-{
-    dcps_status status = check_names(count, names);
+    json_t *document;
+    dcps_status status = dcps_algorithm_entries(names, count, &document);
     if (status != DCPS_OK) {
         return status;
     }
-    json_t *list = json_array();
-    const dcps_algorithm *algorithm;
-    const char *about;
-    for (uint32_t i = 0; (algorithm = dcps_algorithm_at(i, &about)) != NULL; i++) {
-        if (is_wanted(algorithm->name, count, names) &&
-            json_array_append_new(list, algorithm_json(algorithm, about)) != 0) {
-            json_decref(list);
-            return dcps_fail(DCPS_NO_MEMORY, "no memory for the list of algorithms");
-        }
-    }
     if (as_json) {
-        json_t *document = json_pack("{s:s, s:O}", "schema", "dcps-algorithms/1", "algorithms", list);
         (void)json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
         (void)fputc('\n', stdout);
-        json_decref(document);
     } else {
-        print_text(list);
+        print_text(document);
     }
-    json_decref(list);
+    json_decref(document);
     return fflush(stdout) == 0 ? DCPS_OK : dcps_fail(DCPS_IO, "cannot write to standard output: %s", strerror(errno));
 }
 
@@ -207,7 +207,7 @@ int dcps_command_algorithms(int argc, char **argv)
     if (!dcps_command_parse(&algorithms_program, argc, argv, &options, &first, &code)) {
         return code;
     }
-    dcps_status status = list_algorithms(argc - first, argv + first, dcps_options_flag(options, "json"));
+    dcps_status status = list_entries(argc - first, argv + first, dcps_options_flag(options, "json"));
     dcps_options_destroy(&options);
     return dcps_command_code(status, false);
 }

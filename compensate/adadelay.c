@@ -33,9 +33,9 @@ DCPS_TILE_FUNCTION void adadelay_run(const dcps_coefficients *coefficients, cons
     }
 }
 
-const dcps_stage_ops dcps_stage_adadelay = {.name = "adadelay",
-                                            .formula =
-                                                "g <- g/(L + c*sqrt(t+tau)), c*c = mean of s/(s+tau_s)*g*g over s <= t",
-                                            .states = {{"delayed_square", DCPS_STATE_BLOCK}},
-                                            .begin = adadelay_begin,
-                                            .run = adadelay_run};
+const dcps_stage_ops dcps_stage_adadelay = {
+    .name = "adadelay",
+    .formula = "q <- q*t/(t+1) + p*p/(t+1+tau), p: g as pushed; g <- g/(L + sqrt(q*(t+1+tau)))",
+    .states = {{"delayed_square", DCPS_STATE_BLOCK}},
+    .begin = adadelay_begin,
+    .run = adadelay_run};

@@ -48,7 +48,7 @@ DCPS_TILE_FUNCTION void dana_forget(const dcps_tile *tile)
 
 const dcps_stage_ops dcps_stage_dana = {
     .name = "dana",
-    .formula = "v_i <- mu*v_i + g; w <- w - eta*v_i; replies show w - eta*mu*(sum of all v)",
+    .formula = "v_i <- mu*v_i + g; w <- w - eta*v_i; replies show w - eta*mu*(sum of all v), eta that to come",
     .states = {{"momentum_sum", DCPS_STATE_BLOCK}, {"momentum", DCPS_STATE_WORKER}},
     .direction = DCPS_DIRECTION_STATE,
     .run = dana_run,

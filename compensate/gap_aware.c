@@ -56,7 +56,9 @@ DCPS_TILE_FUNCTION void gap_aware_observe(const dcps_coefficients *coefficients,
 
 const dcps_stage_ops dcps_stage_gap_aware = {
     .name = "gap-aware",
-    .formula = "g <- g/(1 + |w-w_bak|/C), C = eta_max*(sqrt(EMA(v*v)) + 1e-8), v the step taken",
+    .formula =
+        "where t > 0: g <- g/(1 + |w-w_bak|/C), C = eta_max*(sqrt(q/(1-0.999^t)) + 1e-8); after the step of eta*v: "
+        "q <- 0.999*q + 0.001*v*v",
     .needs_pulled = true,
     .states = {{"step_square", DCPS_STATE_BLOCK}},
     .begin = gap_aware_begin,

@@ -52,7 +52,8 @@ DCPS_TILE_FUNCTION void ormo_run(const dcps_coefficients *coefficients, const dc
 
 const dcps_stage_ops dcps_stage_ormo = {
     .name = "ormo",
-    .formula = "new bucket: w <- w - mu*u, u <- mu*u; u <- u + mu^lag*eta*g; w <- w - eta*g*(1-mu^(lag+1))/(1-mu)",
+    .formula = "every M updates a new bucket: w <- w - mu*u, u <- mu*u; u <- u + mu^lag*eta*g; w <- w - "
+               "eta*g*(1-mu^(lag+1))/(1-mu), lag: buckets since g was issued",
     .states = {{"ordered_momentum", DCPS_STATE_BLOCK}},
     .begin = ormo_begin,
     .run = ormo_run};

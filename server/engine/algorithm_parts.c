@@ -7,35 +7,30 @@
 #define DEFAULT_SSP_BOUND 3u
 #define DEFAULT_ADADELAY_OFFSET 1.0
 
-typedef struct part {
-    const char *name;
-    int value;
-} part;
-
-#define PART(name, value) {name, value},
-static const part consistencies[] = {DCPS_CONSISTENCY_MAP(PART, PART)};
-static const part compensations[] = {DCPS_COMPENSATION_MAP(PART, PART)};
-static const part step_sizes[] = {DCPS_STEP_SIZE_MAP(PART, PART)};
-static const part optimizers[] = {DCPS_OPTIMIZER_MAP(PART, PART)};
+#define CHOICE(name, value, about) {name, value, about},
+static const dcps_algorithm_choice consistencies[] = {DCPS_CONSISTENCY_MAP(CHOICE, CHOICE){NULL, 0, NULL}};
+static const dcps_algorithm_choice compensations[] = {DCPS_COMPENSATION_MAP(CHOICE, CHOICE){NULL, 0, NULL}};
+static const dcps_algorithm_choice step_sizes[] = {DCPS_STEP_SIZE_MAP(CHOICE, CHOICE){NULL, 0, NULL}};
+static const dcps_algorithm_choice optimizers[] = {DCPS_OPTIMIZER_MAP(CHOICE, CHOICE){NULL, 0, NULL}};
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static bool find(const part *parts, size_t count, const char *text, size_t length, int *value)
+static bool find(const dcps_algorithm_choice *choices, const char *text, size_t length, int *value)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strlen(parts[i].name) == length && memcmp(parts[i].name, text, length) == 0) {
-            *value = parts[i].value;
+    for (; choices->name != NULL; choices++) {
+        if (strlen(choices->name) == length && memcmp(choices->name, text, length) == 0) {
+            *value = choices->value;
             return true;
         }
     }
     return false;
 }
 
-static const char *name_of(const part *parts, size_t count, int value)
+static const char *name_of(const dcps_algorithm_choice *choices, int value)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].value == value) {
-            return parts[i].name;
+    for (; choices->name != NULL; choices++) {
+        if (choices->value == value) {
+            return choices->name;
         }
     }
     return "none";
@@ -44,7 +39,7 @@ static const char *name_of(const part *parts, size_t count, int value)
 dcps_status dcps_algorithm_set_consistency(dcps_algorithm *algorithm, const char *name)
 {
     int value;
-    if (!find(consistencies, COUNT_OF(consistencies), name, strlen(name), &value)) {
+    if (!find(consistencies, name, strlen(name), &value)) {
         return dcps_fail(DCPS_INVALID, "consistency \"%.64s\" is unknown: choose one of " DCPS_CONSISTENCY_NAMES, name);
     }
     if (value == DCPS_CONSISTENCY_SSP && algorithm->consistency != DCPS_CONSISTENCY_SSP) {
@@ -80,8 +75,8 @@ dcps_status dcps_algorithm_set_compensation(dcps_algorithm *algorithm, const cha
     const char *rest = chain[first_length] == ',' ? chain + first_length + 1 : NULL;
     int first;
     int then = 0;
-    if (!find(compensations, COUNT_OF(compensations), chain, first_length, &first) ||
-        (rest != NULL && !find(compensations, COUNT_OF(compensations), rest, strlen(rest), &then))) {
+    if (!find(compensations, chain, first_length, &first) ||
+        (rest != NULL && !find(compensations, rest, strlen(rest), &then))) {
         return dcps_fail(
             DCPS_INVALID,
             "compensation \"%.64s\" is unknown: choose one of " DCPS_COMPENSATION_NAMES
@@ -103,7 +98,7 @@ dcps_status dcps_algorithm_set_compensation(dcps_algorithm *algorithm, const cha
 dcps_status dcps_algorithm_set_step_size(dcps_algorithm *algorithm, const char *name)
 {
     int value;
-    if (!find(step_sizes, COUNT_OF(step_sizes), name, strlen(name), &value)) {
+    if (!find(step_sizes, name, strlen(name), &value)) {
         return dcps_fail(DCPS_INVALID, "step size \"%.64s\" is unknown: choose one of " DCPS_STEP_SIZE_NAMES, name);
     }
     if (value == DCPS_STEP_ADADELAY && algorithm->rule.step_size != DCPS_STEP_ADADELAY) {
@@ -116,7 +111,7 @@ dcps_status dcps_algorithm_set_step_size(dcps_algorithm *algorithm, const char *
 dcps_status dcps_algorithm_set_optimizer(dcps_algorithm *algorithm, const char *name)
 {
     int value;
-    if (!find(optimizers, COUNT_OF(optimizers), name, strlen(name), &value)) {
+    if (!find(optimizers, name, strlen(name), &value)) {
         return dcps_fail(DCPS_INVALID, "optimizer \"%.64s\" is unknown: choose one of " DCPS_OPTIMIZER_NAMES, name);
     }
     if (value != DCPS_OPTIMIZER_SGD && algorithm->rule.optimizer == DCPS_OPTIMIZER_SGD) {
@@ -128,34 +123,53 @@ dcps_status dcps_algorithm_set_optimizer(dcps_algorithm *algorithm, const char *
 
 const char *dcps_consistency_name(dcps_consistency consistency)
 {
-    return name_of(consistencies, COUNT_OF(consistencies), (int)consistency);
+    return name_of(consistencies, (int)consistency);
 }
 
 const char *dcps_compensation_name(dcps_compensation compensation)
 {
-    return name_of(compensations, COUNT_OF(compensations), (int)compensation);
+    return name_of(compensations, (int)compensation);
 }
 
 const char *dcps_step_size_name(dcps_step_size step_size)
 {
-    return name_of(step_sizes, COUNT_OF(step_sizes), (int)step_size);
+    return name_of(step_sizes, (int)step_size);
 }
 
 const char *dcps_optimizer_name(dcps_optimizer optimizer)
 {
-    return name_of(optimizers, COUNT_OF(optimizers), (int)optimizer);
+    return name_of(optimizers, (int)optimizer);
 }
 
-const dcps_algorithm_parameter dcps_algorithm_parameters[] = {{"lambda", "compensation", "dc-c|dc-a|dc-b|dc-i"},
-                                                              {"mean-square-decay", "compensation", "dc-a|dc-b"},
-                                                              {"mean-square", "compensation", "dc-a|dc-b"},
-                                                              {"correction-bound", "compensation", "dc-b|dc-i"},
-                                                              {"adadelay-offset", "step-size", "adadelay"},
-                                                              {"momentum", "optimizer", "momentum|nesterov|dana|ormo"},
-                                                              {"ssp-bound", "consistency", "ssp"},
-                                                              {"backup-workers", "consistency", "bsp"},
-                                                              {"max-staleness", "consistency", "ssp|asp"},
-                                                              {NULL, NULL, NULL}};
+const dcps_algorithm_parameter dcps_algorithm_parameters[] = {
+    {"lambda", "lambda", "compensation", "dc-c|dc-a|dc-b|dc-i"},
+    {"mean-square-decay", "m", "compensation", "dc-a|dc-b"},
+    {"mean-square", NULL, "compensation", "dc-a|dc-b"},
+    {"correction-bound", "c", "compensation", "dc-b|dc-i"},
+    {"adadelay-offset", "L", "step-size", "adadelay"},
+    {"momentum", "mu", "optimizer", "momentum|nesterov|dana|ormo"},
+    {"ssp-bound", "B", "consistency", "ssp"},
+    {"backup-workers", "b", "consistency", "bsp"},
+    {"max-staleness", "R", "consistency", "ssp|asp"},
+    {NULL, NULL, NULL, NULL}};
+
+const char *dcps_algorithm_formula(const dcps_algorithm *algorithm, uint32_t index)
+{
+    const char *lines[2] = {NULL, NULL};
+    uint32_t count = 0;
+    if (algorithm->consistency == DCPS_CONSISTENCY_BSP) {
+        lines[count++] =
+            "round: g <- mean of the gradients of its workers, in their order; it closes when at most b of "
+            "the live workers are missing, and theirs are dropped";
+    }
+    if (algorithm->consistency == DCPS_CONSISTENCY_SSP) {
+        lines[count++] = "hold: the answer waits while its worker is more than B steps ahead of the slowest";
+    }
+    if (algorithm->cuts_off) {
+        lines[count++] = "drop: where tau >= R nothing is done, and the mini-batch is computed again";
+    }
+    return index < count ? lines[index] : NULL;
+}
 
 static bool is_among(const char *choices, const char *name)
 {
@@ -200,8 +214,8 @@ bool dcps_algorithm_uses(const dcps_algorithm *algorithm, const char *parameter)
     return false;
 }
 
-const dcps_algorithm_part dcps_algorithm_parts[] = {{"consistency", dcps_algorithm_set_consistency},
-                                                    {"compensation", dcps_algorithm_set_compensation},
-                                                    {"step-size", dcps_algorithm_set_step_size},
-                                                    {"optimizer", dcps_algorithm_set_optimizer},
-                                                    {NULL, NULL}};
+const dcps_algorithm_part dcps_algorithm_parts[] = {{"consistency", consistencies, dcps_algorithm_set_consistency},
+                                                    {"compensation", compensations, dcps_algorithm_set_compensation},
+                                                    {"step-size", step_sizes, dcps_algorithm_set_step_size},
+                                                    {"optimizer", optimizers, dcps_algorithm_set_optimizer},
+                                                    {NULL, NULL, NULL}};

@@ -42,9 +42,48 @@ class CliTest(cluster.ClusterTest):
         only = json.loads(self.dcps("algorithms", "dana-dc", "--json").stdout)["algorithms"]
         self.assertEqual([entry["name"] for entry in only], ["dana-dc"])
         self.assertEqual(only[0]["worker_states"], ["momentum"])
-        self.assertEqual(only[0]["parameters"], {"lambda": 2.0, "momentum": 0.9, "weight-decay": 0.0})
+        self.assertEqual(only[0]["parameters"], {"lambda": 2.0, "max-staleness": None, "momentum": 0.9, "weight-decay": 0.0})
         self.assertEqual((only[0]["bytes_per_param"], only[0]["bytes_per_param_and_worker"]), (16, 8))
         self.assertEqual(len(only[0]["formula"]), 2)
+
+    def parts(self, *names):
+        return json.loads(self.dcps("algorithms", *names, "--json").stdout)["parts"]
+
+    def test_parts_of_algorithms(self):
+        """Whatever a flag can choose is listed with what it does and costs, under every name that the flag takes."""
+        flags = {"consistency": [], "compensation": [], "step-size": [], "optimizer": []}
+        for entry in self.parts():
+            if entry["part"]:
+                flags[entry["part"]].append(entry["name"])
+                self.check(["run", "--" + entry["part"], entry["name"], "--print-config"], 0, entry["name"])
+        self.assertEqual(flags["optimizer"], ["sgd", "momentum", "nesterov", "dana", "ormo"])
+        self.assertEqual(flags["consistency"], ["bsp", "ssp", "asp"])
+        self.assertEqual(sorted(map(len, flags.values())), [3, 3, 5, 6])
+        nesterov, = self.parts("nesterov")
+        self.assertEqual(nesterov["formula"], ["u <- mu*u + g; w <- w - eta*(g + mu*u)"])
+        self.assertEqual((nesterov["states"], nesterov["parameters"]), (["momentum"], {"momentum": 0.9}))
+        costs = {name: [(entry["adds_bytes_per_param"], entry["adds_bytes_per_param_and_worker"]) for entry in self.parts(name)]
+                 for name in ("none", "dc-a", "dana", "mean-square", "weight-decay", "dc-b,gap-aware", "dana-dc")}
+        self.assertEqual(costs, {"none": [(0, 0)], "dc-a": [(4, 0)], "dana": [(8, 4)], "mean-square": [(-4, 4)], "weight-decay": [(0, 0)],
+                                 "dc-b,gap-aware": [(8, 0)], "dana-dc": []})
+        self.assertEqual(len(self.parts("gap-aware,dc-c")[0]["formula"]), 2)
+        self.assertIn("max-staleness", self.parts("ssp")[0]["parameters"])
+        self.assertNotIn("max-staleness", self.parts("bsp")[0]["parameters"])
+        for name in ("dc-a,dc-b", "dc-a,", "dc-a,magic", "asp,ssp", ",", ""):
+            self.check(["algorithms", name], 2)
+
+    def test_algorithms_as_text(self):
+        shown = self.dcps("algorithms").stdout
+        self.assertLessEqual(max(map(len, shown.splitlines())), 100)
+        for text in ("--optimizer nesterov:", "--mean-square worker:", "4*M - 4 bytes", "--max-staleness (twice the workers)", "--max-staleness (none)",
+                     "0.999^t", "round: g <- mean", "hold: ", "drop: "):
+            self.assertIn(text, shown)
+        symbols = json.loads(self.dcps("algorithms", "--json").stdout)["symbols"]
+        self.assertEqual(symbols["mu"], "--momentum")
+        flags = set(re.findall(r"--[a-z-]+", self.dcps("run", "--help").stdout))
+        for symbol, flag in symbols.items():
+            self.assertIn(flag, flags)
+            self.assertRegex(shown, r"(?m)  %s +%s( |$)" % (symbol, flag))
 
     def test_wrong_usage(self):
         self.check([], 2, "Usage")

@@ -200,6 +200,49 @@ START_TEST(test_unknown_parts_are_told_the_choices)
 }
 END_TEST
 
+/* Every name that messages list is one that is described, and each can be chosen. */
+START_TEST(test_choices_are_those_of_the_names)
+{
+    static const char *const names[] = {DCPS_CONSISTENCY_NAMES, DCPS_COMPENSATION_NAMES, DCPS_STEP_SIZE_NAMES,
+                                        DCPS_OPTIMIZER_NAMES};
+    for (uint32_t i = 0; dcps_algorithm_parts[i].flag != NULL; i++) {
+        char listed[128] = "";
+        for (const dcps_algorithm_choice *choice = dcps_algorithm_parts[i].choices; choice->name != NULL; choice++) {
+            dcps_algorithm algorithm;
+            ck_assert_int_eq(dcps_algorithm_preset("asgd", &algorithm), DCPS_OK);
+            ck_assert_int_eq(dcps_algorithm_parts[i].set(&algorithm, choice->name), DCPS_OK);
+            ck_assert_uint_gt(strlen(choice->about), 5);
+            const size_t used = strlen(listed);
+            (void)snprintf(listed + used, sizeof(listed) - used, "%s%s", used > 0 ? "|" : "", choice->name);
+        }
+        ck_assert_str_eq(listed, names[i]);
+    }
+}
+END_TEST
+
+/* What is done beside the stages is said: the mean of a round, the wait of ssp, the cut-off; and nothing where nothing is. */
+START_TEST(test_formulas_beside_the_stages)
+{
+    static const struct {
+        const char *name;
+        const char *said;
+    } presets[] = {{"ssgd", "mean"}, {"ssp", "waits"}, {"ringmaster", "tau >= R"}, {"dc-asgd-a", NULL}};
+    for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++) {
+        dcps_algorithm algorithm;
+        ck_assert_int_eq(dcps_algorithm_preset(presets[i].name, &algorithm), DCPS_OK);
+        const char *line = dcps_algorithm_formula(&algorithm, 0);
+        ck_assert_msg((line == NULL) == (presets[i].said == NULL), "%s", presets[i].name);
+        ck_assert_msg(line == NULL || strstr(line, presets[i].said) != NULL, "%s: %s", presets[i].name, line);
+        ck_assert_ptr_null(dcps_algorithm_formula(&algorithm, 1));
+    }
+    dcps_algorithm both;
+    ck_assert_int_eq(dcps_algorithm_preset("ssp", &both), DCPS_OK);
+    both.cuts_off = true;
+    ck_assert_ptr_nonnull(strstr(dcps_algorithm_formula(&both, 1), "tau >= R"));
+    ck_assert_ptr_null(dcps_algorithm_formula(&both, 2));
+}
+END_TEST
+
 START_TEST(test_names_are_those_of_the_presets)
 {
     const char *names = dcps_algorithm_names();
@@ -228,6 +271,8 @@ int main(void)
     tcase_add_test(tests, test_parts_are_exchanged_by_name);
     tcase_add_test(tests, test_parameters_need_parts_that_there_are);
     tcase_add_test(tests, test_use_goes_by_whole_names);
+    tcase_add_test(tests, test_choices_are_those_of_the_names);
+    tcase_add_test(tests, test_formulas_beside_the_stages);
     tcase_add_test(tests, test_unknown_parts_are_told_the_choices);
     suite_add_tcase(suite, tests);
     return check_run(suite);

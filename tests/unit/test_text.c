@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "support/check_main.h"
@@ -241,6 +242,35 @@ START_TEST(format_fails_instead_of_cutting)
 }
 END_TEST
 
+/* No line is longer than 100 columns but for a word that is, and no word is lost. */
+START_TEST(text_is_wrapped)
+{
+    static const struct {
+        const char *head;
+        const char *text;
+        const char *lines;
+    } cases[] = {
+        {"  a", "b  c", "  a   b c\n"},
+        {"too long: ", "b", "too long: b\n"},
+        {"", "", "      \n"},
+        {"x",
+         "123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 1234 "
+         "6 89",
+         "x     123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 1234\n"
+         "      6 89\n"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *made = NULL;
+        size_t bytes = 0;
+        FILE *out = open_memstream(&made, &bytes);
+        ck_assert_ptr_nonnull(out);
+        dcps_print_wrapped(out, 6, cases[i].head, cases[i].text);
+        ck_assert_int_eq(fclose(out), 0);
+        ck_assert_str_eq(made, cases[i].lines);
+        free(made);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {integers_parse,
@@ -255,6 +285,7 @@ int main(void)
                                   loopback_is_told_from_the_world,
                                   utf8_is_told_from_other_bytes,
                                   texts_are_fitted_by_the_character,
-                                  format_fails_instead_of_cutting};
+                                  format_fails_instead_of_cutting,
+                                  text_is_wrapped};
     return CHECK_MAIN("text", tests);
 }
