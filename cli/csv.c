@@ -243,6 +243,7 @@ static void put_summary(FILE *out, json_t *document)
                                      {"seconds_to_target", "seconds_to_target.mean"},
                                      {"seconds_to_target_se", "seconds_to_target.se"},
                                      {"reached_target", "seconds_to_target.reached"},
+                                     {"seconds_short_of_target", "seconds_to_target.short_of"},
                                      {"train_loss", "train_loss.mean"},
                                      {"train_loss_se", "train_loss.se"},
                                      {"seconds", "seconds.mean"},

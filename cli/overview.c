@@ -159,13 +159,17 @@ static void estimate_row(dcps_overview_row *row, double *scratch)
 
 static void time_row(const dcps_overview *overview, dcps_overview_row *row, double *scratch)
 {
+    row->seconds_short_of_target = (double)NAN;
     for (uint32_t i = 0; overview->has_target && i < row->run_count; i++) {
-        double seconds = dcps_result_seconds_to(row->runs[i], overview->target.metric, overview->target.value);
+        const dcps_result_run *run = row->runs[i];
+        double seconds = dcps_result_seconds_to(run, overview->target.metric, overview->target.value);
         if (isfinite(seconds)) {
             scratch[row->reached++] = seconds;
+        } else {
+            row->seconds_short_of_target = fmax(row->seconds_short_of_target, run->seconds);
         }
     }
-    row->seconds_to_target = dcps_stats_estimate(scratch, row->reached);
+    row->seconds_to_target = dcps_stats_estimate(scratch, row->reached == row->run_count ? row->reached : 0);
 }
 
 /* The runs of `algorithm` that a rule is held against; NULL: there are none. */

@@ -51,7 +51,8 @@ typedef struct dcps_overview_row {
     dcps_estimate over_sgd;
     dcps_ratio gap;                  /* (asgd − this) / (asgd − sgd@1); NONE for those two themselves */
     uint32_t reached;                /* runs that reached the target */
-    dcps_estimate seconds_to_target; /* of those */
+    dcps_estimate seconds_to_target; /* where all did: a mean over some would make a rule that fails look quick */
+    double seconds_short_of_target;  /* training time of the longest run that did not; NaN where all did */
 } dcps_overview_row;
 
 typedef struct dcps_overview {

@@ -45,10 +45,11 @@ static json_t *target_json(const dcps_overview *overview, const dcps_overview_ro
     if (!overview->has_target) {
         return NULL;
     }
-    return json_pack("{s:s, s:f, s:I, s:I, s:o, s:o}", "metric", overview->target.metric, "target",
+    return json_pack("{s:s, s:f, s:I, s:I, s:o, s:o, s:o}", "metric", overview->target.metric, "target",
                      overview->target.value, "reached", (json_int_t)row->reached, "of", (json_int_t)row->run_count,
                      "mean", real_or_null(row->seconds_to_target.mean), "se",
-                     real_or_null(row->seconds_to_target.standard_error));
+                     real_or_null(row->seconds_to_target.standard_error), "short_of",
+                     real_or_null(row->seconds_short_of_target));
 }
 
 /* NULL for a difference to nothing. */

@@ -88,11 +88,13 @@ static void add_gap(dcps_table *table, const dcps_ratio *gap)
 
 static void add_target(dcps_table *table, const dcps_overview_row *row)
 {
-    char some[32] = "";
     if (row->reached > 0 && row->reached < row->run_count) {
-        (void)snprintf(some, sizeof(some), " (%" PRIu32 " of %" PRIu32 ")", row->reached, row->run_count);
+        dcps_table_cell(table, "%" PRIu32 " of %" PRIu32, row->reached, row->run_count);
+    } else if (row->reached == 0 && isfinite(row->seconds_short_of_target)) {
+        dcps_table_cell(table, "> %.1f", row->seconds_short_of_target);
+    } else {
+        cell_number(table, row->seconds_to_target.mean, row->seconds_to_target.standard_error, 1, "");
     }
-    cell_number(table, row->seconds_to_target.mean, row->seconds_to_target.standard_error, 1, some);
 }
 
 static void add_figure(dcps_table *table, const dcps_overview_row *row, dcps_figure figure, int digits,

@@ -382,8 +382,10 @@
     return `${percent(gap.value)} %` + (known(gap.low) ? ` [${percent(gap.low)}, ${percent(gap.high)}]` : '');
   }
   function targetText(target) {
-    if (!target || !target.reached) return '–';
-    return target.mean.toFixed(1) + (known(target.se) ? ' ± ' + target.se.toFixed(1) : '') + (target.reached < target.of ? ` (${target.reached} of ${target.of})` : '');
+    if (!target) return '–';
+    if (!target.reached) return known(target.short_of) ? '> ' + target.short_of.toFixed(1) : '–';
+    if (target.reached < target.of) return `${target.reached} of ${target.of}`;
+    return target.mean.toFixed(1) + (known(target.se) ? ' ± ' + target.se.toFixed(1) : '');
   }
   const settingText = (chosen) => Object.entries(chosen ? chosen.setting : {}).map(([name, value]) => `${name} ${value}${chosen.edge.includes(name) ? '*' : ''}`).join(', ') || '–';
 

@@ -82,8 +82,12 @@ class Page:
 
     def times(self, row):
         target = row["seconds_to_target"]
-        reached = "" if target["reached"] == target["of"] else " (%d of %d)" % (target["reached"], target["of"])
-        seconds = "–" if target["mean"] is None else "%.1f%s%s" % (target["mean"], "" if target["se"] is None else " ± %.1f" % target["se"], reached)
+        if target["reached"] == target["of"]:
+            seconds = "%.1f%s" % (target["mean"], "" if target["se"] is None else " ± %.1f" % target["se"])
+        elif target["reached"] > 0:
+            seconds = "%d of %d" % (target["reached"], target["of"])
+        else:
+            seconds = "–" if target.get("short_of") is None else "> %.1f" % target["short_of"]
         return [seconds, number(row["samples_per_second"]["mean"], 0), number(row["staleness_mean"]["mean"], 2), number(row["staleness_p99"]["mean"], 0)]
 
     def tried(self):

@@ -123,17 +123,29 @@ START_TEST(test_target)
     add(&results, "asgd", 4, 1, 0.3, 0.1); /* 0.2 at 15 s */
     add(&results, "asgd", 4, 2, 0.4, 0.1); /* at 16.67 s */
     add(&results, "asgd", 4, 3, 0.4, 0.3); /* never */
+    add(&results, "ssgd", 4, 1, 0.3, 0.1);
+    add(&results, "ssgd", 4, 2, 0.4, 0.1);
+    add(&results, "ssp", 4, 1, 0.4, 0.3);
+    results.runs[results.run_count - 1].seconds = 30.0;
+    add(&results, "ssp", 4, 2, 0.4, 0.3);
     ck_assert_int_eq(dcps_target_parse("0.2", &target), DCPS_OK);
     ck_assert_int_eq(dcps_overview_create(&results, &target, &overview), DCPS_OK);
     ck_assert_uint_eq(overview->rows[0].reached, 2);
-    ck_assert_double_eq_tol(overview->rows[0].seconds_to_target.mean, (15.0 + 50.0 / 3.0) / 2.0, 1e-12);
-    ck_assert_double_eq_tol(overview->rows[0].seconds_to_target.standard_error, 5.0 / 6.0, 1e-12);
+    ck_assert(isnan(overview->rows[0].seconds_to_target.mean)); /* one that never got there is not passed over */
+    ck_assert_double_eq(overview->rows[0].seconds_short_of_target, 20.0);
+    ck_assert_double_eq_tol(overview->rows[1].seconds_to_target.mean, (15.0 + 50.0 / 3.0) / 2.0, 1e-12);
+    ck_assert_double_eq_tol(overview->rows[1].seconds_to_target.standard_error, 5.0 / 6.0, 1e-12);
+    ck_assert(isnan(overview->rows[1].seconds_short_of_target));
+    ck_assert_uint_eq(overview->rows[2].reached, 0);
+    ck_assert_double_eq(overview->rows[2].seconds_short_of_target, 30.0);
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     ck_assert_int_eq(dcps_overview_print(overview, out), DCPS_OK);
     (void)fclose(out);
-    ck_assert_ptr_nonnull(strstr(text, "15.8 ± 0.8 (2 of 3)"));
+    static const char *const times[] = {" 2 of 3 ", " 15.8 ± 0.8 ", " > 30.0 "};
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        ck_assert_msg(strstr(text, times[i]) != NULL, "no %s in:\n%s", times[i], text);
     ck_assert_ptr_nonnull(strstr(text, "Target: test_error 0.2.\n"));
     free(text);
     dcps_overview_destroy(&overview);
@@ -211,7 +223,7 @@ START_TEST(test_json)
         "\"minus_asgd\":{\"mean\":-0.05,\"se\":null,\"n\":1},\"minus_sgd\":{\"mean\":0.15,\"se\":null,\"n\":1},"
         "\"gap_recovered\":{\"value\":0.25,\"low\":null,\"high\":null,\"n\":1,\"state\":\"one seed\"},"
         "\"seconds_to_target\":{\"metric\":\"test_error\",\"target\":0.2,\"reached\":0,\"of\":1,\"mean\":null,\"se\":"
-        "null},"
+        "null,\"short_of\":20.0},"
         "\"train_loss\":{\"mean\":1.0,\"se\":null,\"n\":1},\"seconds\":{\"mean\":20.0,\"se\":null,\"n\":1},"
         "\"samples_per_second\":{\"mean\":200.0,\"se\":null,\"n\":1},\"speedup\":{\"mean\":null,\"se\":null,\"n\":1},"
         "\"staleness_mean\":{\"mean\":null,\"se\":null,\"n\":1},\"staleness_p99\":{\"mean\":null,\"se\":null,\"n\":1}"
