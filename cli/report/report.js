@@ -294,22 +294,25 @@
       xLow: 0, xLeast: 1, whole: true });
   }
 
-  /* Mean and standard error of a figure against the number of workers, a curve for each name that was run with several. */
-  function againstWorkers(pick) {
+  /* Mean and standard error of a figure against the number of workers, a curve for each name that has several points. `start`: a series of one worker with which those begin that have none
+   * of their own. */
+  function againstWorkers(pick, start) {
     const names = [...new Set(results.runs.map(nameOf))];
+    const pointOf = (one) => {
+      const values = one.runs.map(pick);
+      const y = mean(values), error = standardError(values);
+      return { x: one.runs[0].workers, y, low: y - error, high: y + error };
+    };
     return names.map((name, index) => {
-      const points = series.filter((one) => nameOf(one.runs[0]) === name).map((one) => {
-        const values = one.runs.map(pick);
-        const y = mean(values), error = standardError(values);
-        return { x: one.runs[0].workers, y, low: y - error, high: y + error };
-      });
+      const points = series.filter((one) => nameOf(one.runs[0]) === name).map(pointOf);
+      if (start && points.every((p) => p.x > 1)) points.push(pointOf(start));
       return { one: { name, index, color: paint(index), shown: true }, points: points.filter((p) => known(p.y)).sort((a, b) => a.x - b.x) };
     }).filter((c) => c.points.length > 1);
   }
 
   function drawScaling(parent) {
     const serial = series.find((one) => one.name === 'sgd@1');
-    const speedups = againstWorkers((run) => run.speedup);
+    const speedups = againstWorkers((run) => run.speedup, serial);
     const errors = mainMetric ? againstWorkers((run) => metricOf(run, mainMetric)) : [];
     const counts = (curves) => [...new Set(curves.flatMap((c) => c.points.map((p) => p.x)))];
     const most = Math.max(...counts(speedups));

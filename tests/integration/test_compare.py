@@ -365,13 +365,27 @@ class CompareTest(cluster.ClusterTest):
                                             "Staleness share of the updates that come so many updates late", "Speed-up against workers; dashed: the ideal",
                                             "Test error against workers, with its standard error",
                                             "Validation error against learning rate, at the best of the other settings"])
-        self.assertEqual(shown["curves"], [5, 5, 5, 5, 5, 1, 2, 5])
+        self.assertEqual(shown["curves"], [5, 5, 5, 5, 5, 3, 2, 5])
         head, rule = shown["rows"][0], shown["rows"][3]
         self.assertEqual(rule[0], "dc-asgd-a@4")
         self.assertRegex(rule[head.index("gap recovered")], r"^\d+ % \[-?\d+, \d+\]$|^no clear gap$")
         self.assertEqual(rule[head.index("chosen")], "learning-rate 0.1*, lambda 1*")
         self.assertIn("± standard error", shown["note"])
         self.assertEqual(shown["failures"][0], "sgd@1, seed 1: processes that died were started again 2 times")
+        self.assertRegex(rule[head.index("s to test error 0.3")], r"^\d+\.\d ± \d+\.\d$")
+
+    @cluster.needs_node
+    def test_report_of_one_number_of_workers(self):
+        """Speed-ups begin at the run with one worker, so that there is a line to the only other number; a target that nobody reached has no time."""
+        self.compare("--runs", RUNS, "--seeds", "2", "--target", "0.001")
+        shown = self.shown()
+        at = shown["figures"].index("Speed-up against workers; dashed: the ideal")
+        self.assertEqual(shown["paths"][at], [1 + 2, 1 + 2])  # of asgd and dc-asgd-a: a line and its two marks
+        head, *rows = shown["rows"]
+        for row in rows:
+            self.assertRegex(row[head.index("s to test error 0.001")], r"^> \d+\.\d$")
+        self.compare("--runs", "asgd@4,dc-asgd-a@4")
+        self.assertNotIn("Speed-up", " ".join(self.shown()["figures"]))
 
     @cluster.needs_node
     def test_divergence(self):
