@@ -154,7 +154,8 @@ void dcps_comparison_finish(dcps_comparison *comparison, uint32_t index, dcps_st
     const dcps_plan_run *run = &plan->runs[index];
     keep(comparison, index, stored);
     take_names(comparison, stored);
-    dcps_plan_clock_note(&comparison->clock, plan->entries[run->entry].spec.workers, run->epochs, seconds);
+    dcps_plan_clock_note(&comparison->clock, plan->entries[run->entry].spec.workers,
+                         dcps_plan_epochs_done(stored->run, run->epochs), seconds);
     dcps_plan_finish(plan, index, json_incref(stored->run));
     say_finished(comparison, index, stored->run, seconds);
     dcps_stored_run_fini(stored);

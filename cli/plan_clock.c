@@ -23,6 +23,15 @@ void dcps_plan_clock_note(dcps_plan_clock *clock, uint32_t workers, double epoch
     clock->paces[at].seconds += seconds;
 }
 
+double dcps_plan_epochs_done(json_t *result, double planned)
+{
+    const json_t *curve = json_object_get(result, "curve");
+    const size_t points = json_array_size(curve);
+    const json_t *last = points > 0 ? json_array_get(curve, points - 1) : NULL;
+    double epoch = json_number_value(json_object_get(last, "epoch"));
+    return epoch > 0.0 && epoch < planned ? epoch : planned;
+}
+
 /* Seconds an epoch with so many workers, or on average. */
 static double pace_of(const dcps_plan_clock *clock, uint32_t workers)
 {

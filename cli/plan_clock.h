@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "cli/plan.h"
 
 /* What epochs have cost with one number of workers. */
@@ -22,6 +24,9 @@ typedef struct dcps_plan_clock {
 
 /* Takes in that so many epochs have taken so many seconds. */
 void dcps_plan_clock_note(dcps_plan_clock *clock, uint32_t workers, double epochs, double seconds);
+
+/* The epochs behind a result, of so many planned ones: a run that diverged may have ended before. Its curve ends where it did. */
+double dcps_plan_epochs_done(json_t *result, double planned);
 
 /* Seconds until all runs are over, `jobs` at a time; those that run now count by what they have done since they were started. NaN while nothing is known. */
 double dcps_plan_clock_left(const dcps_plan_clock *clock, const dcps_plan *plan, uint32_t jobs, uint64_t now_ns);

@@ -1,9 +1,12 @@
 """dcps compare as an instrument: plans, sweeps, resuming, and what it does with simulations that misbehave. A program that stands in for `dcps sim` lies
 beside a copy of the real one."""
+import contextlib
 import csv
 import json
 import math
 import os
+import pty
+import re
 import shutil
 import signal
 import struct
@@ -350,7 +353,27 @@ class CompareTest(cluster.ClusterTest):
             self.wait("its end", lambda: process.code is not None, 20)
             self.wait("the end of its children", lambda: not any(map(cluster.alive, children)), 20)
 
+    def wait_on_a_terminal(self, expected, *arguments, mode):
+        """Starts a comparison that shows on a terminal how far it is, waits until that looks as expected, and stops it."""
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        process = subprocess.Popen(self.command(*arguments, out="terminal"), stdout=subprocess.DEVNULL, stderr=slave, env=self.variables(mode, {}))
+        self.addCleanup(process.kill)
+        os.close(slave)
+        seen = b""
+        try:
+            while not re.search(expected, seen):
+                seen += os.read(master, 4096)
+        except OSError as error:  # nobody writes any more
+            raise AssertionError(seen[-2000:]) from error
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):
+            while os.read(master, 4096):
+                pass
+        self.assertEqual(process.wait(20 * cluster.PATIENCE), 1)
+
     def test_progress(self):
+        self.wait_on_a_terminal(rb"\] 2/6  ETA [\d.:]+( s)?  dc-asgd-a@4 seed 1 50 %", "--runs", RUNS, "--seeds", "2", "--jobs", "1", mode="linger-dc")
         done = self.compare("--runs", RUNS, "--seeds", "2", "--jobs", "1")
         self.assertRegex(done.stderr, r"(?m)^\[-+\] 0/6  sgd@1 seed 1 \d+ %$")
         self.assertRegex(done.stderr, r"(?m)^\[6/6\] dc-asgd-a@4 seed 2  test_error 0\.1\d+, ")

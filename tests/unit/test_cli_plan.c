@@ -298,6 +298,31 @@ START_TEST(test_labels)
 }
 END_TEST
 
+/* What a run took belongs to the epochs that it came to. */
+START_TEST(test_epochs_done)
+{
+    static const struct {
+        const char *result;
+        double epochs;
+    } cases[] = {{"{\"curve\":[{\"epoch\":1.0},{\"epoch\":1.5}]}", 1.5},
+                 {"{\"curve\":[{\"epoch\":0.4}]}", 0.4},
+                 {"{\"curve\":[{\"epoch\":1},{\"epoch\":4}]}", 4.0},
+                 {"{\"curve\":[{\"epoch\":1e300}]}", 4.0},
+                 {"{\"curve\":[{\"epoch\":-1}]}", 4.0},
+                 {"{\"curve\":[{\"epoch\":\"2\"}]}", 4.0},
+                 {"{\"curve\":[{}]}", 4.0},
+                 {"{\"curve\":[]}", 4.0},
+                 {"{}", 4.0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_t *result = json_loads(cases[i].result, 0, NULL);
+        ck_assert_ptr_nonnull(result);
+        ck_assert_msg(dcps_plan_epochs_done(result, 4.0) == cases[i].epochs, "%s", cases[i].result);
+        json_decref(result);
+    }
+    ck_assert_double_eq(dcps_plan_epochs_done(NULL, 4.0), 4.0);
+}
+END_TEST
+
 START_TEST(test_time_left)
 {
     dcps_options *options = parse("--runs asgd@2,asgd@4,asgd@8 --seeds 2 --epochs 10");
@@ -318,6 +343,11 @@ START_TEST(test_time_left)
     /* Eight workers turn out to be slower. */
     dcps_plan_clock_note(&clock, 8, 1.0, 6.0);
     ck_assert_double_eq_tol(dcps_plan_clock_left(&clock, plan, 1, now_ns), 10.0 + 2 * 20.0 + 2 * 60.0, 1e-9);
+    /* One with two diverged early: its pace stays 2 s an epoch. */
+    json_t *early = json_loads("{\"curve\":[{\"epoch\":0.4}]}", 0, NULL);
+    dcps_plan_clock_note(&clock, 2, dcps_plan_epochs_done(early, 10.0), 0.8);
+    json_decref(early);
+    ck_assert_double_eq_tol(dcps_plan_clock_left(&clock, plan, 1, now_ns), 10.0 + 2 * 20.0 + 2 * 60.0, 1e-9);
     dcps_plan_destroy(&plan);
     dcps_options_destroy(&options);
 }
@@ -335,6 +365,7 @@ int main(void)
                                   test_options_without_any_effect,
                                   test_what_is_held_out,
                                   test_labels,
+                                  test_epochs_done,
                                   test_time_left};
     return CHECK_MAIN("cli plan", tests);
 }
