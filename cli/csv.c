@@ -253,20 +253,27 @@ static void put_summary(FILE *out, json_t *document)
                                      {"speedup", "speedup.mean"},
                                      {"speedup_se", "speedup.se"},
                                      {"staleness_mean", "staleness_mean.mean"},
-                                     {"staleness_p99", "staleness_p99.mean"}};
+                                     {"staleness_p99", "staleness_p99.mean"},
+                                     {"far_apart", "far_apart"}};
+    static const struct {
+        const char *member;
+        const char *suffix;
+    } figures[] = {{"mean", ""}, {"se", "_se"}, {"median", "_median"}, {"min", "_min"}, {"max", "_max"}};
     json_t *rows = json_object_get(document, "summary");
     json_t *names = metric_names(json_object(), rows);
     size_t index;
     json_t *row;
     put_headings(out, columns, sizeof(columns) / sizeof(columns[0]));
-    put_metric_headings(out, names, "");
-    put_metric_headings(out, names, "_se");
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        put_metric_headings(out, names, figures[i].suffix);
+    }
     (void)fputs("\r\n", out);
     json_array_foreach(rows, index, row)
     {
         put_cells(out, row, columns, sizeof(columns) / sizeof(columns[0]));
-        put_metrics(out, names, json_object_get(row, "metrics"), "mean");
-        put_metrics(out, names, json_object_get(row, "metrics"), "se");
+        for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+            put_metrics(out, names, json_object_get(row, "metrics"), figures[i].member);
+        }
         (void)fputs("\r\n", out);
     }
     json_decref(names);

@@ -87,6 +87,16 @@ const dcps_overview_row *dcps_overview_find(const dcps_overview *overview, const
     return find_row(overview, name, workers);
 }
 
+const dcps_estimate *dcps_overview_main(const dcps_overview *overview, const dcps_overview_row *row)
+{
+    for (uint32_t m = 0; m < row->metric_count; m++) {
+        if (strcmp(row->metric_names[m], overview->metric) == 0) {
+            return &row->metrics[m];
+        }
+    }
+    return NULL;
+}
+
 /* Every run into its row; rows share one array of pointers, each with a part of its own. */
 static dcps_status fill_rows(dcps_overview *overview)
 {

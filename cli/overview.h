@@ -72,6 +72,9 @@ void dcps_overview_destroy(dcps_overview **overview);
 /* The row of a run as named; NULL: there is none. */
 const dcps_overview_row *dcps_overview_find(const dcps_overview *overview, const char *name, uint32_t workers);
 
+/* Of a row, the main metric; NULL: it was not measured. */
+const dcps_estimate *dcps_overview_main(const dcps_overview *overview, const dcps_overview_row *row);
+
 /* Prints one row for each name and number of workers; below it what the table cannot say. Errors: DCPS_IO, DCPS_NO_MEMORY. */
 DCPS_MUST_CHECK dcps_status dcps_overview_print(const dcps_overview *overview, FILE *out);
 

@@ -10,8 +10,9 @@ static json_t *real_or_null(double value)
 
 static json_t *estimate_json(dcps_estimate estimate)
 {
-    return json_pack("{s:o, s:o, s:I}", "mean", real_or_null(estimate.mean), "se",
-                     real_or_null(estimate.standard_error), "n", (json_int_t)estimate.count);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I}", "mean", real_or_null(estimate.mean), "se",
+                     real_or_null(estimate.standard_error), "median", real_or_null(estimate.median), "min",
+                     real_or_null(estimate.least), "max", real_or_null(estimate.most), "n", (json_int_t)estimate.count);
 }
 
 static json_t *metrics_json(const dcps_overview_row *row)
@@ -61,12 +62,14 @@ static json_t *difference_json(dcps_estimate difference)
 static json_t *row_json(const dcps_overview *overview, const dcps_overview_row *row)
 {
     const dcps_result_run *first = row->runs[0];
-    json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o*, s:o*, s:o*, s:o*}", "name", dcps_result_name(first), "algorithm",
-        first->algorithm, "workers", (json_int_t)first->workers, "runs", (json_int_t)row->all, "failed",
-        (json_int_t)row->failed, "diverged", (json_int_t)row->diverged, "metrics", metrics_json(row), "minus_asgd",
-        difference_json(row->over_asgd), "minus_sgd", difference_json(row->over_sgd), "gap_recovered",
-        gap_json(&row->gap), "seconds_to_target", target_json(overview, row));
+    const dcps_estimate *main = dcps_overview_main(overview, row);
+    json_t *object =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o, s:o*, s:o*, s:o*, s:o*}", "name", dcps_result_name(first),
+                  "algorithm", first->algorithm, "workers", (json_int_t)first->workers, "runs", (json_int_t)row->all,
+                  "failed", (json_int_t)row->failed, "diverged", (json_int_t)row->diverged, "far_apart",
+                  main != NULL && dcps_stats_far_apart(main), "metrics", metrics_json(row), "minus_asgd",
+                  difference_json(row->over_asgd), "minus_sgd", difference_json(row->over_sgd), "gap_recovered",
+                  gap_json(&row->gap), "seconds_to_target", target_json(overview, row));
     for (uint32_t f = 0; object != NULL && f < DCPS_FIGURE_COUNT; f++) {
         if (json_object_set_new(object, dcps_figure_name((dcps_figure)f), estimate_json(row->figures[f])) != 0) {
             json_decref(object);

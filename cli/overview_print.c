@@ -52,17 +52,15 @@ static layout layout_of(const dcps_overview *overview)
 
 static void add_metric(dcps_table *table, const dcps_overview *overview, const dcps_overview_row *row)
 {
-    for (uint32_t m = 0; m < row->metric_count; m++) {
-        if (strcmp(row->metric_names[m], overview->metric) == 0) {
-            dcps_estimate estimate = row->metrics[m];
-            bool share = is_share(overview->metric);
-            double scale = share ? 100.0 : 1.0;
-            cell_number(table, estimate.mean * scale, estimate.standard_error * scale,
-                        share ? 2 : digits_of(estimate.mean), share ? " %" : "");
-            return;
-        }
+    const dcps_estimate *estimate = dcps_overview_main(overview, row);
+    bool share = is_share(overview->metric);
+    double scale = share ? 100.0 : 1.0;
+    if (estimate == NULL) {
+        dcps_table_cell(table, "–");
+        return;
     }
-    dcps_table_cell(table, "–");
+    cell_number(table, estimate->mean * scale, estimate->standard_error * scale, share ? 2 : digits_of(estimate->mean),
+                share ? " %" : "");
 }
 
 static void add_gap(dcps_table *table, const dcps_ratio *gap)
@@ -226,6 +224,27 @@ static void print_remarks(const dcps_overview *overview, FILE *out)
     }
 }
 
+/* Rows of which a mean and its error say little, as where a seed has collapsed without diverging. */
+static void print_far_apart(const dcps_overview *overview, FILE *out)
+{
+    char heading[DCPS_RESULT_NAME_BYTES];
+    for (uint32_t i = 0; i < overview->row_count; i++) {
+        const dcps_overview_row *row = &overview->rows[i];
+        const dcps_estimate *estimate = dcps_overview_main(overview, row);
+        if (estimate == NULL || !dcps_stats_far_apart(estimate)) {
+            continue;
+        }
+        bool share = is_share(overview->metric);
+        double scale = share ? 100.0 : 1.0;
+        int digits = share ? 2 : digits_of(estimate->most);
+        const char *unit = share ? " %" : "";
+        heading_of(overview->metric, heading, sizeof(heading));
+        (void)fprintf(out, "%s@%" PRIu32 ": its seeds ended far apart, with a %s from %.*f to %.*f%s, median %.*f%s\n",
+                      dcps_result_name(row->runs[0]), row->runs[0]->workers, heading, digits, estimate->least * scale,
+                      digits, estimate->most * scale, unit, digits, estimate->median * scale, unit);
+    }
+}
+
 static bool is_measured(const dcps_overview *overview, const char *metric)
 {
     for (uint32_t i = 0; i < overview->row_count; i++) {
@@ -274,6 +293,7 @@ dcps_status dcps_overview_print(const dcps_overview *overview, FILE *out)
     dcps_table_destroy(&table);
     if (status == DCPS_OK) {
         print_legend(overview, shown, out);
+        print_far_apart(overview, out);
         print_remarks(overview, out);
         status =
             ferror(out) ? dcps_fail(DCPS_IO, "cannot write a table: is the disk full or the pipe closed?") : DCPS_OK;

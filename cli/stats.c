@@ -1,6 +1,7 @@
 #include "cli/stats.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 double dcps_stats_mean(const double *values, size_t count)
 {
@@ -24,12 +25,35 @@ double dcps_stats_spread(const double *values, size_t count)
     return sqrt(squares / (double)(count - 1));
 }
 
-dcps_estimate dcps_stats_estimate(const double *values, size_t count)
+static int compare_reals(const void *a, const void *b)
 {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+dcps_estimate dcps_stats_estimate(double *values, size_t count)
+{
+    double mean = dcps_stats_mean(values, count);
     double spread = dcps_stats_spread(values, count);
-    return (dcps_estimate){.mean = dcps_stats_mean(values, count),
-                           .standard_error = count > 1 ? spread / sqrt((double)count) : (double)NAN,
-                           .count = count};
+    dcps_estimate estimate = {.mean = mean,
+                              .standard_error = count > 1 ? spread / sqrt((double)count) : (double)NAN,
+                              .median = (double)NAN,
+                              .least = (double)NAN,
+                              .most = (double)NAN,
+                              .count = count};
+    if (!isnan(mean)) {
+        qsort(values, count, sizeof(*values), compare_reals);
+        estimate.median = (values[(count - 1) / 2] + values[count / 2]) / 2.0;
+        estimate.least = values[0];
+        estimate.most = values[count - 1];
+    }
+    return estimate;
+}
+
+bool dcps_stats_far_apart(const dcps_estimate *estimate)
+{
+    return estimate->count > 1 && estimate->least >= 0.0 && estimate->most > 2.0 * estimate->least;
 }
 
 double dcps_stats_student_95(size_t freedom)

@@ -2,6 +2,7 @@
 #ifndef DCPS_CLI_STATS_H
 #define DCPS_CLI_STATS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Arithmetic mean; NaN for none, and if any value is NaN. */
@@ -13,10 +14,17 @@ double dcps_stats_spread(const double *values, size_t count);
 typedef struct dcps_estimate {
     double mean;           /* NaN for none, and if any value is NaN */
     double standard_error; /* standard deviation / sqrt(count); NaN below two */
+    double median;         /* NaN where the mean is, as are the next */
+    double least;
+    double most;
     size_t count;
 } dcps_estimate;
 
-dcps_estimate dcps_stats_estimate(const double *values, size_t count);
+/* Sorts the values. */
+dcps_estimate dcps_stats_estimate(double *values, size_t count);
+
+/* Whether the repeats ended so far apart that their mean and its error say little, as where one of them has collapsed: the largest is more than twice the smallest of them. */
+bool dcps_stats_far_apart(const dcps_estimate *estimate);
 
 /* The t of Student's distribution, `freedom` ≥ 1, that is exceeded in either direction with probability 5 %. */
 double dcps_stats_student_95(size_t freedom);

@@ -469,6 +469,12 @@
 
   function drawFailures() {
     const list = document.getElementById('failures');
+    for (const one of series) {
+      const row = rowOf(one), found = (row.metrics || {})[mainMetric];
+      if (row.far_apart) {
+        element('li', list, `${one.name}: its seeds ended far apart, with a ${words(mainMetric)} from ${plainFormat(found.min, mainMetric)} to ${format(found.max, mainMetric)}, median ${format(found.median, mainMetric)}`);
+      }
+    }
     for (const run of results.runs) {
       const name = `${nameOf(run)}@${run.workers}, seed ${run.seed}`;
       if (run.failure !== undefined) element('li', list, `${name}, failed: ${run.failure}`);

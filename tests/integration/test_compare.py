@@ -418,7 +418,7 @@ class CompareTest(cluster.ClusterTest):
             self.assertRegex(done.stdout, r"(?m)^dc-asgd-a +4 +– +diverged +")
             self.assertRegex(done.stderr, r"dc-asgd-a@4 seed 2  diverged, ")
             rule = next(row for row in self.results()["summary"] if row["name"] == "dc-asgd-a")
-            nothing = {"mean": None, "se": None, "n": 3}
+            nothing = {"mean": None, "se": None, "median": None, "min": None, "max": None, "n": 3}
             self.assertEqual((rule["diverged"], rule["metrics"]["test_error"], rule["minus_asgd"]), (1, nothing, nothing))
             self.assertNotIn("gap_recovered", rule)
             self.assertEqual([(line["name"], line["seed"]) for line in self.table("runs.csv") if line["diverged"] == "true"], [("dc-asgd-a", "2")])
@@ -428,6 +428,20 @@ class CompareTest(cluster.ClusterTest):
             self.assertEqual(cells["dc-asgd-a@4"], ("–", "–"))
             self.assertRegex(cells["asgd@4"][0], "±")
             self.assertEqual(shown["paths"][0], [2 + 3, 2 + 3, 2 + 1])  # its curve ends where it diverged
+
+    @cluster.needs_node
+    def test_collapse(self):
+        """A seed that ends no better than chance has not diverged and counts, but the mean does not hide it."""
+        said = "dc-asgd-a@4: its seeds ended far apart, with a test error from 11."
+        done = self.compare("--runs", RUNS, "--seeds", "3", mode="collapse")
+        self.assertIn("\n" + said, done.stdout)
+        self.assertEqual([row["far_apart"] for row in self.results()["summary"]], [False, False, True])
+        row = self.table("summary.csv")[2]
+        self.assertEqual((row["diverged"], row["far_apart"], float(row["test_error_max"])), ("0", "true", 0.9))
+        self.assertLess(float(row["test_error_median"]), 0.13)
+        self.assertLess(float(row["test_error_min"]), float(row["test_error_median"]))
+        self.assertGreater(float(row["test_error"]), 0.3)
+        self.assertEqual([text.startswith(said) for text in self.shown()["failures"]], [True])
 
     def test_hostile_flags(self):
         for arguments, said in ((["--sweep", ""], "--sweep is empty"),

@@ -205,6 +205,34 @@ START_TEST(test_table_of_gaps)
 }
 END_TEST
 
+/* A seed that collapsed counts, but does not hide in the mean. */
+START_TEST(test_seeds_far_apart)
+{
+    dcps_results results = {.model = "m"};
+    dcps_overview *overview = NULL;
+    add_three_seeds(&results);
+    results.runs[7].points[1].metrics[0].value = 0.9; /* asgd, seed 2 */
+    ck_assert_int_eq(dcps_overview_create(&results, NULL, &overview), DCPS_OK);
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    ck_assert_int_eq(dcps_overview_print(overview, out), DCPS_OK);
+    (void)fclose(out);
+    const char *said = strstr(text, "its seeds ended far apart");
+    ck_assert_ptr_nonnull(said);
+    ck_assert_ptr_null(strstr(said + 1, "its seeds ended far apart"));
+    ck_assert_ptr_nonnull(strstr(text, "\nasgd@4: its seeds ended far apart, with a test error from 12.70 to 90.00 %, "
+                                       "median 12.90 %\n"));
+    free(text);
+    json_t *rows = dcps_overview_json(overview);
+    ck_assert(json_is_false(json_object_get(json_array_get(rows, 0), "far_apart")));
+    ck_assert(json_is_true(json_object_get(json_array_get(rows, 1), "far_apart")));
+    json_decref(rows);
+    dcps_overview_destroy(&overview);
+    dcps_results_fini(&results);
+}
+END_TEST
+
 START_TEST(test_json)
 {
     dcps_results results = {.model = "m"};
@@ -218,15 +246,20 @@ START_TEST(test_json)
     char *text = json_dumps(json_array_get(rows, 2), JSON_COMPACT | JSON_REAL_PRECISION(6));
     ck_assert_str_eq(
         text,
-        "{\"name\":\"ssgd\",\"algorithm\":\"ssgd\",\"workers\":2,\"runs\":1,\"failed\":0,\"diverged\":0,"
-        "\"metrics\":{\"test_error\":{\"mean\":0.25,\"se\":null,\"n\":1}},"
-        "\"minus_asgd\":{\"mean\":-0.05,\"se\":null,\"n\":1},\"minus_sgd\":{\"mean\":0.15,\"se\":null,\"n\":1},"
+        "{\"name\":\"ssgd\",\"algorithm\":\"ssgd\",\"workers\":2,\"runs\":1,\"failed\":0,\"diverged\":0,\"far_apart\":"
+        "false,"
+        "\"metrics\":{\"test_error\":{\"mean\":0.25,\"se\":null,\"median\":0.25,\"min\":0.25,\"max\":0.25,\"n\":1}},"
+        "\"minus_asgd\":{\"mean\":-0.05,\"se\":null,\"median\":-0.05,\"min\":-0.05,\"max\":-0.05,\"n\":1},\"minus_"
+        "sgd\":{\"mean\":0.15,\"se\":null,\"median\":0.15,\"min\":0.15,\"max\":0.15,\"n\":1},"
         "\"gap_recovered\":{\"value\":0.25,\"low\":null,\"high\":null,\"n\":1,\"state\":\"one seed\"},"
         "\"seconds_to_target\":{\"metric\":\"test_error\",\"target\":0.2,\"reached\":0,\"of\":1,\"mean\":null,\"se\":"
         "null,\"short_of\":20.0},"
-        "\"train_loss\":{\"mean\":1.0,\"se\":null,\"n\":1},\"seconds\":{\"mean\":20.0,\"se\":null,\"n\":1},"
-        "\"samples_per_second\":{\"mean\":200.0,\"se\":null,\"n\":1},\"speedup\":{\"mean\":null,\"se\":null,\"n\":1},"
-        "\"staleness_mean\":{\"mean\":null,\"se\":null,\"n\":1},\"staleness_p99\":{\"mean\":null,\"se\":null,\"n\":1}"
+        "\"train_loss\":{\"mean\":1.0,\"se\":null,\"median\":1.0,\"min\":1.0,\"max\":1.0,\"n\":1},\"seconds\":{"
+        "\"mean\":20.0,\"se\":null,\"median\":20.0,\"min\":20.0,\"max\":20.0,\"n\":1},"
+        "\"samples_per_second\":{\"mean\":200.0,\"se\":null,\"median\":200.0,\"min\":200.0,\"max\":200.0,\"n\":1},"
+        "\"speedup\":{\"mean\":null,\"se\":null,\"median\":null,\"min\":null,\"max\":null,\"n\":1},"
+        "\"staleness_mean\":{\"mean\":null,\"se\":null,\"median\":null,\"min\":null,\"max\":null,\"n\":1},\"staleness_"
+        "p99\":{\"mean\":null,\"se\":null,\"median\":null,\"min\":null,\"max\":null,\"n\":1}"
         "}");
     free(text);
     json_decref(rows);
@@ -304,6 +337,7 @@ int main(void)
                                   test_target,
                                   test_table_of_gaps,
                                   test_json,
+                                  test_seeds_far_apart,
                                   test_divergence,
                                   test_pairs_with_divergence,
                                   test_nothing};

@@ -1,5 +1,6 @@
 /* Mean, spread and percentiles, against values worked out by hand. */
 #include <math.h>
+#include <string.h>
 
 #include "cli/stats.h"
 #include "support/check_main.h"
@@ -21,13 +22,37 @@ END_TEST
 
 START_TEST(test_estimate)
 {
-    const double values[] = {2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0};
+    double values[] = {4.0, 2.0, 5.0, 4.0, 9.0, 5.0, 4.0, 7.0};
     dcps_estimate estimate = dcps_stats_estimate(values, 8);
     ck_assert_double_eq_tol(estimate.mean, 5.0, 1e-12);
     ck_assert_double_eq_tol(estimate.standard_error, 0.7559289460184544, 1e-12); /* sqrt(32 / 7 / 8) */
     ck_assert_uint_eq(estimate.count, 8);
     ck_assert(isnan(dcps_stats_estimate(values, 1).standard_error));
-    ck_assert(isnan(dcps_stats_estimate(values, 0).mean));
+    ck_assert(isnan(dcps_stats_estimate(values, 0).mean) && isnan(dcps_stats_estimate(values, 0).median));
+    ck_assert_double_eq_tol(estimate.median, 4.5, 1e-12);
+    ck_assert_double_eq(estimate.least, 2.0);
+    ck_assert_double_eq(estimate.most, 9.0);
+    ck_assert_double_eq(dcps_stats_estimate(values, 7).median, 4.0); /* now in order: 2 4 4 4 5 5 7 */
+    double with_nan[] = {1.0, (double)NAN, 3.0};
+    ck_assert(isnan(dcps_stats_estimate(with_nan, 3).median) && isnan(dcps_stats_estimate(with_nan, 3).most));
+}
+END_TEST
+
+/* One seed on ten classes that is no better than chance stands out among good ones, and so do good ones among such; seeds as they usually are do not. */
+START_TEST(test_far_apart)
+{
+    static const struct {
+        double values[3];
+        size_t count;
+        bool apart;
+    } cases[] = {{{0.10, 0.90, 0.11}, 3, true}, {{0.90, 0.10, 0.90}, 3, true}, {{0.10, 0.13, 0.19}, 3, false},
+                 {{0.10, 0.90, 0.0}, 1, false}, {{0.0, 0.0, 0.0}, 3, false},   {{0.10, (double)NAN, 0.90}, 3, false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        double values[3];
+        memcpy(values, cases[i].values, sizeof(values));
+        dcps_estimate estimate = dcps_stats_estimate(values, cases[i].count);
+        ck_assert_msg(dcps_stats_far_apart(&estimate) == cases[i].apart, "case %zu", i);
+    }
 }
 END_TEST
 
@@ -93,7 +118,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_mean_and_spread, test_estimate, test_student, test_ratio,
-                                  test_ratio_without_interval};
+    const TTest *const tests[] = {test_mean_and_spread, test_estimate, test_far_apart,
+                                  test_student,         test_ratio,    test_ratio_without_interval};
     return CHECK_MAIN("cli stats", tests);
 }
