@@ -1,21 +1,18 @@
 /* dcps doctor: is this machine fit for dcps, and what to do where it is not. */
-#include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/sysinfo.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/programs.h"
 #include "cli/supervisor.h"
 #include "cuda/cuda.h"
+#include "worker/data/image_files.h"
+#include "worker/model_list.h"
 
 #define DCPS_DOCTOR_PROGRAM_MS 10000u
 #define DCPS_DOCTOR_MIN_FILES 1024u
@@ -40,6 +37,36 @@ static bool tell(dcps_finding finding, const char *subject, const char *seen, co
     return finding == DCPS_FINDING_BAD;
 }
 
+/* A line "NAME:   12345 kB" of /proc/meminfo, in MiB; 0: it is not there. */
+static uint64_t memory_mib(const char *name)
+{
+    char line[256];
+    unsigned long long kib = 0;
+    FILE *file = fopen("/proc/meminfo", "re");
+    size_t length = strlen(name);
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, name, length) == 0 && line[length] == ':') {
+            kib = strtoull(line + length + 1, NULL, 10);
+            break;
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return kib >> 10;
+}
+
+/* What programs can still get: unlike what is free, that counts what the system keeps of files only as long as nobody needs the memory. */
+static bool check_memory(void)
+{
+    char seen[128];
+    uint64_t mib = memory_mib("MemAvailable");
+    (void)snprintf(seen, sizeof(seen), "%llu MiB available of %llu", (unsigned long long)mib,
+                   (unsigned long long)memory_mib("MemTotal"));
+    return tell(mib >= DCPS_DOCTOR_MIN_MEMORY_MIB ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "memory", seen,
+                "end other programs or use fewer workers");
+}
+
 static bool check_machine(void)
 {
     char seen[128];
@@ -47,16 +74,7 @@ static bool check_machine(void)
     (void)snprintf(seen, sizeof(seen), "%u", cores);
     bool bad = tell(cores >= 2 ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "processors", seen,
                     "workers and servers will share one processor: runs work, speed-ups cannot be seen");
-    struct sysinfo info;
-    if (sysinfo(&info) == 0) {
-        uint64_t mib = (uint64_t)info.freeram * info.mem_unit >> 20;
-        uint64_t buffers_mib = (uint64_t)info.bufferram * info.mem_unit >> 20;
-        (void)snprintf(seen, sizeof(seen), "%llu MiB free of %llu", (unsigned long long)(mib + buffers_mib),
-                       (unsigned long long)((uint64_t)info.totalram * info.mem_unit >> 20));
-        bad |= tell(mib + buffers_mib >= DCPS_DOCTOR_MIN_MEMORY_MIB ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "memory",
-                    seen, "end other programs or use fewer workers");
-    }
-    return bad;
+    return bad | check_memory();
 }
 
 /* GPUs are nobody's duty: what keeps one from being used is a warning at most. */
@@ -150,54 +168,21 @@ static bool check_programs(const char *dir)
     return bad;
 }
 
-/* Names of the plugins in a folder, "a b c"; their number. */
-static size_t list_models(const char *dir, char *out, size_t capacity)
+static bool check_models(void)
 {
-    size_t count = 0;
-    size_t used = 0;
-    DIR *folder = opendir(dir);
-    for (struct dirent *entry = folder == NULL ? NULL : readdir(folder); entry != NULL; entry = readdir(folder)) {
-        size_t length = strlen(entry->d_name);
-        if (length > 3 && strcmp(entry->d_name + length - 3, ".so") == 0) {
-            int added = snprintf(out + used, capacity - used, "%s%.*s", count == 0 ? "" : " ", (int)(length - 3),
-                                 entry->d_name);
-            used = added < 0 || used + (size_t)added >= capacity ? capacity - 1 : used + (size_t)added;
-            count++;
-        }
-    }
-    if (folder != NULL) {
-        (void)closedir(folder);
-    }
-    return count;
-}
-
-static bool check_models(const char *dir)
-{
-    char path[PATH_MAX];
     char names[512] = "";
-    if (dcps_format(path, sizeof(path), "%s/../lib/dcps/models", dir) != DCPS_OK) {
-        return tell(DCPS_FINDING_BAD, "models", dcps_error_message(), "install dcps in a shorter path");
-    }
-    bool found = list_models(path, names, sizeof(names)) > 0;
-    return tell(found ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "models", found ? names : path,
-                "no model there: build the examples, or name one by path with --model ./my.so");
+    dcps_status status = dcps_model_list_names(names, sizeof(names));
+    return tell(status == DCPS_OK ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "models",
+                status == DCPS_OK ? names : dcps_error_message(),
+                "build the examples, or name a model by its path: --model ./my.so");
 }
 
 static bool check_data(const char *data)
 {
-    const char *const dirs[] = {data, "/usr/share/datasets/fashion-mnist"};
-    const char *const forms[] = {"%s/train-images-idx3-ubyte%s", "%s/fashion-mnist/train-images-idx3-ubyte%s"};
-    char path[PATH_MAX];
-    for (size_t d = 0; d < 2; d++) {
-        for (size_t f = 0; f < 4 && dirs[d] != NULL; f++) {
-            (void)snprintf(path, sizeof(path), f < 2 ? forms[0] : forms[1], dirs[d], f % 2 == 0 ? ".gz" : "");
-            if (access(path, R_OK) == 0) {
-                return tell(DCPS_FINDING_GOOD, "data", path, "");
-            }
-        }
-    }
-    return tell(DCPS_FINDING_WARN, "data", "Fashion-MNIST is not here",
-                "install the Debian package dataset-fashion-mnist, or give its folder with --data DIR");
+    char folder[PATH_MAX];
+    dcps_status status = dcps_images_find("fashion-mnist", data, folder);
+    return tell(status == DCPS_OK ? DCPS_FINDING_GOOD : DCPS_FINDING_WARN, "data",
+                status == DCPS_OK ? folder : dcps_error_message(), "models with data of their own do without");
 }
 
 int dcps_command_doctor(int argc, char **argv)
@@ -214,10 +199,10 @@ int dcps_command_doctor(int argc, char **argv)
     bad |= check_limits();
     if (dcps_program_dir(dir, sizeof(dir)) == DCPS_OK) {
         bad |= check_programs(dir);
-        bad |= check_models(dir);
     } else {
         bad |= tell(DCPS_FINDING_BAD, "programs", dcps_error_message(), "mount /proc");
     }
+    bad |= check_models();
     bad |= check_data(dcps_options_text(options, "data"));
     (void)printf("\n%s\n", bad ? "Something is missing: see above." : "Ready: try dcps compare.");
     dcps_options_destroy(&options);

@@ -125,21 +125,42 @@ static void list_fini(model_list *list)
     dcps_free(list->files);
 }
 
+/* All models in order. What it holds is freed with list_fini, on failure too. */
+static dcps_status collect(model_list *list)
+{
+    *list = (model_list){.status = DCPS_OK};
+    (void)dcps_plugin_folders_visit(list_folder, list);
+    if (list->status == DCPS_OK && list->count == 0) {
+        list->status = dcps_fail(DCPS_NOT_FOUND, "no models in %s; name their folder in DCPS_MODELS", list->places);
+    }
+    if (list->status == DCPS_OK) {
+        qsort(list->files, list->count, sizeof(*list->files), by_name);
+    }
+    return list->status;
+}
+
 dcps_status dcps_model_list_print(FILE *out)
 {
-    model_list list = {.status = DCPS_OK};
-    (void)dcps_plugin_folders_visit(list_folder, &list);
-    if (list.status == DCPS_OK && list.count == 0) {
-        list.status = dcps_fail(DCPS_NOT_FOUND, "no models in %s; name their folder in DCPS_MODELS", list.places);
-    }
-    if (list.status == DCPS_OK) {
-        qsort(list.files, list.count, sizeof(*list.files), by_name);
-        for (size_t i = 0; i < list.count; i++) {
-            print_file(&list.files[i], out);
-        }
+    model_list list;
+    dcps_status status = collect(&list);
+    for (size_t i = 0; status == DCPS_OK && i < list.count; i++) {
+        print_file(&list.files[i], out);
     }
     list_fini(&list);
-    return list.status;
+    return status;
+}
+
+dcps_status dcps_model_list_names(char *out, size_t capacity)
+{
+    model_list list;
+    dcps_status status = collect(&list);
+    size_t used = 0;
+    for (size_t i = 0; status == DCPS_OK && used + 1 < capacity && i < list.count; i++) {
+        int added = snprintf(out + used, capacity - used, "%s%s", i == 0 ? "" : " ", list.files[i].name);
+        used += added > 0 ? (size_t)added : 0;
+    }
+    list_fini(&list);
+    return status;
 }
 
 static void print_settings(const dcps_setting *settings, FILE *out)

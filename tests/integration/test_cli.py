@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -128,6 +129,26 @@ class CliTest(cluster.ClusterTest):
 
     def test_doctor(self):
         self.check(["doctor"], 0, "processors", "dcps-server", "mlp", "Ready")
+        with open("/proc/meminfo", encoding="ascii") as file:
+            memory = {name: int(rest.split()[0]) // 1024 for name, rest in (line.split(":") for line in file)}
+        available, total = map(int, re.search(r"(\d+) MiB available of (\d+)", self.dcps("doctor").stdout).groups())
+        self.assertEqual(total, memory["MemTotal"])
+        self.assertLess(abs(available - memory["MemAvailable"]), max(1024, 0.25 * total))  # others come and go
+
+    def test_doctor_looks_where_workers_look(self):
+        """Models of DCPS_MODELS beside those of the program, and data in every form that can be read."""
+        models = os.path.join(self.folder, "models")
+        os.mkdir(models)
+        shutil.copy(os.path.join(cluster.BIN, "..", "lib", "dcps", "models", "mlp.so"), os.path.join(models, "a-model-of-mine.so"))
+        data = os.path.join(self.folder, "data")
+        os.makedirs(os.path.join(data, "fashion-mnist"))
+        with open(os.path.join(data, "fashion-mnist", "train-images-idx3-ubyte.xz"), "wb"):
+            pass
+        shown = self.dcps("doctor", "--data", data, variables={"DCPS_MODELS": models}).stdout
+        self.assertRegex(shown, r"(?m)^ok +models +a-model-of-mine .*\bmlp\b")
+        self.assertRegex(shown, r"(?m)^ok +data +%s/fashion-mnist$" % re.escape(data))
+        shown = self.dcps("doctor", "--data", os.path.join(self.folder, "nowhere")).stdout
+        self.assertRegex(shown, r"(?m)^warn +data +.*nowhere")
 
     def test_run_writes_results_and_report(self):
         out = os.path.join(self.folder, "deep", "er")

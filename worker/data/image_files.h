@@ -2,6 +2,8 @@
 #ifndef DCPS_WORKER_DATA_IMAGE_FILES_H
 #define DCPS_WORKER_DATA_IMAGE_FILES_H
 
+#include <limits.h>
+
 #include "dcps/data.h"
 
 /* Bytes of a cifar10 record: a label, then 32 rows of 32 for red, green and blue. */
@@ -17,6 +19,9 @@ typedef struct dcps_image_files {
 } dcps_image_files;
 
 void dcps_image_files_release(dcps_image_files *files);
+
+/* Where dcps_images_open would read a set from, given the same folder. Errors: DCPS_INVALID (no set of that name), and those of dcps_data_find_folder. */
+DCPS_MUST_CHECK dcps_status dcps_images_find(const char *name, const char *dir, char folder[PATH_MAX]);
 
 /* The four idx files of MNIST and its like: {train,t10k}-images-idx3-ubyte and -labels-idx1-ubyte. On failure *files needs a release. Errors name the file: DCPS_NOT_FOUND,
  * DCPS_CORRUPT (also: labels that do not fit the images, sets of different sizes), and those of dcps_idx_read. */

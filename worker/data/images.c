@@ -59,6 +59,13 @@ static dcps_status find_set(const char *name, const known_set **set)
     return dcps_fail(DCPS_INVALID, "data set %s: expected fashion-mnist, mnist or cifar10", name);
 }
 
+dcps_status dcps_images_find(const char *name, const char *dir, char folder[PATH_MAX])
+{
+    const known_set *known = NULL;
+    dcps_status status = find_set(name, &known);
+    return status == DCPS_OK ? dcps_data_find_folder(&known->place, dir, folder) : status;
+}
+
 dcps_status dcps_images_open(const char *name, const char *dir, dcps_images **images)
 {
     const known_set *known = NULL;
