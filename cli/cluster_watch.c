@@ -5,10 +5,10 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/exit_code.h"
 #include "cli/cluster_state.h"
 #include "cli/evaluation.h"
 
-#define DCPS_EXIT_USAGE 2
 #define DCPS_SILENCE_REPEAT_NS (5 * DCPS_NS_PER_S)
 #define DCPS_MAX_BACKOFF_SHIFT 6u
 #define DCPS_STOOD_STILL_NS DCPS_NS_PER_S /* between two turns, which wait a tenth of that */
@@ -82,7 +82,7 @@ static bool plan_restart(dcps_cluster *cluster, dcps_member *member, const char 
 static bool refused_flags(const dcps_member *member)
 {
     int status = dcps_process_exit_status(member->process);
-    return WIFEXITED(status) && WEXITSTATUS(status) == DCPS_EXIT_USAGE;
+    return WIFEXITED(status) && WEXITSTATUS(status) == DCPS_EXIT_BAD_USAGE;
 }
 
 static void server_ended(dcps_cluster *cluster, dcps_member *member, const char *ending)

@@ -8,16 +8,7 @@ int dcps_command_code(dcps_status status, bool said)
     if (status != DCPS_OK && !said) {
         dcps_error("%s", dcps_error_message());
     }
-    switch (status) {
-    case DCPS_OK:
-        return DCPS_EXIT_GOOD;
-    case DCPS_INVALID:
-        return DCPS_EXIT_BAD_USAGE;
-    case DCPS_AGAIN:
-        return DCPS_EXIT_TRY_AGAIN;
-    default:
-        return DCPS_EXIT_FAILED;
-    }
+    return status == DCPS_INVALID ? DCPS_EXIT_BAD_USAGE : dcps_exit_code(status);
 }
 
 /* Results and reports are UTF-8, and name what a run was told: better now than after it. */
@@ -45,7 +36,7 @@ bool dcps_command_parse(const dcps_program *program, int argc, char **argv, dcps
     dcps_status status = dcps_options_parse(program, argc, argv, options, positional_index, &outcome);
     if (status != DCPS_OK) {
         (void)dcps_command_code(status, false);
-        *code = DCPS_EXIT_BAD_USAGE;
+        *code = dcps_exit_code_of_usage(status);
         return false;
     }
     if (outcome == DCPS_PARSE_EXIT) {

@@ -5,12 +5,11 @@
 #include <sys/wait.h>
 
 #include "base/alloc.h"
+#include "base/exit_code.h"
 #include "cli/line_reader.h"
 
 /* A result with curves and histograms of a thousand workers is far smaller. */
 #define DCPS_MOST_LINE_BYTES (64u << 20)
-
-#define DCPS_EXIT_USAGE 2
 
 static void take_progress(dcps_sim_child *child, json_t *progress)
 {
@@ -129,7 +128,7 @@ dcps_status dcps_sim_child_take(dcps_sim_child *child, json_t **answer)
     int ended = dcps_process_exit_status(child->process);
     if (!WIFEXITED(ended) || WEXITSTATUS(ended) != 0) {
         const char *words = last_words(child->process);
-        bool usage = WIFEXITED(ended) && WEXITSTATUS(ended) == DCPS_EXIT_USAGE;
+        bool usage = WIFEXITED(ended) && WEXITSTATUS(ended) == DCPS_EXIT_BAD_USAGE;
         return dcps_fail(usage ? DCPS_INVALID : DCPS_SYSTEM, "the simulation %s%s%s",
                          dcps_process_ending(child->process, ending, sizeof(ending)), words != NULL ? ": " : "",
                          words != NULL ? words : "");

@@ -2,30 +2,14 @@
 #include <stdio.h>
 
 #include "base/descriptors.h"
+#include "base/exit_code.h"
 #include "base/streams.h"
 #include "server/daemon.h"
-
-#define EXIT_FAILED 1
-#define EXIT_USAGE 2
-#define EXIT_TRY_AGAIN 75
-
-static int exit_code(dcps_status status)
-{
-    switch (status) {
-    case DCPS_OK:
-        return 0;
-    case DCPS_AGAIN:
-    case DCPS_TIMEOUT:
-        return EXIT_TRY_AGAIN;
-    default:
-        return EXIT_FAILED;
-    }
-}
 
 static int complain(dcps_status status)
 {
     fprintf(stderr, "dcps-server: %s\n", dcps_error_message());
-    return status == DCPS_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE;
+    return dcps_exit_code_of_usage(status);
 }
 
 static int run(const dcps_options *options)
@@ -38,7 +22,7 @@ static int run(const dcps_options *options)
     }
     snprintf(program, sizeof(program), config.server_count > 1 ? "dcps-server %u" : "dcps-server", config.index);
     dcps_log_setup(program, config.log_level, config.log_json);
-    return exit_code(dcps_daemon_run(&config));
+    return dcps_exit_code(dcps_daemon_run(&config));
 }
 
 int main(int argc, char **argv)

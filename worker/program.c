@@ -1,6 +1,7 @@
 #include "worker/program.h"
 
 #include "base/descriptors.h"
+#include "base/exit_code.h"
 #include "base/streams.h"
 #include "dcps/worker.h"
 #include "worker/client.h"
@@ -8,9 +9,6 @@
 #include "worker/evaluate.h"
 #include "worker/model_list.h"
 #include "worker/trainer.h"
-
-#define EXIT_USAGE 2
-#define EXIT_TRY_AGAIN 75 /* EX_TEMPFAIL of sysexits.h */
 
 /* Connected and ready to work: what one run needs. */
 typedef struct worker_run {
@@ -110,19 +108,6 @@ static dcps_status run_task(const dcps_worker_settings *settings, bool *usage)
     }
 }
 
-static int exit_code_of(dcps_status status)
-{
-    switch (status) {
-    case DCPS_OK:
-        return 0;
-    case DCPS_TIMEOUT:
-    case DCPS_AGAIN:
-        return EXIT_TRY_AGAIN;
-    default:
-        return 1;
-    }
-}
-
 int dcps_worker_main(int argc, char **argv)
 {
     dcps_worker_settings settings = {.options = NULL};
@@ -135,7 +120,7 @@ int dcps_worker_main(int argc, char **argv)
     dcps_status status = dcps_worker_settings_parse(argc, argv, &settings, &outcome);
     if (status != DCPS_OK) {
         dcps_error("%s", dcps_error_message());
-        return status == DCPS_NO_MEMORY ? 1 : EXIT_USAGE;
+        return dcps_exit_code_of_usage(status);
     }
     if (outcome == DCPS_PARSE_RUN) {
         dcps_log_setup("dcps-worker", settings.log_level, settings.log_json);
@@ -145,5 +130,5 @@ int dcps_worker_main(int argc, char **argv)
         dcps_error("%s", dcps_error_message());
     }
     dcps_worker_settings_fini(&settings);
-    return usage ? EXIT_USAGE : exit_code_of(status);
+    return usage ? DCPS_EXIT_BAD_USAGE : dcps_exit_code(status);
 }

@@ -1,8 +1,10 @@
 #include "dcps/status.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
+#include "base/exit_code.h"
 #include "support/check_main.h"
 
 START_TEST(names_and_texts_cover_the_map)
@@ -51,6 +53,22 @@ START_TEST(long_messages_are_cut_at_1023_bytes)
 }
 END_TEST
 
+/* Only what may be over soon is worth another try; wherever a command line comes from, all but a lack of memory is a fault of it. */
+START_TEST(exit_codes_tell_what_to_do)
+{
+    ck_assert_int_eq(dcps_exit_code(DCPS_OK), 0);
+    ck_assert_int_eq(dcps_exit_code_of_usage(DCPS_OK), 0);
+#define EXIT_CODE(name, value, text)                                                                                   \
+    if (DCPS_##name != DCPS_OK) {                                                                                      \
+        bool again = DCPS_##name == DCPS_AGAIN || DCPS_##name == DCPS_TIMEOUT;                                         \
+        ck_assert_int_eq(dcps_exit_code(DCPS_##name), again ? 75 : 1);                                                 \
+        ck_assert_int_eq(dcps_exit_code_of_usage(DCPS_##name), DCPS_##name == DCPS_NO_MEMORY ? 1 : 2);                 \
+    }
+    DCPS_STATUS_MAP(EXIT_CODE)
+#undef EXIT_CODE
+}
+END_TEST
+
 static void *fail_elsewhere(void *seen)
 {
     *(int *)seen = dcps_error_message()[0] == '\0';
@@ -74,6 +92,7 @@ int main(void)
 {
     const TTest *const tests[] = {names_and_texts_cover_the_map,       values_of_a_peer_outside_the_map_have_a_name,
                                   fail_keeps_the_latest_message,       fail_may_quote_the_message_it_replaces,
-                                  long_messages_are_cut_at_1023_bytes, each_thread_has_its_own_message};
+                                  long_messages_are_cut_at_1023_bytes, each_thread_has_its_own_message,
+                                  exit_codes_tell_what_to_do};
     return CHECK_MAIN("status", tests);
 }
