@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,6 +28,16 @@ typedef struct line {
 } line;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+dcps_log_level dcps_log_level_named(const char *name)
+{
+    int level = DCPS_LOG_DEBUG;
+    while (strcmp(level_names[level], name) != 0) {
+        assert(level < DCPS_LOG_ERROR);
+        level++;
+    }
+    return (dcps_log_level)level;
+}
 
 void dcps_log_setup(const char *program, dcps_log_level level, bool json)
 {

@@ -7,6 +7,12 @@
 
 typedef enum dcps_log_level { DCPS_LOG_DEBUG, DCPS_LOG_INFO, DCPS_LOG_WARN, DCPS_LOG_ERROR } dcps_log_level;
 
+/* Their names, as options have them. */
+#define DCPS_LOG_LEVEL_NAMES "debug|info|warn|error"
+
+/* The level of a name, which is one of them (asserted). */
+dcps_log_level dcps_log_level_named(const char *name);
+
 /* `program` is shown on each line ("dcps-server 0"); copied. Level: lines below it are dropped. Call before threads start. */
 void dcps_log_setup(const char *program, dcps_log_level level, bool json);
 

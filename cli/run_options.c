@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "cli/plan.h"

@@ -220,18 +220,6 @@ static dcps_status read_traces(const dcps_options *options, dcps_server_config *
     return DCPS_OK;
 }
 
-static dcps_log_level read_level(const char *text)
-{
-    const char *const names[] = {"debug", "info", "warn"};
-    const dcps_log_level levels[] = {DCPS_LOG_DEBUG, DCPS_LOG_INFO, DCPS_LOG_WARN};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(text, names[i]) == 0) {
-            return levels[i];
-        }
-    }
-    return DCPS_LOG_ERROR;
-}
-
 /* Values whose range the table has checked. */
 static void read_numbers(const dcps_options *options, dcps_server_config *config)
 {
@@ -248,7 +236,7 @@ static void read_numbers(const dcps_options *options, dcps_server_config *config
     config->io_threads = (uint32_t)dcps_options_integer(options, "io-threads");
     config->shards_on_ipc = strcmp(dcps_options_text(options, "transport"), "ipc") == 0;
     config->log_json = strcmp(dcps_options_text(options, "log-format"), "json") == 0;
-    config->log_level = read_level(dcps_options_text(options, "log-level"));
+    config->log_level = dcps_log_level_named(dcps_options_text(options, "log-level"));
 }
 
 /* Appends to text[used…]; returns the new length, DCPS_MAX_TEXT_BYTES once something did not fit. Numbers have all digits that a person is likely to give, so that different settings have different texts. */

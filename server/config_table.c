@@ -253,7 +253,7 @@ static const dcps_option flags[] = {
     {.name = "log-level",
      .type = DCPS_OPTION_TEXT,
      .default_text = "info",
-     .choices = "debug|info|warn|error",
+     .choices = DCPS_LOG_LEVEL_NAMES,
      .help = "Least important log lines to show"},
     {.name = NULL},
 };

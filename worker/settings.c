@@ -56,7 +56,7 @@ static const dcps_option worker_options[] = {
     {.name = "log-level",
      .type = DCPS_OPTION_TEXT,
      .default_text = "info",
-     .choices = "debug|info|warn|error",
+     .choices = DCPS_LOG_LEVEL_NAMES,
      .help = "Least important lines to show"},
     {.name = NULL},
 };
@@ -69,17 +69,6 @@ static const dcps_program worker_program = {
                "one JSON line.",
     .options = worker_options,
 };
-
-static dcps_log_level log_level_of(const char *text)
-{
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-    static const dcps_log_level levels[] = {DCPS_LOG_DEBUG, DCPS_LOG_INFO, DCPS_LOG_WARN, DCPS_LOG_ERROR};
-    size_t i = 0;
-    while (i < 3 && strcmp(names[i], text) != 0) {
-        i++;
-    }
-    return levels[i];
-}
 
 static dcps_worker_task task_of(const dcps_options *options)
 {
@@ -117,7 +106,7 @@ static dcps_status take_options(dcps_worker_settings *settings)
     settings->split = dcps_split_named(dcps_options_text(options, "split"));
     settings->timeout_ms = (uint32_t)(dcps_options_real(options, "timeout") * 1e3);
     settings->slowdown = dcps_options_real(options, "slowdown");
-    settings->log_level = log_level_of(dcps_options_text(options, "log-level"));
+    settings->log_level = dcps_log_level_named(dcps_options_text(options, "log-level"));
     settings->log_json = strcmp(dcps_options_text(options, "log-format"), "json") == 0;
     dcps_status status = check(settings);
     return status == DCPS_OK ? dcps_assignments_init(dcps_options_text(options, "model-opt"), &settings->model_options)

@@ -189,6 +189,20 @@ START_TEST(rate_limit_counts_what_it_drops)
 }
 END_TEST
 
+START_TEST(levels_have_names)
+{
+    static const char *const names[] = {
+        [DCPS_LOG_DEBUG] = "debug", [DCPS_LOG_INFO] = "info", [DCPS_LOG_WARN] = "warn", [DCPS_LOG_ERROR] = "error"};
+    char listed[64] = "";
+    for (int level = DCPS_LOG_DEBUG; level <= DCPS_LOG_ERROR; level++) {
+        ck_assert_int_eq(dcps_log_level_named(names[level]), level);
+        const size_t used = strlen(listed);
+        (void)snprintf(listed + used, sizeof listed - used, "%s%s", used > 0 ? "|" : "", names[level]);
+    }
+    ck_assert_str_eq(listed, DCPS_LOG_LEVEL_NAMES);
+}
+END_TEST
+
 START_TEST(the_clock_runs_forward)
 {
     uint64_t last = dcps_clock_ns();
@@ -211,6 +225,7 @@ int main(void)
                                   long_messages_are_cut_and_say_so,
                                   errno_is_kept,
                                   lines_of_threads_do_not_mix,
+                                  levels_have_names,
                                   rate_limit_counts_what_it_drops,
                                   the_clock_runs_forward};
     return CHECK_MAIN("log", tests);
