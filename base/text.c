@@ -166,6 +166,13 @@ dcps_status dcps_parse_host_ports(const char *what, const char *text, dcps_host_
     return DCPS_OK;
 }
 
+const char *dcps_host_bracketed(const char *host, char out[DCPS_MAX_BRACKETED_BYTES])
+{
+    bool v6 = strchr(host, ':') != NULL;
+    (void)snprintf(out, DCPS_MAX_BRACKETED_BYTES, v6 ? "[%s]" : "%s", host);
+    return out;
+}
+
 bool dcps_host_is_loopback(const char *host)
 {
     struct in_addr ipv4;

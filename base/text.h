@@ -25,6 +25,9 @@ DCPS_MUST_CHECK dcps_status dcps_parse_host_port(const char *what, const char *t
 /* Comma-separated list; *count entries written, at most `capacity` (DCPS_LIMIT beyond). */
 DCPS_MUST_CHECK dcps_status dcps_parse_host_ports(const char *what, const char *text, dcps_host_port *values,
                                                   size_t capacity, size_t *count);
+/* A host of at most DCPS_MAX_HOST_BYTES as it stands before a port: an IPv6 address gets brackets. Returns out. */
+#define DCPS_MAX_BRACKETED_BYTES (DCPS_MAX_HOST_BYTES + 2u)
+const char *dcps_host_bracketed(const char *host, char out[DCPS_MAX_BRACKETED_BYTES]);
 /* True for 127.0.0.0/8, ::1 and "localhost". */
 bool dcps_host_is_loopback(const char *host);
 

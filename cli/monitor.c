@@ -46,9 +46,9 @@ static dcps_status watched_open(dcps_monitor *monitor, uint32_t index, const dcp
 {
     dcps_watched *watched = &monitor->servers[index];
     char endpoint[DCPS_MAX_ENDPOINT_BYTES];
-    bool v6 = strchr(server->host, ':') != NULL;
-    dcps_status status =
-        dcps_format(watched->address, sizeof(watched->address), v6 ? "[%s]:%u" : "%s:%u", server->host, server->port);
+    char host[DCPS_MAX_BRACKETED_BYTES];
+    dcps_status status = dcps_format(watched->address, sizeof(watched->address), "%s:%u",
+                                     dcps_host_bracketed(server->host, host), server->port);
     if (status == DCPS_OK) {
         status = dcps_format(endpoint, sizeof(endpoint), "tcp://%s", watched->address);
     }

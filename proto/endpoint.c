@@ -29,10 +29,11 @@ static bool resolve(const char *host, int family, char address[INET6_ADDRSTRLEN]
 
 static dcps_status write_tcp(const char *host, uint16_t port, bool ipv6, dcps_endpoint *endpoint)
 {
-    const char *format = strchr(host, ':') != NULL ? "tcp://[%s]:%u" : "tcp://%s:%u";
+    char bracketed[DCPS_MAX_BRACKETED_BYTES];
     endpoint->ipv6 = ipv6;
     endpoint->port = port;
-    return dcps_format(endpoint->text, sizeof endpoint->text, format, host, (unsigned)port);
+    return dcps_format(endpoint->text, sizeof endpoint->text, "tcp://%s:%u", dcps_host_bracketed(host, bracketed),
+                       (unsigned)port);
 }
 
 /* IPv4 first, here and for connecting: a server at "localhost" and a worker that asks for "localhost" must mean the same address. */

@@ -188,10 +188,10 @@ static dcps_status announce(const dcps_daemon *daemon)
     const dcps_server_config *config = daemon->config;
     const dcps_host_port *at = &config->advertise;
     const char *socket_port = strrchr(dcps_socket_endpoint(daemon->control_socket), ':') + 1;
-    bool v6 = strchr(at->host, ':') != NULL;
+    char host[DCPS_MAX_BRACKETED_BYTES];
     char port[8];
     snprintf(port, sizeof(port), "%u", at->port);
-    printf("dcps-server listening control=%s%s%s:%s index=%u shards=%u\n", v6 ? "[" : "", at->host, v6 ? "]" : "",
+    printf("dcps-server listening control=%s:%s index=%u shards=%u\n", dcps_host_bracketed(at->host, host),
            at->port == 0 ? socket_port : port, config->index, config->shards);
     if (fflush(stdout) != 0) {
         return dcps_fail(DCPS_IO, "cannot tell on standard output where this server listens: %s", strerror(errno));

@@ -16,11 +16,11 @@
 #define OWN_DESCRIPTORS 64u /* besides a connection of each worker to each socket: sockets, queues, files, observers */
 #define REPORT_CAPACITY (4u * DCPS_MAX_SHARDS) /* a shard has at most one export and one failure to tell */
 
-/* "tcp://host:port", with brackets where IPv6 needs them. */
+/* "tcp://host:port". */
 static dcps_status tcp_endpoint(const char *host, const char *port, char out[DCPS_MAX_ENDPOINT_BYTES])
 {
-    bool v6 = strchr(host, ':') != NULL;
-    return dcps_format(out, DCPS_MAX_ENDPOINT_BYTES, "tcp://%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+    char bracketed[DCPS_MAX_BRACKETED_BYTES];
+    return dcps_format(out, DCPS_MAX_ENDPOINT_BYTES, "tcp://%s:%s", dcps_host_bracketed(host, bracketed), port);
 }
 
 static dcps_status bind_control(dcps_daemon *daemon)

@@ -17,8 +17,8 @@ static dcps_status write_endpoint(const dcps_host_port *server, char *endpoint)
     if (server->port == 0) {
         return dcps_fail(DCPS_INVALID, "servers: \"%s:0\" has no port", server->host);
     }
-    bool v6 = strchr(server->host, ':') != NULL;
-    return dcps_format(endpoint, DCPS_MAX_ENDPOINT_BYTES, "tcp://%s%s%s:%u", v6 ? "[" : "", server->host, v6 ? "]" : "",
+    char host[DCPS_MAX_BRACKETED_BYTES];
+    return dcps_format(endpoint, DCPS_MAX_ENDPOINT_BYTES, "tcp://%s:%u", dcps_host_bracketed(server->host, host),
                        server->port);
 }
 

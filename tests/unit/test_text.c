@@ -242,6 +242,25 @@ START_TEST(format_fails_instead_of_cutting)
 }
 END_TEST
 
+/* What is written is read back as the same host, even the longest. */
+START_TEST(hosts_are_written_as_they_are_read)
+{
+    char longest[DCPS_MAX_HOST_BYTES];
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    const char *const hosts[] = {"localhost", "127.0.0.1", "::1", "fe80::1", longest};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        char bracketed[DCPS_MAX_BRACKETED_BYTES];
+        char address[DCPS_MAX_BRACKETED_BYTES + 8];
+        dcps_host_port back;
+        (void)snprintf(address, sizeof address, "%s:7070", dcps_host_bracketed(hosts[i], bracketed));
+        ck_assert_int_eq(dcps_parse_host_port("x", address, &back), DCPS_OK);
+        ck_assert_str_eq(back.host, hosts[i]);
+        ck_assert_int_eq(address[0] == '[', i == 2 || i == 3);
+    }
+}
+END_TEST
+
 /* No line is longer than 100 columns but for a word that is, and no word is lost. */
 START_TEST(text_is_wrapped)
 {
@@ -286,6 +305,7 @@ int main(void)
                                   utf8_is_told_from_other_bytes,
                                   texts_are_fitted_by_the_character,
                                   format_fails_instead_of_cutting,
+                                  hosts_are_written_as_they_are_read,
                                   text_is_wrapped};
     return CHECK_MAIN("text", tests);
 }
