@@ -1,31 +1,29 @@
 #include "worker/evaluate.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "proto/limits.h"
+#include "proto/snapshot_count.h"
 #include "tensor/tape.h"
 #include "worker/json.h"
 #include "worker/model_call.h"
 
 dcps_split dcps_split_named(const char *name)
 {
-    return name[1] == 'e' ? DCPS_SPLIT_TEST : name[0] == 't' ? DCPS_SPLIT_TRAIN : DCPS_SPLIT_VALIDATION;
-}
-
-uint64_t dcps_evaluate_snapshot_count(uint32_t epochs, uint64_t samples_per_epoch, uint64_t every_samples)
-{
-    if (every_samples == 0) {
-        return 0;
+    static const struct {
+        const char *name;
+        dcps_split split;
+    } splits[] = {{"train", DCPS_SPLIT_TRAIN}, {"validation", DCPS_SPLIT_VALIDATION}, {"test", DCPS_SPLIT_TEST}};
+    size_t at = 0;
+    while (strcmp(splits[at].name, name) != 0) {
+        at++;
+        assert(at < sizeof(splits) / sizeof(splits[0]));
     }
-    if (every_samples == DCPS_SNAPSHOT_EVERY_EPOCH) {
-        return epochs;
-    }
-    uint64_t total = samples_per_epoch > UINT64_MAX / (epochs + UINT64_C(1)) ? UINT64_MAX : epochs * samples_per_epoch;
-    return total / every_samples + (total % every_samples != 0 ? 1u : 0u);
+    return splits[at].split;
 }
 
 void dcps_evaluate_print(FILE *out, uint64_t index, const dcps_snapshot_info *snapshot, const dcps_model_info *model,
@@ -88,8 +86,7 @@ static bool stop_requested(const dcps_evaluate_config *config)
 static dcps_status evaluate_all(const dcps_evaluate_config *config, dcps_client *client, dcps_tape *tape)
 {
     const dcps_run_info *run = dcps_client_run_info(client);
-    uint64_t count =
-        dcps_evaluate_snapshot_count(run->epochs, config->loaded->info.train_samples, run->snapshot_every_samples);
+    uint64_t count = dcps_snapshot_count(run->snapshot_every_samples, config->loaded->info.train_samples, run->epochs);
     if (count == 0) {
         return dcps_fail(DCPS_NOT_FOUND,
                          "the servers keep no snapshots of this run: start dcps-server with --snapshot-every-samples");

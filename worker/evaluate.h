@@ -10,7 +10,7 @@
 #include "worker/metrics.h"
 #include "worker/stop.h"
 
-/* "test", "validation" or "train", as options have it. */
+/* "test", "validation" or "train" (asserted), as options have it. */
 dcps_split dcps_split_named(const char *name);
 
 typedef struct dcps_evaluate_config {
@@ -21,9 +21,6 @@ typedef struct dcps_evaluate_config {
     FILE *out;       /* one JSON object a snapshot, flushed */
     dcps_stop *stop; /* watching the client; NULL: nothing ends evaluation early */
 } dcps_evaluate_config;
-
-/* Snapshots of a run: one each `every_samples` and one at its end; UINT64_MAX: one an epoch; 0: none. */
-uint64_t dcps_evaluate_snapshot_count(uint32_t epochs, uint64_t samples_per_epoch, uint64_t every_samples);
 
 /* The model's metrics of the weights that the tape has now. Errors: those of the model and of the tape. */
 DCPS_MUST_CHECK dcps_status dcps_evaluate_model(const dcps_loaded_model *loaded, dcps_tape *tape, dcps_split split,

@@ -1,4 +1,5 @@
 /* Weights kept at exact counts of samples, for evaluation. Keeping one costs no copy, but memory for as long as it is kept: the buffer that the update had filled anyway is not used again. */
+#include "proto/snapshot_count.h"
 #include "server/engine/shard_state.h"
 
 #define DCPS_MAX_MARKS (1u << 16)
@@ -6,16 +7,15 @@
 dcps_status dcps_plan_marks(uint64_t every_samples, uint64_t samples_per_epoch, uint32_t epochs,
                             uint64_t *mark_every_samples, uint32_t *mark_count)
 {
-    bool keep = every_samples != 0;
-    uint64_t every = keep && every_samples != DCPS_SNAPSHOT_EVERY_EPOCH ? every_samples : samples_per_epoch;
-    uint64_t run_samples = samples_per_epoch * epochs;
-    uint64_t count = keep ? run_samples / every + (run_samples % every == 0 ? 0 : 1) : 0;
+    bool by_epoch = every_samples == 0 || every_samples == DCPS_SNAPSHOT_EVERY_EPOCH;
+    uint64_t count = dcps_snapshot_count(every_samples, samples_per_epoch, epochs);
     if (count > DCPS_MAX_MARKS) {
         return dcps_fail(DCPS_LIMIT,
                          "a snapshot every %llu samples makes %llu over the run, the limit is %u: keep fewer",
-                         (unsigned long long)every, (unsigned long long)count, DCPS_MAX_MARKS);
+                         (unsigned long long)(by_epoch ? samples_per_epoch : every_samples), (unsigned long long)count,
+                         DCPS_MAX_MARKS);
     }
-    *mark_every_samples = every;
+    *mark_every_samples = by_epoch ? samples_per_epoch : every_samples;
     *mark_count = (uint32_t)count;
     return DCPS_OK;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "proto/snapshot_count.h"
 #include "support/check_main.h"
 #include "support/loopback_server.h"
 #include "support/toy_model.h"
@@ -14,14 +15,23 @@
 
 START_TEST(counts_snapshots)
 {
-    ck_assert_uint_eq(dcps_evaluate_snapshot_count(3, 100, 0), 0);
-    ck_assert_uint_eq(dcps_evaluate_snapshot_count(3, 100, 100), 3);
-    ck_assert_uint_eq(dcps_evaluate_snapshot_count(3, 100, 99), 4);
-    ck_assert_uint_eq(dcps_evaluate_snapshot_count(3, 100, 301), 1);
-    ck_assert_uint_eq(dcps_evaluate_snapshot_count(3, 100, 1), 300);
-    ck_assert_uint_eq(dcps_evaluate_snapshot_count(3, 100, UINT64_MAX), 3);
-    ck_assert_uint_eq(dcps_evaluate_snapshot_count(0, 100, 10), 0);
-    ck_assert_uint_eq(dcps_evaluate_snapshot_count(UINT32_MAX, UINT64_MAX, UINT64_MAX - 1), 2);
+    ck_assert_uint_eq(dcps_snapshot_count(0, 100, 3), 0);
+    ck_assert_uint_eq(dcps_snapshot_count(100, 100, 3), 3);
+    ck_assert_uint_eq(dcps_snapshot_count(99, 100, 3), 4);
+    ck_assert_uint_eq(dcps_snapshot_count(301, 100, 3), 1);
+    ck_assert_uint_eq(dcps_snapshot_count(1, 100, 3), 300);
+    ck_assert_uint_eq(dcps_snapshot_count(UINT64_MAX, 100, 3), 3);
+    ck_assert_uint_eq(dcps_snapshot_count(10, 100, 0), 0);
+    ck_assert_uint_eq(dcps_snapshot_count(UINT64_MAX - 1, UINT64_MAX, UINT32_MAX), 2);
+    ck_assert_uint_eq(dcps_snapshot_count(1, UINT64_C(1) << 63, 2), UINT64_MAX);
+}
+END_TEST
+
+START_TEST(splits_have_names)
+{
+    ck_assert_int_eq(dcps_split_named("train"), DCPS_SPLIT_TRAIN);
+    ck_assert_int_eq(dcps_split_named("validation"), DCPS_SPLIT_VALIDATION);
+    ck_assert_int_eq(dcps_split_named("test"), DCPS_SPLIT_TEST);
 }
 END_TEST
 
@@ -172,8 +182,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {counts_snapshots,          prints_json,
-                                  prints_any_name_as_utf8,   evaluates_every_snapshot,
-                                  says_why_there_is_nothing, ends_where_the_run_ended};
+    const TTest *const tests[] = {counts_snapshots,        splits_have_names,        prints_json,
+                                  prints_any_name_as_utf8, evaluates_every_snapshot, says_why_there_is_nothing,
+                                  ends_where_the_run_ended};
     return CHECK_MAIN("evaluate", tests);
 }

@@ -168,6 +168,19 @@ START_TEST(test_steady_state_allocates_nothing)
 }
 END_TEST
 
+/* A worker may say that an epoch has any number of samples: that of a run is no small one because it cannot be counted. */
+START_TEST(test_runs_too_long_to_count)
+{
+    uint64_t every = 0;
+    uint32_t marks = 0;
+    ck_assert_int_eq(dcps_plan_marks(100, UINT64_C(1) << 63, 2, &every, &marks), DCPS_LIMIT);
+    ck_assert_int_eq(dcps_plan_marks(DCPS_SNAPSHOT_EVERY_EPOCH, UINT64_C(1) << 63, 2, &every, &marks), DCPS_OK);
+    ck_assert(every == UINT64_C(1) << 63 && marks == 2);
+    ck_assert_int_eq(dcps_plan_marks(0, 48, 3, &every, &marks), DCPS_OK);
+    ck_assert(every == 48 && marks == 0);
+}
+END_TEST
+
 START_TEST(test_once_an_epoch)
 {
     open_keeping(DCPS_SNAPSHOT_EVERY_EPOCH, 2);
@@ -478,6 +491,7 @@ int main(void)
                                   test_release,
                                   test_steady_state_allocates_nothing,
                                   test_once_an_epoch,
+                                  test_runs_too_long_to_count,
                                   test_run_ends_short_of_a_mark,
                                   test_run_is_stopped,
                                   test_dead_workers_do_not_end_the_run,
