@@ -3,8 +3,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/types.h>
+
+#include "base/hash.h"
 
 #define GOLDEN_GAMMA UINT64_C(0x9e3779b97f4a7c15)
 
@@ -24,19 +27,10 @@ void dcps_rng_seed(dcps_rng *rng, uint64_t seed)
     }
 }
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash_text(const char *text)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 void dcps_rng_seed_stream(dcps_rng *rng, uint64_t seed, const char *name, uint64_t number)
 {
     uint64_t folded = mix(seed + GOLDEN_GAMMA);
-    folded = mix((folded ^ hash_text(name)) + GOLDEN_GAMMA);
+    folded = mix((folded ^ dcps_hash_bytes(DCPS_HASH_START, name, strlen(name))) + GOLDEN_GAMMA);
     folded = mix((folded ^ number) + GOLDEN_GAMMA);
     dcps_rng_seed(rng, folded);
 }

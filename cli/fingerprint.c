@@ -6,18 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/text.h"
 #include "cli/programs.h"
 #include "worker/plugin.h"
-
-uint64_t dcps_fingerprint_bytes(uint64_t hash, const void *bytes, size_t count)
-{
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ at[i]) * UINT64_C(1099511628211);
-    }
-    return hash;
-}
 
 static dcps_status add_file(const char *path, uint64_t *hash)
 {
@@ -28,7 +20,7 @@ static dcps_status add_file(const char *path, uint64_t *hash)
     }
     size_t got;
     while ((got = fread(bytes, 1, sizeof(bytes), file)) > 0) {
-        *hash = dcps_fingerprint_bytes(*hash, bytes, got);
+        *hash = dcps_hash_bytes(*hash, bytes, got);
     }
     bool failed = ferror(file) != 0;
     (void)fclose(file);
@@ -51,7 +43,7 @@ static dcps_status add_programs(const char *program_dir, uint64_t *hash)
 dcps_status dcps_fingerprint_build(const char *version, const char *model, const char *program_dir, char *out,
                                    size_t capacity)
 {
-    uint64_t hash = DCPS_FINGERPRINT_START;
+    uint64_t hash = DCPS_HASH_START;
     dcps_plugin *plugin = NULL;
     dcps_status status = add_file("/proc/self/exe", &hash);
     status = status == DCPS_OK ? dcps_plugin_open(model, &plugin) : status;

@@ -7,10 +7,6 @@
 
 #include "dcps/status.h"
 
-/* FNV-1a, from 64 bits of a hash so far. */
-#define DCPS_FINGERPRINT_START UINT64_C(14695981039346656037)
-uint64_t dcps_fingerprint_bytes(uint64_t hash, const void *bytes, size_t count);
-
 /* "0.1.0-0123456789abcdef" into out[capacity]: the version, and a fingerprint of this program, of the plugin of `model` and, where `program_dir` is not NULL, of the servers and workers there that real runs
  * are made by, so that a result of an older build is not taken for one of this. (libdcps.so makes none: plugins find its functions in the programs.) Errors: DCPS_IO, DCPS_LIMIT, those of
  * dcps_plugin_open and dcps_program_find. */

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "cli/fingerprint.h"
+#include "base/hash.h"
 #include "cli/sim_args.h"
 #include "server/trace/trace.h"
 
@@ -20,11 +20,11 @@ static dcps_status digest_times(const char *dir, uint64_t *digest)
     if (status != DCPS_OK) {
         return status;
     }
-    uint64_t hash = DCPS_FINGERPRINT_START;
+    uint64_t hash = DCPS_HASH_START;
     for (uint32_t i = 0; i < times.workers; i++) {
         const uint64_t count = times.steps[i].count;
-        hash = dcps_fingerprint_bytes(hash, &count, sizeof(count));
-        hash = dcps_fingerprint_bytes(hash, times.steps[i].step_ns, count * sizeof(*times.steps[i].step_ns));
+        hash = dcps_hash_bytes(hash, &count, sizeof(count));
+        hash = dcps_hash_bytes(hash, times.steps[i].step_ns, count * sizeof(*times.steps[i].step_ns));
     }
     dcps_trace_times_fini(&times);
     *digest = hash;

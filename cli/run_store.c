@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/folder.h"
+#include "base/hash.h"
 #include "base/text.h"
-#include "cli/fingerprint.h"
 #include "cli/new_file.h"
 #include "cli/results.h"
 
@@ -31,9 +31,9 @@ dcps_status dcps_run_store_init(dcps_run_store *store, const char *dir, const ch
 /* Over the arguments, each with its final zero: tells files apart. What a file holds is compared in full. */
 static uint64_t hash_of(const dcps_args *args)
 {
-    uint64_t hash = DCPS_FINGERPRINT_START;
+    uint64_t hash = DCPS_HASH_START;
     for (size_t i = 0; i < args->count; i++) {
-        hash = dcps_fingerprint_bytes(hash, args->items[i], strlen(args->items[i]) + 1);
+        hash = dcps_hash_bytes(hash, args->items[i], strlen(args->items[i]) + 1);
     }
     return hash;
 }

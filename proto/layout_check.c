@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "dcps/layout.h"
 #include "proto/layout_util.h"
 #include "proto/limits.h"
@@ -88,21 +89,12 @@ dcps_status dcps_layout_check_tensor(const dcps_layout_tensor *tensor, uint64_t 
     return count_dims(tensor, count_params);
 }
 
-static uint32_t hash_name(const char *name)
-{
-    uint32_t hash = 2166136261u;
-    for (; *name != '\0'; name++) {
-        hash = (hash ^ (uint8_t)*name) * 16777619u;
-    }
-    return hash;
-}
-
 /* Hashes keep a hostile list of 1,024 long names with a common prefix cheap. */
 dcps_status dcps_layout_check_unique(const dcps_layout_tensor *tensors, uint32_t count)
 {
-    uint32_t hashes[DCPS_MAX_TENSORS];
+    uint64_t hashes[DCPS_MAX_TENSORS];
     for (uint32_t i = 0; i < count; i++) {
-        hashes[i] = hash_name(tensors[i].name);
+        hashes[i] = dcps_hash_bytes(DCPS_HASH_START, tensors[i].name, strlen(tensors[i].name));
         for (uint32_t k = 0; k < i; k++) {
             if (hashes[k] == hashes[i] && strcmp(tensors[k].name, tensors[i].name) == 0) {
                 return dcps_fail(DCPS_INVALID, "tensors %u and %u have the same name %s", k, i, tensors[i].name);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 
 #define BUCKETS 256u
 #define MAX_PRIMITIVES 1024u
@@ -105,12 +106,11 @@ static dcps_status cache_open(const dcps_call *call)
     return DCPS_OK;
 }
 
-/* FNV-1a over the numbers. */
 static uint32_t bucket_of(const dcps_primitive_key *key)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ (uint64_t)(uintptr_t)key->make;
+    uint64_t hash = dcps_hash_step(DCPS_HASH_START, (uint64_t)(uintptr_t)key->make);
     for (uint32_t i = 0; i < DCPS_PRIMITIVE_NUMBERS; i++)
-        hash = (hash ^ (uint64_t)key->numbers[i]) * UINT64_C(0x100000001b3);
+        hash = dcps_hash_step(hash, (uint64_t)key->numbers[i]);
     return (uint32_t)(hash >> 32) % BUCKETS;
 }
 

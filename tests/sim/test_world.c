@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "sim/world.h"
 #include "support/check_main.h"
@@ -119,12 +120,8 @@ static dcps_world_config world_of_seed(uint64_t seed)
 
 static uint64_t hash_weights(const dcps_world_outcome *outcome)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    const unsigned char *bytes = (const unsigned char *)outcome->weights;
-    for (size_t i = 0; i < PARAMS * sizeof(float); i++) {
-        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-    }
-    return hash ^ outcome->ended_ns ^ outcome->messages;
+    return dcps_hash_bytes(DCPS_HASH_START, outcome->weights, PARAMS * sizeof(float)) ^ outcome->ended_ns ^
+           outcome->messages;
 }
 
 /* Sums over the worlds, to know that the trouble was real. */

@@ -1,4 +1,4 @@
-foreach(module alloc arena buffer descriptors histogram options options_file pool queue rng status stop_signal text)
+foreach(module alloc arena buffer descriptors hash histogram options options_file pool queue rng status stop_signal text)
   dcps_test(test_${module} LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${module}.c LINKS dcps_base)
 endforeach()
 # JSON lines are read by another implementation.

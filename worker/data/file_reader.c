@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/regular_file.h"
 #include "base/text.h"
 
@@ -226,20 +227,11 @@ uint64_t dcps_file_reader_digest(void)
     return atomic_load_explicit(&files_digest, memory_order_relaxed);
 }
 
-/* FNV-1a. */
-static uint64_t hash_of(uint64_t hash, const void *bytes, size_t count)
-{
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < count; i++)
-        hash = (hash ^ at[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
 static void note_file(const char *path, const struct stat *about)
 {
     const int64_t facts[] = {about->st_size, about->st_mtim.tv_sec, about->st_mtim.tv_nsec};
-    uint64_t hash = hash_of(UINT64_C(14695981039346656037), path, strlen(path));
-    (void)atomic_fetch_add_explicit(&files_digest, hash_of(hash, facts, sizeof facts), memory_order_relaxed);
+    uint64_t hash = dcps_hash_bytes(DCPS_HASH_START, path, strlen(path));
+    (void)atomic_fetch_add_explicit(&files_digest, dcps_hash_bytes(hash, facts, sizeof facts), memory_order_relaxed);
 }
 
 static dcps_status open_noted(dcps_file_reader *reader)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 
 #define FIRST_SLOTS ((size_t)1 << 12)
 /* 2^26 words take some 3 GiB: more than any corpus has. */
@@ -14,20 +15,12 @@ static dcps_status no_memory(const dcps_vocabulary *vocabulary)
     return dcps_fail(DCPS_NO_MEMORY, "vocabulary: no memory for more than %u words", vocabulary->count);
 }
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash(const char *word, size_t bytes)
-{
-    uint64_t sum = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < bytes; i++)
-        sum = (sum ^ (uint8_t)word[i]) * UINT64_C(0x100000001b3);
-    return sum ^ sum >> 32;
-}
-
 /* The slot of a word, or the free one where it would be. There is a table. */
 static size_t slot_of(const dcps_vocabulary *vocabulary, const char *word, size_t bytes)
 {
     size_t mask = vocabulary->slot_count - 1;
-    size_t slot = (size_t)hash(word, bytes) & mask;
+    uint64_t hash = dcps_hash_bytes(DCPS_HASH_START, word, bytes);
+    size_t slot = (size_t)(hash ^ hash >> 32) & mask;
     for (; vocabulary->slots[slot] != 0; slot = (slot + 1) & mask) {
         const dcps_vocabulary_word *found = &vocabulary->words[vocabulary->slots[slot] - 1];
         if (found->bytes == bytes && memcmp(vocabulary->texts + found->text, word, bytes) == 0)
