@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/new_file.h"
 #include "base/text.h"
-#include "cli/new_file.h"
 
 static void put_text(FILE *out, const char *text)
 {

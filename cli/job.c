@@ -11,7 +11,7 @@
 #include "base/folder.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "cli/new_file.h"
+#include "cli/document.h"
 #include "cli/overview.h"
 #include "cli/programs.h"
 #include "cli/quote.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "cli/new_file.h"
+#include "base/new_file.h"
 #include "cli/report/embedded.h"
 
 #define DCPS_REPORT_DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(12))

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/new_file.h"
 #include "base/folder.h"
 #include "base/hash.h"
 #include "base/text.h"
-#include "cli/new_file.h"
 #include "cli/results.h"
 
 #define DCPS_RUN_SCHEMA "dcps-run/1"

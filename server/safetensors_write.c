@@ -1,18 +1,14 @@
 /* Writing of safetensors files: never a half-written file under the final name. */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/folder.h"
-#include "base/text.h"
+#include "base/new_file.h"
 #include "server/safetensors.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are written as they lie in memory");
@@ -28,9 +24,7 @@ struct dcps_safetensors_header {
 };
 
 struct dcps_safetensors_writer {
-    int fd;
-    char path[PATH_MAX];
-    char temporary[PATH_MAX];
+    dcps_new_file file;
     uint64_t expected_bytes; /* of the data part */
     uint64_t written_bytes;
 };
@@ -112,9 +106,9 @@ static dcps_status write_all(dcps_safetensors_writer *writer, const void *data, 
 {
     const char *next = data;
     while (bytes > 0) {
-        ssize_t written = write(writer->fd, next, bytes);
+        ssize_t written = write(writer->file.fd, next, bytes);
         if (written < 0 && errno != EINTR) {
-            return dcps_fail(DCPS_IO, "cannot write %s: %s (after %llu of %llu bytes)", writer->temporary,
+            return dcps_fail(DCPS_IO, "cannot write %s: %s (after %llu of %llu bytes)", writer->file.temporary,
                              strerror(errno), (unsigned long long)writer->written_bytes,
                              (unsigned long long)writer->expected_bytes);
         }
@@ -133,18 +127,18 @@ static dcps_status write_header(dcps_safetensors_writer *writer, const dcps_safe
     size_t padded = (length + 7u) / 8u * 8u;
     if (length == 0 || padded > DCPS_SAFETENSORS_MAX_HEADER_BYTES) {
         return dcps_fail(DCPS_LIMIT, "the header of %s takes %zu bytes, a safetensors file may have 1 to %llu",
-                         writer->path, padded, (unsigned long long)DCPS_SAFETENSORS_MAX_HEADER_BYTES);
+                         writer->file.path, padded, (unsigned long long)DCPS_SAFETENSORS_MAX_HEADER_BYTES);
     }
     char *text = dcps_alloc(1, LENGTH_BYTES + padded);
     if (text == NULL) {
-        return dcps_fail(DCPS_NO_MEMORY, "no memory for the header of %s (%zu bytes)", writer->path, padded);
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for the header of %s (%zu bytes)", writer->file.path, padded);
     }
     uint64_t stated = padded;
     memcpy(text, &stated, LENGTH_BYTES);
     memset(text + LENGTH_BYTES, ' ', padded);
     dcps_status status = DCPS_OK;
     if (json_dumpb(header->root, text + LENGTH_BYTES, length, JSON_COMPACT) != length) {
-        status = dcps_fail(DCPS_NO_MEMORY, "no memory to write the header of %s", writer->path);
+        status = dcps_fail(DCPS_NO_MEMORY, "no memory to write the header of %s", writer->file.path);
     }
     if (status == DCPS_OK) {
         status = write_all(writer, text, LENGTH_BYTES + padded);
@@ -160,19 +154,9 @@ dcps_status dcps_safetensors_writer_create(const dcps_safetensors_header *header
     if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory to write %s", path);
     }
-    made->fd = -1;
     made->expected_bytes = header->data_bytes;
-    dcps_status status = dcps_format(made->path, sizeof(made->path), "%s", path);
-    if (status == DCPS_OK) {
-        status = dcps_format(made->temporary, sizeof(made->temporary), "%s.tmp", path);
-    }
+    dcps_status status = dcps_new_file_open_large(&made->file, path);
     if (status != DCPS_OK) {
-        dcps_free(made);
-        return status;
-    }
-    made->fd = open(made->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
-    if (made->fd < 0) {
-        status = dcps_fail(DCPS_IO, "cannot create %s: %s", made->temporary, strerror(errno));
         dcps_free(made);
         return status;
     }
@@ -195,38 +179,18 @@ dcps_status dcps_safetensors_writer_append(dcps_safetensors_writer *writer, cons
     return status;
 }
 
-static dcps_status finish_file(dcps_safetensors_writer *writer)
-{
-    if (fchmod(writer->fd, FILE_MODE) != 0) {
-        return dcps_fail(DCPS_IO, "cannot give %s the mode %o: %s", writer->temporary, FILE_MODE, strerror(errno));
-    }
-    bool done = fsync(writer->fd) == 0;
-    int error = errno;
-    if (close(writer->fd) != 0 && done) {
-        done = false;
-        error = errno;
-    }
-    writer->fd = -1;
-    if (!done) {
-        return dcps_fail(DCPS_IO, "cannot force %s to disk: %s", writer->temporary, strerror(error));
-    }
-    if (rename(writer->temporary, writer->path) != 0) {
-        return dcps_fail(DCPS_IO, "cannot rename %s to %s: %s", writer->temporary, writer->path, strerror(errno));
-    }
-    return DCPS_OK;
-}
-
 dcps_status dcps_safetensors_writer_commit(dcps_safetensors_writer **writer)
 {
-    dcps_safetensors_writer *file = *writer;
-    assert(file->written_bytes == file->expected_bytes);
-    dcps_status status = finish_file(file);
-    if (status != DCPS_OK) {
+    dcps_safetensors_writer *made = *writer;
+    assert(made->written_bytes == made->expected_bytes);
+    if (fchmod(made->file.fd, FILE_MODE) != 0) {
+        dcps_status status =
+            dcps_fail(DCPS_IO, "cannot give %s the mode %o: %s", made->file.temporary, FILE_MODE, strerror(errno));
         dcps_safetensors_writer_abandon(writer);
         return status;
     }
-    status = dcps_folder_sync(file->path);
-    dcps_free(file);
+    dcps_status status = dcps_new_file_close(&made->file, true);
+    dcps_free(made);
     *writer = NULL;
     return status;
 }
@@ -236,10 +200,7 @@ void dcps_safetensors_writer_abandon(dcps_safetensors_writer **writer)
     if (*writer == NULL) {
         return;
     }
-    if ((*writer)->fd >= 0) {
-        close((*writer)->fd);
-    }
-    unlink((*writer)->temporary);
+    dcps_new_file_abandon(&(*writer)->file);
     dcps_free(*writer);
     *writer = NULL;
 }

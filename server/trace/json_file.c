@@ -1,39 +1,23 @@
 #include "server/trace/json_file.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/folder.h"
+#include "base/new_file.h"
 #include "base/regular_file.h"
-#include "base/text.h"
 #include "server/trace/trace.h"
 
 #define MAX_FILE_BYTES (1L << 20)
 
 dcps_status dcps_trace_json_write(const json_t *root, const char *path)
 {
-    char temporary[PATH_MAX];
-    dcps_status status = dcps_format(temporary, sizeof(temporary), "%s.tmp", path);
+    dcps_new_file made;
+    dcps_status status = dcps_new_file_open(&made, path);
     if (status != DCPS_OK) {
         return status;
     }
-    FILE *file = fopen(temporary, "we");
-    if (file == NULL) {
-        return dcps_fail(DCPS_IO, "cannot write %s: %s", temporary, strerror(errno));
-    }
-    bool good = json_dumpf(root, file, JSON_INDENT(2)) == 0 && fputc('\n', file) != EOF;
-    good = good && fflush(file) == 0 &&
-           fsync(fileno(file)) == 0; /* else a crash may leave an empty file under the final name */
-    good = fclose(file) == 0 && good;
-    if (!good || rename(temporary, path) != 0) {
-        int error = errno;
-        (void)unlink(temporary);
-        return dcps_fail(DCPS_IO, "cannot write %s: %s", path, strerror(error));
-    }
-    return dcps_folder_sync(path);
+    bool good = json_dumpf(root, made.file, JSON_INDENT(2)) == 0 && fputc('\n', made.file) != EOF;
+    return dcps_new_file_close(&made, good);
 }
 
 static dcps_status check_schema(const json_t *root, const char *path)

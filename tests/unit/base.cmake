@@ -3,5 +3,7 @@ foreach(module alloc arena buffer descriptors hash histogram options options_fil
 endforeach()
 # JSON lines are read by another implementation.
 dcps_test(test_log LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_log.c LINKS dcps_base dcps_dep_jansson)
+dcps_test(test_new_file LABELS unit
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_new_file.c ${CMAKE_CURRENT_LIST_DIR}/../support/temp_folder.c LINKS dcps_base dcps_dep_zlib)
 dcps_test(test_folder LABELS unit
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_folder.c ${CMAKE_CURRENT_LIST_DIR}/../support/temp_folder.c LINKS dcps_base dcps_dep_zlib)

@@ -3,7 +3,6 @@ foreach(module args details evaluation groups overview plan process quote report
 endforeach()
 target_sources(test_cli_trace_options PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../support/temp_folder.c)
 target_link_libraries(test_cli_trace_options PRIVATE dcps_dep_zlib)
-dcps_test(test_cli_new_file LABELS unit SOURCES unit/test_cli_new_file.c support/temp_folder.c LINKS dcps_cli dcps_dep_zlib)
 dcps_test(test_cli_run_store LABELS unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_run_store.c support/temp_folder.c LINKS dcps_cli)
 dcps_test(test_cli_probe LABELS unit SOURCES unit/test_cli_probe.c support/temp_folder.c LINKS dcps_cli dcps_dep_zlib)
 dcps_test(test_profile LABELS unit SOURCES unit/test_profile.c support/tape_fixture.c LINKS dcps_cli)

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "cli/new_file.h"
+#include "cli/document.h"
 #include "cli/results.h"
 #include "cli/overview.h"
 #include "support/check_main.h"
