@@ -16,7 +16,7 @@ dcps_status dcps_regular_file_open(const char *path, int *fd)
     struct stat about;
     if (fstat(opened, &about) != 0 || !S_ISREG(about.st_mode)) {
         (void)close(opened);
-        return dcps_fail(DCPS_IO, "%s: expected a regular file", path);
+        return dcps_fail(DCPS_CORRUPT, "%s: expected a regular file", path);
     }
     *fd = opened;
     return DCPS_OK;

@@ -6,7 +6,7 @@
 
 #include "dcps/status.h"
 
-/* Opens a file for reading, and nothing but a file: a pipe would have us wait for a writer, a device for ever give more. Errors, with the path: DCPS_NOT_FOUND, DCPS_IO. */
+/* Opens a file for reading, and nothing but a file: a pipe would have us wait for a writer, a device for ever give more. Errors, with the path: DCPS_NOT_FOUND, DCPS_IO, DCPS_CORRUPT (no file). */
 DCPS_MUST_CHECK dcps_status dcps_regular_file_open(const char *path, int *fd);
 /* … as a stream. */
 DCPS_MUST_CHECK dcps_status dcps_regular_file_stream(const char *path, FILE **file);

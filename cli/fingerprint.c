@@ -1,12 +1,12 @@
 #include "cli/fingerprint.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/regular_file.h"
 #include "base/text.h"
 #include "cli/programs.h"
 #include "worker/plugin.h"
@@ -14,9 +14,10 @@
 static dcps_status add_file(const char *path, uint64_t *hash)
 {
     unsigned char bytes[65536];
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return dcps_fail(DCPS_IO, "cannot read %s: %s", path, strerror(errno));
+    FILE *file;
+    dcps_status status = dcps_regular_file_stream(path, &file);
+    if (status != DCPS_OK) {
+        return status;
     }
     size_t got;
     while ((got = fread(bytes, 1, sizeof(bytes), file)) > 0) {

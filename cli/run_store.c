@@ -11,6 +11,7 @@
 #include "base/new_file.h"
 #include "base/folder.h"
 #include "base/hash.h"
+#include "base/regular_file.h"
 #include "base/text.h"
 #include "cli/results.h"
 
@@ -110,11 +111,10 @@ static dcps_status check_document(const dcps_run_store *store, const char *path,
 static dcps_status read_document(const char *path, json_t **document)
 {
     json_error_t error;
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        int reason = errno;
-        return reason == ENOENT ? dcps_fail(DCPS_NOT_FOUND, "%s is not there", path)
-                                : dcps_fail(DCPS_IO, "cannot read %s: %s", path, strerror(reason));
+    FILE *file;
+    dcps_status status = dcps_regular_file_stream(path, &file);
+    if (status != DCPS_OK) {
+        return status;
     }
     json_t *read = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
     (void)fclose(file);

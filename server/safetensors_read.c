@@ -1,7 +1,6 @@
 /* Reading of safetensors files, every byte of which may be wrong. */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/regular_file.h"
 #include "server/safetensors.h"
 
 #define METADATA_KEY "__metadata__"
@@ -221,17 +221,14 @@ static dcps_status read_entries(dcps_safetensors_reader *reader)
 
 static dcps_status open_file(dcps_safetensors_reader *reader, uint64_t *file_bytes)
 {
-    reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (reader->fd < 0) {
-        return dcps_fail(errno == ENOENT ? DCPS_NOT_FOUND : DCPS_IO, "cannot open %s: %s", reader->path,
-                         strerror(errno));
+    reader->fd = -1; /* whatever comes of it, the reader can be closed */
+    dcps_status status = dcps_regular_file_open(reader->path, &reader->fd);
+    if (status != DCPS_OK) {
+        return status;
     }
     struct stat info;
     if (fstat(reader->fd, &info) != 0) {
         return dcps_fail(DCPS_IO, "cannot look at %s: %s", reader->path, strerror(errno));
-    }
-    if (!S_ISREG(info.st_mode)) {
-        return dcps_fail(DCPS_CORRUPT, "%s is not a file", reader->path);
     }
     *file_bytes = (uint64_t)info.st_size;
     return DCPS_OK;

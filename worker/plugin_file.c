@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/regular_file.h"
+
 /* More than any linker writes; bounds the work on a hostile file. */
 #define MAX_SEGMENTS 256
 
@@ -81,12 +83,12 @@ dcps_status dcps_plugin_file_check(const char *path)
     dcps_status status = own_head(&own);
     if (status != DCPS_OK)
         return status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return dcps_fail(errno == ENOENT ? DCPS_NOT_FOUND : DCPS_IO, "model %s cannot be opened: %s", path,
-                         strerror(errno));
-    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
-        status = dcps_fail(DCPS_CORRUPT, "model %s: expected a regular file", path);
+    int fd;
+    status = dcps_regular_file_open(path, &fd);
+    if (status != DCPS_OK)
+        return dcps_fail(status, "model %s", dcps_error_message());
+    if (fstat(fd, &about) != 0)
+        status = dcps_fail(DCPS_IO, "model %s cannot be looked at: %s", path, strerror(errno));
     if (status == DCPS_OK)
         status = read_at(path, fd, &head, sizeof head, 0);
     if (status == DCPS_OK)

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -164,6 +165,24 @@ START_TEST(test_damage)
 }
 END_TEST
 
+/* Nobody writes into a pipe that lies where a result should, so nobody may wait for it. */
+START_TEST(test_pipe)
+{
+    fixture self;
+    char path[PATH_MAX];
+    dcps_stored_run stored;
+    setup(&self);
+    save(&self);
+    find_file(&self, path, sizeof(path));
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(load(&self, &stored), DCPS_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), path));
+    ck_assert_int_eq(unlink(path), 0);
+    teardown(&self);
+}
+END_TEST
+
 /* Only what it wrote itself. */
 START_TEST(test_clear)
 {
@@ -196,6 +215,7 @@ int main(void)
                                   test_another_version,
                                   test_more_arguments,
                                   test_damage,
+                                  test_pipe,
                                   test_clear,
                                   test_no_folder};
     return CHECK_MAIN("cli run store", tests);

@@ -192,12 +192,12 @@ START_TEST(missing_and_unreadable_files_are_named)
     ck_assert_int_eq(result.status, DCPS_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), "/nowhere/run.conf"));
     fixture_parse(&result, NULL, "--config /");
-    ck_assert_int_eq(result.status, DCPS_IO);
+    ck_assert_int_eq(result.status, DCPS_CORRUPT);
     /* Nobody writes into this pipe. */
     (void)unlink(path);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     parse_with_config(&result, "");
-    ck_assert_int_eq(result.status, DCPS_IO);
+    ck_assert_int_eq(result.status, DCPS_CORRUPT);
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), "expected a regular file"));
     ck_assert_int_eq(unlink(path), 0);
 }

@@ -185,6 +185,7 @@ START_TEST(what_is_no_file_is_refused)
     ck_assert_int_eq(dcps_safetensors_reader_open(path, &reader), DCPS_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), path));
     ck_assert_int_eq(dcps_safetensors_reader_open(folder.path, &reader), DCPS_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(dcps_error_message(), "expected a regular file"));
     temp_write(&folder, "file", "1234567", 7, false);
     ck_assert_int_eq(dcps_safetensors_reader_open(path, &reader), DCPS_CORRUPT);
     ck_assert_int_eq(mkfifo(temp_path(&folder, "pipe", path), 0600), 0);

@@ -145,10 +145,11 @@ START_TEST(pipes_are_no_traces)
     dcps_trace_run back;
     ck_assert_int_eq(unlink(temp_path(&folder, "shard-0.csv", path)), 0);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    expect_error(dcps_trace_read_order(folder.path, &run, 0, &order), DCPS_IO, "shard-0.csv: expected a regular file");
+    expect_error(dcps_trace_read_order(folder.path, &run, 0, &order), DCPS_CORRUPT,
+                 "shard-0.csv: expected a regular file");
     ck_assert_int_eq(unlink(temp_path(&folder, "server-0.json", path)), 0);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    expect_error(dcps_trace_run_read(folder.path, 0, &back), DCPS_IO, "server-0.json: expected a regular file");
+    expect_error(dcps_trace_run_read(folder.path, 0, &back), DCPS_CORRUPT, "server-0.json: expected a regular file");
 }
 END_TEST
 
