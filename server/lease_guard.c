@@ -5,17 +5,35 @@
 /* Workers send a heartbeat so often within a lease. */
 #define HEARTBEATS_PER_LEASE 4u
 
-bool dcps_lease_guard_waits(dcps_lease_guard *guard, bool left, uint64_t now_ns)
+/* Late ticks, one in the wait that another began, that begin it anew. */
+#define MAX_LATE_TICKS 3u
+
+static uint32_t ticks_of_a_heartbeat(const dcps_lease_guard *guard)
+{
+    uint32_t beat_ms = guard->lease_ms / HEARTBEATS_PER_LEASE;
+    return beat_ms / guard->tick_ms + (beat_ms % guard->tick_ms != 0 ? 1u : 0u);
+}
+
+static bool is_late(const dcps_lease_guard *guard, uint64_t now_ns)
 {
     uint64_t beat_ns = guard->lease_ms * DCPS_NS_PER_MS / HEARTBEATS_PER_LEASE;
-    uint64_t tick_ns = guard->tick_ms * DCPS_NS_PER_MS;
-    uint64_t late_ns = beat_ns > 2u * tick_ns ? beat_ns : 2u * tick_ns;
-    bool late = guard->ticked_ns != 0 && now_ns - guard->ticked_ns >= late_ns;
-    guard->ticked_ns = now_ns;
-    if (now_ns < guard->until_ns) {
-        return true;
+    uint64_t two_ticks_ns = 2u * guard->tick_ms * DCPS_NS_PER_MS;
+    uint64_t late_ns = beat_ns > two_ticks_ns ? beat_ns : two_ticks_ns;
+    return guard->ticked_ns != 0 && now_ns - guard->ticked_ns >= late_ns;
+}
+
+bool dcps_lease_guard_waits(dcps_lease_guard *guard, bool left, uint64_t now_ns)
+{
+    bool waited = guard->ticks_left > 0;
+    guard->ticks_left -= waited ? 1u : 0u;
+    if (is_late(guard, now_ns)) {
+        guard->ticks_left = guard->late_ticks < MAX_LATE_TICKS ? ticks_of_a_heartbeat(guard) : 0;
+        guard->late_ticks++;
+    } else if (left && !waited) {
+        guard->ticks_left = 1;
     }
-    guard->waited = (late || left) && !guard->waited;
-    guard->until_ns = guard->waited && late ? now_ns + beat_ns : 0;
-    return guard->waited;
+    guard->ticked_ns = now_ns;
+    bool waits = guard->ticks_left > 0;
+    guard->late_ticks = waits ? guard->late_ticks : 0;
+    return waits;
 }

@@ -54,12 +54,49 @@ START_TEST(unread_messages_put_off_one_tick)
 }
 END_TEST
 
+/* What waited for the second pause was never read in the time between them. */
+START_TEST(second_pause_begins_the_wait_anew)
+{
+    start();
+    for (int pause = 0; pause < 3; pause++) {
+        ck_assert(waits_after(6000, false));
+        for (int i = 0; i < 9; i++) {
+            ck_assert(waits_after(100, false));
+        }
+    }
+    ck_assert(!waits_after(100, false));
+}
+END_TEST
+
+START_TEST(two_late_ticks_running)
+{
+    start();
+    ck_assert(waits_after(6000, false));
+    ck_assert(waits_after(6000, false));
+    for (int i = 0; i < 9; i++) {
+        ck_assert(waits_after(100, false));
+    }
+    ck_assert(!waits_after(100, false));
+}
+END_TEST
+
+/* A flood does not prolong the wait. */
+START_TEST(unread_messages_after_a_late_tick)
+{
+    start();
+    ck_assert(waits_after(6000, true));
+    for (int i = 0; i < 9; i++) {
+        ck_assert(waits_after(100, true));
+    }
+    ck_assert(!waits_after(100, true));
+}
+END_TEST
+
 START_TEST(leases_end_on_a_machine_that_is_always_late)
 {
     start();
-    for (int i = 0; i < 10; i++) {
-        ck_assert(waits_after(1500, true));
-        ck_assert(!waits_after(1500, true));
+    for (int i = 0; i < 40; i++) {
+        ck_assert(waits_after(1500, true) == (i % 4 != 3));
     }
 }
 END_TEST
@@ -77,8 +114,13 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {ticks_in_time_judge, late_tick_gives_time_for_a_heartbeat,
-                                  unread_messages_put_off_one_tick, leases_end_on_a_machine_that_is_always_late,
+    const TTest *const tests[] = {ticks_in_time_judge,
+                                  late_tick_gives_time_for_a_heartbeat,
+                                  second_pause_begins_the_wait_anew,
+                                  two_late_ticks_running,
+                                  unread_messages_put_off_one_tick,
+                                  unread_messages_after_a_late_tick,
+                                  leases_end_on_a_machine_that_is_always_late,
                                   short_leases};
     return CHECK_MAIN("lease guard", tests);
 }
