@@ -268,6 +268,7 @@ typedef struct dcps_weights {
     uint64_t samples; /* applied to the block so far */
     uint64_t clock;   /* the worker's latest step done at this block; of one that just joined, that of the others */
     dcps_ticket ticket;
+    uint64_t token; /* of the session that has these weights; 0: not told */
 } dcps_weights;
 
 /* NEED_INIT (send INIT with a larger seq), PENDING (received, answer will come), RESEND (not received, send again). */

@@ -48,7 +48,8 @@ static dcps_status take_weights(const Dcps__Weights *from, dcps_weights *weights
                               .version = from->version,
                               .samples = from->samples,
                               .clock = from->clock,
-                              .ticket = {.kind = (dcps_ticket_kind)from->ticket, .number = from->ticket_number}};
+                              .ticket = {.kind = (dcps_ticket_kind)from->ticket, .number = from->ticket_number},
+                              .token = from->token};
     return DCPS_OK;
 }
 

@@ -208,6 +208,7 @@ static Dcps__Weights *put_weights(encoding *to, const dcps_weights *from)
     weights->ticket = (Dcps__TicketKind)from->ticket.kind;
     weights->ticket_number = from->ticket.number;
     weights->clock = from->clock;
+    weights->token = from->token;
     return weights;
 }
 

@@ -211,7 +211,7 @@ static void on_weights(dcps_client_core *core, dcps_route route, const dcps_weig
     uint32_t block = answer->block;
     if (!is_awaited(core, route, block, answer->seq) || !takes_weights(core->blocks[block].kind) ||
         !is_ours(core, route.server, answer->worker, answer->incarnation) ||
-        payload_bytes != block_bytes(core, block)) {
+        dcps_link_has_replaced(core, route.server, answer->token) || payload_bytes != block_bytes(core, block)) {
         return;
     }
     memcpy(core->weights + dcps_partition_block_offset(&core->partition, block), payload, payload_bytes);

@@ -331,10 +331,15 @@ void dcps_link_receive(dcps_client_core *core, uint32_t server, const dcps_messa
     }
 }
 
+bool dcps_link_has_replaced(const dcps_client_core *core, uint32_t server, uint64_t token)
+{
+    return token != 0 && token != core->links[server].session.token;
+}
+
 void dcps_link_lost(dcps_client_core *core, uint32_t server, uint64_t token, uint64_t now_ns)
 {
     dcps_link *link = &core->links[server];
-    if (token != 0 && token != link->session.token) {
+    if (dcps_link_has_replaced(core, server, token)) {
         return;
     }
     if (link->state == DCPS_LINK_FINISHING) {

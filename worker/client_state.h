@@ -109,6 +109,8 @@ void dcps_link_finish(dcps_client_core *core, uint32_t server, uint64_t now_ns);
 void dcps_link_receive(dcps_client_core *core, uint32_t server, const dcps_message *message, uint64_t now_ns);
 /* The server does not know the session of this token; 0: it does not say which. One that we have replaced since is no loss: its requests may be refused long after. */
 void dcps_link_lost(dcps_client_core *core, uint32_t server, uint64_t token, uint64_t now_ns);
+/* Whether an answer belongs to a session that we have replaced since; token 0: it does not say. */
+bool dcps_link_has_replaced(const dcps_client_core *core, uint32_t server, uint64_t token);
 void dcps_link_tick(dcps_client_core *core, uint32_t server, uint64_t now_ns);
 
 /* ---- client_silence.c: who has not answered ---- */

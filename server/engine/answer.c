@@ -15,7 +15,8 @@ static void emit_weights(dcps_shard *shard, const dcps_block *block, uint32_t wo
                          .version = slot->pulled_version,
                          .samples = block->samples,
                          .clock = slot->clock,
-                         .ticket = slot->ticket},
+                         .ticket = slot->ticket,
+                         .token = shard->members[worker].session.token},
     };
     shard->stats.payload_bytes_out += slot->pulled->bytes;
     shard->config.emit(shard->config.emit_context, &slot->peer, &message, slot->pulled);

@@ -18,6 +18,7 @@
 #define SEEDS 1000u
 #define BLOCK_PARAMS 16u
 #define PARAMS 112u
+#define BATCH_LANES 64u /* parameters of block 0 where batches are counted */
 #define TICKETS_PER_EPOCH 6u
 #define BATCH_SIZE 8u
 
@@ -372,6 +373,62 @@ START_TEST(test_worlds_that_leave_out)
 }
 END_TEST
 
+/* Lane n of block 0 counts how often it learnt from batch n. */
+static dcps_status batch_gradient(void *context, uint32_t process, float *gradient, float *loss, uint32_t *samples)
+{
+    (void)context;
+    memset(gradient, 0, PARAMS * sizeof(float));
+    ck_assert_uint_lt(steps[process].batch, BATCH_LANES);
+    gradient[steps[process].batch] = -1.0F;
+    *loss = 1.0F;
+    *samples = BATCH_SIZE;
+    return DCPS_OK;
+}
+
+/* Workers stand still for longer than their leases, and weights wait in slow links, which the control plane overtakes. */
+static dcps_world_config rejoining_world(uint64_t seed)
+{
+    dcps_world_config config = world_of_seed(seed);
+    config.workers = 2 + config.workers % 4;
+    config.schedule.workers = config.workers;
+    config.epochs = BATCH_LANES / TICKETS_PER_EPOCH;
+    config.block_params = BATCH_LANES;
+    config.client_crashes = config.server_crashes = 0;
+    config.client_stalls = 6;
+    config.lease_ms = 500;
+    config.network.bytes_per_second = 1000.0;
+    config.network.jitter_ns = 20 * DCPS_NS_PER_MS;
+    config.step_times = (dcps_step_times){.distribution = DCPS_STEP_UNIFORM, .low_ns = 20e6, .mean_ns = 200e6};
+    config.model.finish = batch_gradient;
+    ck_assert_int_eq(dcps_algorithm_preset(seed % 2 == 0 ? "asgd" : "ssp", &config.algorithm), DCPS_OK);
+    return config;
+}
+
+/* Some weights reach a worker that has joined again meanwhile. Block 0 learns from each batch once all the same. */
+START_TEST(test_worlds_that_rejoin)
+{
+    uint64_t rejoins = 0;
+    for (uint64_t seed = 1; seed <= 150; seed++) {
+        dcps_world *world;
+        dcps_world_outcome outcome;
+        dcps_world_config config = rejoining_world(seed);
+        ck_assert_msg(dcps_world_create(&config, &world) == DCPS_OK, "%s", dcps_error_message());
+        ck_assert_msg(dcps_world_run(world, &outcome) == DCPS_OK, "%s", dcps_error_message());
+        ck_assert_msg(outcome.finished, "seed %" PRIu64 " (%s): clients still run after %" PRIu64 " s", seed,
+                      config.algorithm.name, outcome.ended_ns / DCPS_NS_PER_S);
+        for (uint32_t batch = 0; batch < TICKETS_PER_EPOCH * config.epochs; batch++) {
+            ck_assert_msg(outcome.weights[batch] == 1.0F,
+                          "seed %" PRIu64 " (%s): block 0 learnt %g times from batch %u", seed, config.algorithm.name,
+                          (double)outcome.weights[batch], batch);
+        }
+        rejoins += outcome.rejoins;
+        dcps_world_destroy(&world);
+    }
+    printf("rejoins: %" PRIu64 "\n", rejoins);
+    ck_assert_uint_gt(rejoins, 100);
+}
+END_TEST
+
 /* However slow something is: nothing comes before its time, and so never, if that is behind the end. */
 START_TEST(test_no_time_wraps)
 {
@@ -447,6 +504,7 @@ int main(void)
     tcase_add_test(worlds, test_same_seed_same_bits);
     tcase_add_test(worlds, test_worlds_that_drop);
     tcase_add_test(worlds, test_worlds_that_leave_out);
+    tcase_add_test(worlds, test_worlds_that_rejoin);
     tcase_add_test(worlds, test_no_time_wraps);
     tcase_add_test(worlds, test_divergence_with_a_finite_loss);
     suite_add_tcase(suite, worlds);

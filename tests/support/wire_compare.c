@@ -219,6 +219,7 @@ static void same_weights(const dcps_weights *a, const dcps_weights *b)
     SAME(samples);
     SAME(ticket.kind);
     SAME(ticket.number);
+    SAME(token);
 }
 
 static void same_notice(const dcps_notice *a, const dcps_notice *b)

@@ -93,6 +93,47 @@ START_TEST(test_refusals_of_an_older_session)
 }
 END_TEST
 
+static void answer_in_session(uint32_t block, uint64_t token, float value)
+{
+    float weights[CLIENT_BLOCK];
+    for (uint32_t i = 0; i < CLIENT_BLOCK; i++) {
+        weights[i] = value;
+    }
+    dcps_message message = client_weights_of(&room, block, 2);
+    message.body.weights.token = token;
+    client_deliver(&room, client_route(&room, block), &message, weights, sizeof(weights));
+}
+
+/* Weights that were under way when the session ended are not those that the server compensates the next gradient against, and their mini-batch is another's by now. */
+START_TEST(test_weights_of_an_older_session)
+{
+    client_connect(&room, 1);
+    push_all();
+    client_error(&room, client_control_route(0), DCPS_SESSION, "who are you");
+    client_expect_hello(&room, 0, true, 3, 2);
+    dcps_welcome body = client_welcome_of(&room, 0);
+    body.session.token = 999;
+    client_welcome(&room, &body);
+    (void)client_take_control(&room, 0, DCPS_MESSAGE_LAYOUT);
+    answer_in_session(0, 100, 1.0F);
+    client_layout_reply(&room, 0);
+    for (uint32_t block = 0; block < CLIENT_BLOCKS; block++) {
+        (void)client_take_request(&room, block, DCPS_MESSAGE_QUERY);
+        answer_in_session(block, 100, 1.0F);
+    }
+    ck_assert(!client_ready(&room));
+    ck_assert(room.weights[0] == 0.0F);
+    for (uint32_t block = 0; block + 1 < CLIENT_BLOCKS; block++) {
+        answer_in_session(block, 999, 2.0F);
+    }
+    answer_in_session(CLIENT_BLOCKS - 1, 0, 2.0F); /* a server of before, which does not tell */
+    ck_assert(client_ready(&room));
+    ck_assert(room.weights[0] == 2.0F);
+    client_expect_silence(&room);
+    client_close(&room);
+}
+END_TEST
+
 START_TEST(test_rejoin_after_a_heartbeat)
 {
     client_connect(&room, 2);
@@ -343,6 +384,7 @@ static Suite *make_suite(void)
     const TTest *const tests[] = {test_settings_must_agree,
                                   test_rejoin,
                                   test_refusals_of_an_older_session,
+                                  test_weights_of_an_older_session,
                                   test_rejoin_after_a_heartbeat,
                                   test_new_identity,
                                   test_identity_is_raised,

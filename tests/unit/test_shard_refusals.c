@@ -74,6 +74,7 @@ START_TEST(test_new_token_keeps_the_numbers)
     engine_deliver(&shard, 0, &message, ones, sizeof(ones));
     dcps_weights answer = engine_expect_weights(&shard, 0, engine_after(1), N);
     ck_assert_uint_eq(answer.seq, 3);
+    ck_assert_uint_eq(answer.token, session.token);
     ck_assert_uint_eq(answer.version, 1);
     ck_assert_uint_eq(engine_stats(&shard).pushes_applied, 1);
     ck_assert_uint_eq(engine_stats(&shard).duplicates_ignored, 1);

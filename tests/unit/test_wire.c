@@ -106,6 +106,36 @@ START_TEST(test_bytes_are_fixed)
 }
 END_TEST
 
+START_TEST(test_bytes_of_weights_are_fixed)
+{
+    static const uint8_t weights[] = {
+        0x08, 0x01,                                           /* version 1 */
+        0x8a, 0x02, 0x1c,                                     /* field 33, 28 bytes */
+        0x08, 0x03, 0x10, 0x02,                               /* worker 3, incarnation 2 */
+        0x18, 0x05, 0x20, 0x09,                               /* block 5, seq 9 */
+        0x28, 0x07,                                           /* version 7 */
+        0x30, 0x02, 0x38, 0x06,                               /* ticket: batch 6 */
+        0x40, 0x08,                                           /* clock 8 */
+        0x48, 0xac, 0x02,                                     /* samples 300 */
+        0x51, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, /* token, little endian */
+    };
+    dcps_message message = {.type = DCPS_MESSAGE_WEIGHTS,
+                            .body.weights = {.worker = 3,
+                                             .incarnation = 2,
+                                             .block = 5,
+                                             .seq = 9,
+                                             .version = 7,
+                                             .samples = 300,
+                                             .clock = 8,
+                                             .ticket = {.kind = DCPS_TICKET_BATCH, .number = 6},
+                                             .token = 0x0102030405060708}};
+    start();
+    ck_assert_uint_eq(encode(&message, bytes), sizeof weights);
+    ck_assert_mem_eq(bytes, weights, sizeof weights);
+    stop();
+}
+END_TEST
+
 /* A sample of that type, to be changed. */
 static dcps_message change(dcps_message_type type)
 {
@@ -532,6 +562,7 @@ int main(void)
     const TTest *const tests[] = {
         test_every_message_passes,
         test_bytes_are_fixed,
+        test_bytes_of_weights_are_fixed,
         test_control_fields_are_checked,
         test_data_fields_are_checked,
         test_tensors_are_checked,
