@@ -52,11 +52,17 @@ static bool run_is_over(const dcps_shard *shard)
     return shard->any_finished && shard->live_count == 0;
 }
 
-/* This mark will never be reached. Where the run ended short of it, the final weights stand for it if anything was learnt since the mark before. */
+/* How far the run came, as this block knows it. Block 0 leads: what it dropped it has had again. Others may have dropped what it applied. */
+static uint64_t run_samples(const dcps_block *block)
+{
+    return block->samples + (block->index == 0 ? 0 : block->samples_dropped);
+}
+
+/* This mark will never be reached. Where the run came further than the mark before, or this block only fell behind it, the final weights stand for it. */
 static void answer_final(dcps_shard *shard, const dcps_block *block, const dcps_peer *peer, uint32_t index)
 {
-    bool some = run_is_over(shard) && index == block->marks_reached &&
-                block->samples > (uint64_t)index * shard->mark_every_samples;
+    bool some = run_is_over(shard) && index < shard->mark_count &&
+                run_samples(block) > (uint64_t)index * shard->mark_every_samples;
     dcps_snapshot_reply reply = {.block = block->index, .index = index, .available = some};
     if (some) {
         reply.version = block->version;

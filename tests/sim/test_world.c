@@ -304,13 +304,22 @@ START_TEST(test_same_seed_same_bits)
 }
 END_TEST
 
-/* Late gradients are dropped, and still each batch is learnt from once: every run ends, with as many samples as it has, whatever befalls it. */
+static dcps_status note_mark(void *context, const dcps_snapshot_reply *info, const float *weights)
+{
+    (void)weights;
+    *(uint32_t *)context = info->index + 1u;
+    return DCPS_OK;
+}
+
+/* Late gradients are dropped, and still each batch is learnt from once: every run ends, with as many samples as it has, whatever befalls it, and its end is evaluated, though some blocks
+ * drop more than block 0. */
 START_TEST(test_worlds_that_drop)
 {
     uint64_t dropped = 0;
     for (uint64_t seed = 1; seed <= 200; seed++) {
         dcps_world *world;
         dcps_world_outcome outcome;
+        uint32_t evaluated = 0;
         dcps_world_config config = world_of_seed(seed);
         config.workers = 2 + config.workers % 4;
         config.schedule.workers = config.workers;
@@ -319,12 +328,18 @@ START_TEST(test_worlds_that_drop)
         ck_assert_int_eq(dcps_algorithm_preset(seed % 2 == 0 ? "ssgd" : "ringmaster", &config.algorithm), DCPS_OK);
         config.algorithm.backup_workers = seed % 2 == 0 ? 1 + (uint32_t)(seed / 2 % (config.workers - 1)) : 0;
         config.algorithm.max_staleness = seed % 2 == 0 ? 0 : 2;
+        config.epochs *= 4;
+        config.snapshot_every_samples = DCPS_SNAPSHOT_EVERY_EPOCH;
+        config.model.evaluate = note_mark;
+        config.model.context = &evaluated;
         ck_assert_msg(dcps_world_create(&config, &world) == DCPS_OK, "%s", dcps_error_message());
         ck_assert_msg(dcps_world_run(world, &outcome) == DCPS_OK, "%s", dcps_error_message());
         ck_assert_msg(outcome.finished, "seed %" PRIu64 " (%s): clients still run after %" PRIu64 " s", seed,
                       config.algorithm.name, outcome.ended_ns / DCPS_NS_PER_S);
         if (outcome.server_crashes == 0) {
             ck_assert_uint_eq(outcome.samples[0], (uint64_t)TICKETS_PER_EPOCH * config.epochs * BATCH_SIZE);
+            ck_assert_msg(evaluated == config.epochs, "seed %" PRIu64 " (%s): %u of %u epochs evaluated", seed,
+                          config.algorithm.name, evaluated, config.epochs);
         }
         dropped += outcome.pushes_dropped;
         check_statistics(&outcome, seed);

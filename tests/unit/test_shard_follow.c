@@ -143,9 +143,80 @@ START_TEST(test_dropped_gradients_move_nothing)
 }
 END_TEST
 
+/* Two workers push in turn to block 1, the second one always too late: half of `pushes` are dropped. */
+static void push_half_too_late(uint32_t pushes)
+{
+    dcps_shard_config config = two_workers();
+    config.algorithm.cuts_off = true;
+    config.algorithm.max_staleness = 1;
+    engine_open(&shard, &config, 2 * N, N, 1);
+    engine_begin(&shard, 2, 0, zero);
+    engine_begin(&shard, 2, 1, zero);
+    for (uint32_t k = 0; k < pushes / 2; k++) {
+        engine_push(&shard, 1, 1, zero);
+        engine_expect(&shard, 1, DCPS_MESSAGE_WEIGHTS);
+        push(&shard, 1);
+    }
+    engine_finish(&shard, 0);
+    engine_finish(&shard, 1);
+}
+
+/* Block 0 learns from all batches of a run, and evaluation looks at its last mark: a block that dropped many has its final weights by then. */
+START_TEST(test_a_block_that_dropped_has_the_last_mark)
+{
+    push_half_too_late(18);
+    ck_assert_uint_eq(samples_of(&shard, 1), 72);
+    ck_assert_uint_eq(mark_of(&shard, 1, 0), 48);
+    ck_assert_uint_eq(mark_of(&shard, 1, 1), 72);
+    ck_assert_uint_eq(mark_of(&shard, 1, 2), 72);
+    ck_assert_uint_eq(mark_of(&shard, 1, 3), 0); /* of no run */
+    engine_close(&shard);
+}
+END_TEST
+
+/* Of a run that was stopped there are no marks beyond what it came to. */
+START_TEST(test_a_block_that_dropped_in_a_run_that_was_stopped)
+{
+    push_half_too_late(12);
+    ck_assert_uint_eq(mark_of(&shard, 1, 0), 48);
+    ck_assert_uint_eq(samples_of(&shard, 1), 48);
+    ck_assert_uint_eq(mark_of(&shard, 1, 1), 48);
+    ck_assert_uint_eq(mark_of(&shard, 1, 2), 0);
+    engine_close(&shard);
+}
+END_TEST
+
+/* Block 0 has no other to follow: what it dropped it does not count. */
+START_TEST(test_block_0_does_not_count_what_it_dropped)
+{
+    dcps_shard_config config = two_workers();
+    config.algorithm.cuts_off = true;
+    config.algorithm.max_staleness = 1;
+    engine_open(&shard, &config, 2 * N, N, 1);
+    engine_begin(&shard, 2, 0, zero);
+    engine_begin(&shard, 2, 1, zero);
+    for (uint32_t k = 0; k < 7; k++) {
+        engine_push(&shard, 1, 0, zero);
+        engine_expect(&shard, 1, DCPS_MESSAGE_WEIGHTS);
+        push(&shard, 0);
+    }
+    dcps_shard_drain(shard.shard, shard.now_ns);
+    engine_finish(&shard, 0);
+    engine_finish(&shard, 1);
+    ck_assert_uint_eq(samples_of(&shard, 0), 56);
+    ck_assert_uint_eq(mark_of(&shard, 0, 1), 56);
+    ck_assert_uint_eq(mark_of(&shard, 0, 2), 0);
+    engine_close(&shard);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {test_a_block_behind_catches_up, test_only_a_restored_block_goes_back,
-                                  test_dropped_gradients_move_nothing};
+    const TTest *const tests[] = {test_a_block_behind_catches_up,
+                                  test_only_a_restored_block_goes_back,
+                                  test_dropped_gradients_move_nothing,
+                                  test_a_block_that_dropped_has_the_last_mark,
+                                  test_a_block_that_dropped_in_a_run_that_was_stopped,
+                                  test_block_0_does_not_count_what_it_dropped};
     return CHECK_MAIN("shard follow", tests);
 }
