@@ -274,9 +274,9 @@ void dcps_block_follow(dcps_shard *shard, dcps_block *block, uint64_t run_sample
 {
     uint64_t end = shard->samples_per_epoch * shard->config.epochs;
     uint64_t target = run_samples < end ? run_samples : end;
-    /* Pushes on their way make blocks differ by a batch a worker; twice that is no accident. And block 0 may have applied what was dropped here. */
+    /* Pushes on their way make blocks differ by a batch a worker; twice that is no accident. And block 0 may have applied what was missed here. */
     uint64_t slack = 2u * (uint64_t)shard->slot_capacity * shard->config.batch_size;
-    bool behind = block->samples + block->samples_dropped + slack < target;
+    bool behind = block->samples + block->samples_missed + slack < target;
     bool ahead = block->restored && target + slack < block->samples; /* else the worker itself may be behind */
     if (run_samples == 0 || block->index == 0) {
         return;

@@ -46,7 +46,7 @@ static void drop_push(dcps_shard *shard, dcps_block *block, uint32_t worker, uin
                       dcps_taken *taken)
 {
     taken->fate = DCPS_FATE_DROPPED;
-    block->samples_dropped += samples;
+    block->samples_missed += samples;
     dcps_count_dropped(shard, worker, round);
     if (block->index == 0) {
         dcps_tickets_return(shard->tickets, worker);

@@ -187,6 +187,15 @@ static void note_work(dcps_shard *shard, uint32_t worker)
     member->came_after_end = false;
 }
 
+/* Other servers may take this push: what block 0 learns from, this block has missed. */
+static void refuse_unpulled(dcps_shard *shard, const dcps_peer *peer, dcps_block *block, const dcps_push_pull *push)
+{
+    block->samples_missed += push->samples;
+    dcps_answer_error(shard, peer, DCPS_NOT_PULLED, &push->request,
+                      "block %u: worker %u pushes without having pulled: pull first", block->index,
+                      push->request.session.worker);
+}
+
 static void on_push_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_push_pull *push, dcps_buffer *payload,
                          uint64_t now_ns)
 {
@@ -197,9 +206,7 @@ static void on_push_pull(dcps_shard *shard, const dcps_peer *peer, const dcps_pu
         return;
     }
     if (slot->pulled == NULL || slot->wait != DCPS_WAIT_NOTHING) {
-        dcps_answer_error(shard, peer, DCPS_NOT_PULLED, request,
-                          "block %u: worker %u pushes without having pulled: pull first", block->index,
-                          request->session.worker);
+        refuse_unpulled(shard, peer, block, push);
         return;
     }
     if (push->samples > 0 && !payload_fits(shard, peer, request, block, payload)) {

@@ -77,7 +77,7 @@ typedef struct dcps_block {
     uint64_t closed_step;   /* latest round closed */
     uint64_t version;
     uint64_t samples;
-    uint64_t samples_dropped;   /* of gradients that came too late, in this life of the server */
+    uint64_t samples_missed;    /* of gradients too late or refused as NOT_PULLED, in this life of the server */
     uint64_t started_ns;        /* first answer with weights */
     uint64_t trained_before_ns; /* training time a checkpoint brought along */
     uint64_t updated_ns;        /* latest update */

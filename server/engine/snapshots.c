@@ -52,10 +52,10 @@ static bool run_is_over(const dcps_shard *shard)
     return shard->any_finished && shard->live_count == 0;
 }
 
-/* How far the run came, as this block knows it. Block 0 leads: what it dropped it has had again. Others may have dropped what it applied. */
+/* How far the run came, as this block knows it. Block 0 leads: what it missed it has had again. Others may have missed what it applied. */
 static uint64_t run_samples(const dcps_block *block)
 {
-    return block->samples + (block->index == 0 ? 0 : block->samples_dropped);
+    return block->samples + (block->index == 0 ? 0 : block->samples_missed);
 }
 
 /* This mark will never be reached. Where the run came further than the mark before, or this block only fell behind it, the final weights stand for it. */

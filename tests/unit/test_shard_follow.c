@@ -143,6 +143,31 @@ START_TEST(test_dropped_gradients_move_nothing)
 }
 END_TEST
 
+/* A worker whose session this server alone has ended pushes what block 0 applies and this block refuses: no block was set back. */
+START_TEST(test_refused_gradients_move_nothing)
+{
+    dcps_shard_config config = two_workers();
+    config.epochs = 9;
+    engine_open(&shard, &config, 2 * N, N, 1);
+    engine_begin(&shard, 2, 0, zero);
+    engine_begin(&shard, 2, 1, zero);
+    for (uint32_t k = 0; k < 6; k++) {
+        engine_leave(&shard, 0);
+        engine_join(&shard, 0);
+        engine_push(&shard, 0, 1, zero);
+        engine_expect(&shard, 0, DCPS_MESSAGE_ERROR);
+        shard.run_samples += 8;
+        engine_pull(&shard, 0, 1);
+        engine_expect(&shard, 0, DCPS_MESSAGE_WEIGHTS);
+    }
+    ck_assert_uint_eq(engine_stats(&shard).blocks_moved, 0);
+    shard.run_samples = 48 + 32 + 1; /* more than refused here or on the way */
+    push(&shard, 1);
+    ck_assert_uint_eq(engine_stats(&shard).blocks_moved, 1);
+    engine_close(&shard);
+}
+END_TEST
+
 /* Two workers push in turn to block 1, the second one always too late: half of `pushes` are dropped. */
 static void push_half_too_late(uint32_t pushes)
 {
@@ -215,6 +240,7 @@ int main(void)
     const TTest *const tests[] = {test_a_block_behind_catches_up,
                                   test_only_a_restored_block_goes_back,
                                   test_dropped_gradients_move_nothing,
+                                  test_refused_gradients_move_nothing,
                                   test_a_block_that_dropped_has_the_last_mark,
                                   test_a_block_that_dropped_in_a_run_that_was_stopped,
                                   test_block_0_does_not_count_what_it_dropped};
