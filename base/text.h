@@ -36,7 +36,7 @@ size_t dcps_utf8_length(const char *text);
 /* Whether the whole text is UTF-8. */
 bool dcps_text_is_utf8(const char *text);
 
-/* Copies as many whole characters as fit into out[capacity], which is at least 1; bytes that are no UTF-8 become '?'. */
+/* Copies as many whole characters as fit into out[capacity], which is at least 1; bytes that are no UTF-8, or of control characters, become '?'. */
 void dcps_text_fit(char *out, size_t capacity, const char *text);
 
 /* snprintf that fails instead of cutting: DCPS_LIMIT. */

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/results.h"
 
 /* More evaluations than any run has epochs would be a damaged file. */
@@ -49,7 +50,7 @@ static bool read_metrics(json_t *metrics, dcps_curve_point *point)
             return false;
         }
         dcps_metric *metric = &point->metrics[point->metric_count++];
-        memcpy(metric->name, name, strlen(name) + 1);
+        dcps_text_fit(metric->name, sizeof(metric->name), name);
         metric->value = json_is_number(value) ? json_number_value(value) : (double)NAN;
     }
     return json_is_object(metrics);

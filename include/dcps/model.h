@@ -54,7 +54,7 @@ typedef struct dcps_batch {
 
 typedef enum dcps_split { DCPS_SPLIT_TRAIN = 1, DCPS_SPLIT_VALIDATION, DCPS_SPLIT_TEST } dcps_split;
 
-/* Receives named metrics: fractions for errors ("test_error" 0.0865). Names are UTF-8 and copied, as many characters as fit 47 bytes. A name set again takes the new value; a 17th name is dropped with a warning. */
+/* Receives named metrics: fractions for errors ("test_error" 0.0865). Names are UTF-8 and copied, as many characters as fit 47 bytes; control characters become '?'. A name set again takes the new value; a 17th name is dropped with a warning. */
 typedef struct dcps_metrics dcps_metrics;
 DCPS_API void dcps_metrics_set(dcps_metrics *metrics, const char *name, double value);
 

@@ -41,6 +41,19 @@ START_TEST(test_diverged)
 }
 END_TEST
 
+/* The name of a metric heads a column of a table. */
+START_TEST(test_names_do_not_command_the_terminal)
+{
+    dcps_evaluation evaluation;
+    ck_assert_int_eq(
+        dcps_evaluation_parse("{\"snapshot\":0,\"samples\":1,\"dataset\":\"a\\nb\",\"metrics\":{\"\\u001b[2J\":1}}",
+                              &evaluation),
+        DCPS_OK);
+    ck_assert_str_eq(evaluation.point.metrics[0].name, "?[2J");
+    ck_assert_str_eq(evaluation.dataset, "a?b");
+}
+END_TEST
+
 START_TEST(test_hostile_lines)
 {
     static const char *const lines[] = {"",
@@ -82,6 +95,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_line, test_diverged, test_hostile_lines, test_too_many_metrics};
+    const TTest *const tests[] = {test_line, test_diverged, test_hostile_lines, test_names_do_not_command_the_terminal,
+                                  test_too_many_metrics};
     return CHECK_MAIN("cli evaluation", tests);
 }

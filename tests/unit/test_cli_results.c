@@ -342,6 +342,9 @@ START_TEST(test_parse)
     json_t *object = dcps_result_json(run);
     (void)json_object_set_new(object, "name", json_string("asgd+momentum=0.9"));
     (void)json_object_set_new(object, "per_worker", json_pack("[{s:i}]", "pushes", 3));
+    json_t *first = json_array_get(json_object_get(object, "curve"), 0);
+    (void)json_object_set_new(json_object_get(first, "metrics"), "\x1b[2J",
+                              json_real(1.0)); /* would clear a terminal */
     dcps_result_run read;
     ck_assert_int_eq(dcps_result_parse(object, &read), DCPS_OK);
     ck_assert_str_eq(dcps_result_name(&read), "asgd+momentum=0.9");
@@ -353,6 +356,7 @@ START_TEST(test_parse)
     ck_assert_uint_eq(read.staleness.p99, 3);
     ck_assert_uint_eq(read.point_count, 2);
     ck_assert(isnan(read.points[0].metrics[1].value));
+    ck_assert_str_eq(read.points[0].metrics[2].name, "?[2J");
     ck_assert_str_eq(read.points[1].metrics[1].name, "test_error");
     ck_assert_double_eq(read.points[1].metrics[1].value, 0.0865);
     ck_assert(isnan(dcps_result_metric(&read, "test_error")));

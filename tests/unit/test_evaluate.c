@@ -43,13 +43,13 @@ START_TEST(prints_json)
     dcps_metrics metrics = {.count = 0};
     dcps_metrics_set(&metrics, "test_error", 0.0865);
     dcps_metrics_set(&metrics, "odd\"\\\n", (double)INFINITY);
-    dcps_model_info info = {.train_samples = 60000, .dataset = "fashion-mnist"};
+    dcps_model_info info = {.train_samples = 60000, .dataset = "fashion\tmnist"};
     dcps_snapshot_info snapshot = {.samples = 90000, .seconds = 12.25, .train_loss = (double)NAN};
     dcps_evaluate_print(out, 2, &snapshot, &info, &metrics);
     (void)fclose(out);
     ck_assert_str_eq(
         text, "{\"snapshot\":2,\"epoch\":1.5,\"samples\":90000,\"seconds\":12.25,\"train_loss\":null,"
-              "\"dataset\":\"fashion-mnist\",\"metrics\":{\"test_error\":0.0865,\"odd\\\"\\\\\\u000a\":null}}\n");
+              "\"dataset\":\"fashion\\u0009mnist\",\"metrics\":{\"test_error\":0.0865,\"odd\\\"\\\\?\":null}}\n");
 }
 END_TEST
 

@@ -226,6 +226,10 @@ START_TEST(texts_are_fitted_by_the_character)
     ck_assert_str_eq(out, "ab\u20ac");
     dcps_text_fit(out, sizeof out, "\xe2\x82|\xff\xc3");
     ck_assert_str_eq(out, "??|??");
+    dcps_text_fit(out, sizeof out, "\x1b\n \x7f\x01"); /* would move a terminal's cursor, or worse */
+    ck_assert_str_eq(out, "?? ??");
+    dcps_text_fit(out, sizeof out, "\xc2\x9b\xc2\xa0"); /* control characters beyond ASCII */
+    ck_assert_str_eq(out, "??\u00a0");
     dcps_text_fit(out, 1, "x");
     ck_assert_str_eq(out, "");
 }
