@@ -23,5 +23,6 @@
 #define DCPS_SNAPSHOT_EVERY_EPOCH UINT64_MAX /* as a number of samples: one epoch, whatever its length */
 #define DCPS_MAX_STEP (UINT64_C(1) << 62)    /* so that sums of steps and bounds do not wrap */
 #define DCPS_MAX_STATUS_WORKERS 64u          /* in one answer to STATUS */
+#define DCPS_HEARTBEATS_PER_LEASE 4u         /* three may be lost before it runs out */
 
 #endif

@@ -5,10 +5,8 @@
 
 #include "base/clock.h"
 #include "proto/layout_util.h"
+#include "proto/limits.h"
 #include "worker/client_state.h"
-
-/* Heartbeats per lease: three may be lost before it runs out. */
-#define DCPS_HEARTBEATS_PER_LEASE 4u
 
 static void emit(dcps_client_core *core, uint32_t server, const dcps_message *message)
 {
