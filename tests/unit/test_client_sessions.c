@@ -18,6 +18,15 @@ static void push_all(void)
     }
 }
 
+/* Server 0 opens another session. */
+static void open_session(uint64_t token)
+{
+    dcps_welcome body = client_welcome_of(&room, 0);
+    body.session.token = token;
+    client_welcome(&room, &body);
+    (void)client_take_control(&room, 0, DCPS_MESSAGE_LAYOUT);
+}
+
 START_TEST(test_rejoin)
 {
     client_connect(&room, 2);
@@ -73,10 +82,7 @@ START_TEST(test_refusals_of_an_older_session)
     client_expect_hello(&room, 0, true, 3, 2);
     refuse_session(1, 100);
     client_expect_silence(&room);
-    dcps_welcome body = client_welcome_of(&room, 0);
-    body.session.token = 999;
-    client_welcome(&room, &body);
-    (void)client_take_control(&room, 0, DCPS_MESSAGE_LAYOUT);
+    open_session(999);
     refuse_session(2, 100);
     client_expect_silence(&room);
     client_layout_reply(&room, 0);
@@ -111,10 +117,7 @@ START_TEST(test_weights_of_an_older_session)
     push_all();
     client_error(&room, client_control_route(0), DCPS_SESSION, "who are you");
     client_expect_hello(&room, 0, true, 3, 2);
-    dcps_welcome body = client_welcome_of(&room, 0);
-    body.session.token = 999;
-    client_welcome(&room, &body);
-    (void)client_take_control(&room, 0, DCPS_MESSAGE_LAYOUT);
+    open_session(999);
     answer_in_session(0, 100, 1.0F);
     client_layout_reply(&room, 0);
     for (uint32_t block = 0; block < CLIENT_BLOCKS; block++) {
@@ -130,6 +133,66 @@ START_TEST(test_weights_of_an_older_session)
     ck_assert(client_ready(&room));
     ck_assert(room.weights[0] == 2.0F);
     client_expect_silence(&room);
+    client_close(&room);
+}
+END_TEST
+
+/* The first worker of a run, with block 1 to fill: what it sends for it is left to take. */
+static void start_filling(void)
+{
+    client_open(&room, 1, DCPS_ROLE_WORKER);
+    dcps_client_core_start(room.core, room.now_ns);
+    ck_assert_int_eq(client_declare(&room), DCPS_OK);
+    client_forget(&room);
+    client_greet(&room, 0);
+    client_forget(&room);
+    client_layout_reply(&room, 0);
+    for (uint32_t block = 0; block < CLIENT_BLOCKS; block++) {
+        (void)client_take_request(&room, block, DCPS_MESSAGE_PULL);
+    }
+}
+
+/* Rejoined: small requests are sent again as they are, initial values only when they are asked for. */
+static void expect_filling_goes_on(void)
+{
+    for (uint32_t block = 0; block < CLIENT_BLOCKS; block++) {
+        uint64_t seq = client_take_request(&room, block, block == 1 ? DCPS_MESSAGE_QUERY : DCPS_MESSAGE_PULL).seq;
+        ck_assert_uint_eq(seq, block == 1 ? 2 : 1);
+    }
+    client_expect_silence(&room);
+    client_notice_for(&room, 1, 2, DCPS_MESSAGE_RESEND);
+    dcps_request again = client_take_request(&room, 1, DCPS_MESSAGE_INIT);
+    ck_assert_uint_eq(again.seq, 2);
+    ck_assert_uint_eq(again.session.token, 999);
+    client_expect_silence(&room);
+}
+
+START_TEST(test_rejoin_with_initial_values_under_way)
+{
+    start_filling();
+    client_notice_for(&room, 1, 1, DCPS_MESSAGE_NEED_INIT);
+    ck_assert_uint_eq(client_take_request(&room, 1, DCPS_MESSAGE_INIT).seq, 2);
+    client_error(&room, client_control_route(0), DCPS_SESSION, "who are you");
+    client_expect_hello(&room, 0, true, 3, 2);
+    open_session(999);
+    client_layout_reply(&room, 0);
+    expect_filling_goes_on();
+    client_close(&room);
+}
+END_TEST
+
+/* The session is over when the server asks for initial values: they wait for the next one. */
+START_TEST(test_initial_values_are_asked_for_while_joining_again)
+{
+    start_filling();
+    client_error(&room, client_control_route(0), DCPS_SESSION, "who are you");
+    client_expect_hello(&room, 0, true, 3, 2);
+    client_notice_for(&room, 1, 1, DCPS_MESSAGE_NEED_INIT);
+    client_expect_silence(&room);
+    open_session(999);
+    client_expect_silence(&room);
+    client_layout_reply(&room, 0);
+    expect_filling_goes_on();
     client_close(&room);
 }
 END_TEST
@@ -328,6 +391,27 @@ START_TEST(test_finish_without_a_session)
 }
 END_TEST
 
+/* That an older session is unknown says nothing of the present one, which still counts on us. */
+START_TEST(test_finish_and_refusals_of_an_older_session)
+{
+    client_connect(&room, 1);
+    push_all();
+    client_error(&room, client_control_route(0), DCPS_SESSION, "who are you");
+    client_expect_hello(&room, 0, true, 3, 2);
+    open_session(999);
+    client_layout_reply(&room, 0);
+    client_forget(&room);
+    dcps_client_core_finish(room.core, room.now_ns);
+    (void)client_take_control(&room, 0, DCPS_MESSAGE_FINISH);
+    refuse_session(0, 100);
+    ck_assert(!dcps_client_core_finished(room.core));
+    refuse_session(0, 999);
+    ck_assert(dcps_client_core_finished(room.core));
+    client_expect_silence(&room);
+    client_close(&room);
+}
+END_TEST
+
 START_TEST(test_finish_before_the_start)
 {
     client_start(&room, 2, DCPS_ROLE_WORKER);
@@ -385,6 +469,8 @@ static Suite *make_suite(void)
                                   test_rejoin,
                                   test_refusals_of_an_older_session,
                                   test_weights_of_an_older_session,
+                                  test_rejoin_with_initial_values_under_way,
+                                  test_initial_values_are_asked_for_while_joining_again,
                                   test_rejoin_after_a_heartbeat,
                                   test_new_identity,
                                   test_identity_is_raised,
@@ -393,6 +479,7 @@ static Suite *make_suite(void)
                                   test_silence_at_the_start,
                                   test_finish,
                                   test_finish_without_a_session,
+                                  test_finish_and_refusals_of_an_older_session,
                                   test_finish_before_the_start,
                                   test_finish_while_joining_again};
     Suite *suite = suite_create("client sessions");
