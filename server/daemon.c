@@ -83,6 +83,7 @@ static void on_tick(uv_timer_t *handle)
     if (!dcps_lease_guard_waits(&daemon->lease_guard, left, begun_ns)) {
         dcps_control_tick(daemon->control, dcps_clock_ns());
     }
+    daemon->drain_deadline_ns += daemon->lease_guard.missed_ns;
     uint64_t now_ns = dcps_clock_ns();
     dcps_daemon_tell_progress(daemon, now_ns); /* takes what the shards have published */
     dcps_daemon_watch_awaited(daemon, now_ns);

@@ -28,8 +28,11 @@ bool dcps_lease_guard_waits(dcps_lease_guard *guard, bool left, uint64_t now_ns)
 {
     bool waited = guard->ticks_left > 0;
     guard->ticks_left -= waited ? 1u : 0u;
+    guard->missed_ns = 0;
     if (is_late(guard, now_ns)) {
-        guard->ticks_left = guard->late_ticks < MAX_LATE_TICKS ? ticks_of_a_heartbeat(guard) : 0;
+        bool forgiven = guard->late_ticks < MAX_LATE_TICKS;
+        guard->ticks_left = forgiven ? ticks_of_a_heartbeat(guard) : 0;
+        guard->missed_ns = forgiven ? now_ns - guard->ticked_ns : 0;
         guard->late_ticks++;
     } else if (left && !waited) {
         guard->ticks_left = 1;

@@ -12,6 +12,7 @@ typedef struct dcps_lease_guard {
     uint32_t ticks_left; /* of a wait, this one included: in ticks, because time also passes while nothing is read */
     uint32_t late_ticks; /* since leases were judged last */
     uint64_t ticked_ns;
+    uint64_t missed_ns; /* before the latest tick, if it came late and began a wait: in no deadline of others */
 } dcps_lease_guard;
 
 /* On each tick: whether leases have to wait. `left`: messages are left on the socket, which puts them off by one tick. After a tick that comes late, because the process or the machine stood

@@ -55,7 +55,8 @@ struct dcps_shard_thread {
     bool changed;  /* since the counters were last published */
     uint64_t published_ns;
     uint64_t ticked_ns;
-    uint64_t woke_ns;          /* the latest tick that came late */
+    uint64_t seen_ns;          /* when it last looked at the clock */
+    uint64_t woke_ns;          /* … for the first time after a pause */
     dcps_awaited_list awaited; /* as of the latest tick */
     uint64_t wakes;
     uint64_t messages;
@@ -325,12 +326,21 @@ static bool serve_messages(dcps_shard_thread *thread)
     return served > 0;
 }
 
-/* Before a tick that comes late, because this process stood still, what others sent lay unread: nobody is to blame for that time. */
+/* While this process stood still what others sent lay unread: nobody is to blame for that time. */
+static void note_pause(dcps_shard_thread *thread, uint64_t now_ns)
+{
+    uint64_t passed_ns = now_ns - thread->seen_ns;
+    thread->seen_ns = now_ns;
+    if (passed_ns >= LATE_NS) {
+        thread->woke_ns = now_ns;
+        dcps_shard_forgive(thread->engine, passed_ns, now_ns);
+    }
+}
+
 static void tick(dcps_shard_thread *thread, uint64_t now_ns)
 {
     bool any = thread->awaited.count > 0;
     dcps_shard_tick(thread->engine, now_ns);
-    thread->woke_ns = now_ns - thread->ticked_ns >= LATE_NS ? now_ns : thread->woke_ns;
     thread->awaited.count = 0;
     dcps_shard_awaited(thread->engine, thread->woke_ns, now_ns, &thread->awaited);
     thread->ticked_ns = now_ns;
@@ -347,9 +357,11 @@ static void turn(dcps_shard_thread *thread)
         fail(thread, status);
         return;
     }
+    note_pause(thread, dcps_clock_ns());
     run_commands(thread);
     bool busy = serve_messages(thread);
     uint64_t now_ns = dcps_clock_ns();
+    note_pause(thread, now_ns);
     if (now_ns - thread->ticked_ns >= TICK_MS * DCPS_NS_PER_MS) {
         tick(thread, now_ns);
     }

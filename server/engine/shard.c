@@ -247,6 +247,17 @@ void dcps_shard_tick(dcps_shard *shard, uint64_t now_ns)
     }
 }
 
+void dcps_shard_forgive(dcps_shard *shard, uint64_t missed_ns, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < shard->block_count; i++) {
+        dcps_block *block = &shard->blocks[i];
+        if (block->waiting_since_ns != 0) {
+            uint64_t since_ns = block->waiting_since_ns + missed_ns;
+            block->waiting_since_ns = since_ns < now_ns ? since_ns : now_ns;
+        }
+    }
+}
+
 void dcps_shard_drain(dcps_shard *shard, uint64_t now_ns)
 {
     shard->draining = true;

@@ -61,6 +61,9 @@ void dcps_shard_receive(dcps_shard *shard, const dcps_peer *peer, const dcps_mes
 /* Lets time pass: opens a start that has waited long enough. Call a few times a second. */
 void dcps_shard_tick(dcps_shard *shard, uint64_t now_ns);
 
+/* This process stood still for `missed_ns` until now: nobody could join meanwhile, so that it counts in no wait for a start. Before the next message or tick. */
+void dcps_shard_forgive(dcps_shard *shard, uint64_t missed_ns, uint64_t now_ns);
+
 /* Stop handing out batches (SIGTERM, Ctrl-C): workers get DONE with their next answer. */
 void dcps_shard_drain(dcps_shard *shard, uint64_t now_ns);
 

@@ -205,6 +205,23 @@ class KillTest(cluster.ClusterTest):
             self.wait_exit(worker, 15)
         self.assertTrue(os.path.exists(os.path.join(folder, "dcps-0-of-1.safetensors")))
 
+    def test_server_that_stands_still_while_it_stops(self):
+        """Workers could say no goodbye meanwhile: it waits for them all the same."""
+        server, workers = self.start_training("asgd", 2)
+        self.wait_samples(server.address, SOME)
+        for worker in workers:
+            worker.signal(signal.SIGSTOP)
+        server.signal(signal.SIGTERM)
+        self.wait_text(server, "stopping; waiting at most", 10)
+        server.signal(signal.SIGSTOP)
+        for worker in workers:
+            worker.signal(signal.SIGCONT)
+        time.sleep(2.2 * LEASE_MS / 1000)
+        server.signal(signal.SIGCONT)
+        self.wait_exit(server, 15)
+        self.assertNotIn("have not said goodbye", server.err)
+        self.finish(*workers)
+
 
 class StartTest(cluster.ClusterTest):
     def test_any_order_of_start(self):

@@ -56,6 +56,21 @@ START_TEST(unread_messages_put_off_one_tick)
 }
 END_TEST
 
+/* So much later are deadlines for what others do. All the time would be too much: a machine that is always late would have none. */
+START_TEST(pauses_are_told_and_forgiven)
+{
+    start();
+    ck_assert(waits_after(6000, false));
+    ck_assert_uint_eq(guard.missed_ns, 6000 * DCPS_NS_PER_MS);
+    ck_assert(waits_after(100, false));
+    ck_assert_uint_eq(guard.missed_ns, 0);
+    ck_assert(waits_after(1500, false) && waits_after(1500, false));
+    ck_assert_uint_eq(guard.missed_ns, 1500 * DCPS_NS_PER_MS);
+    ck_assert(!waits_after(1500, false));
+    ck_assert_uint_eq(guard.missed_ns, 0);
+}
+END_TEST
+
 /* What waited for the second pause was never read in the time between them. */
 START_TEST(second_pause_begins_the_wait_anew)
 {
@@ -120,6 +135,7 @@ int main(void)
 {
     const TTest *const tests[] = {ticks_in_time_judge,
                                   late_tick_gives_time_for_a_heartbeat,
+                                  pauses_are_told_and_forgiven,
                                   second_pause_begins_the_wait_anew,
                                   two_late_ticks_running,
                                   unread_messages_put_off_one_tick,

@@ -217,6 +217,37 @@ START_TEST(test_start_grace)
 }
 END_TEST
 
+/* The server stood still for a minute, in which nobody could join. */
+START_TEST(test_start_grace_after_a_pause)
+{
+    open_with_grace(5 * DCPS_NS_PER_S);
+    shard.now_ns = 161 * DCPS_NS_PER_S;
+    dcps_shard_forgive(shard.shard, 60 * DCPS_NS_PER_S, shard.now_ns);
+    engine_join(&shard, 1);
+    engine_pull(&shard, 1, 0);
+    dcps_shard_tick(shard.shard, 165 * DCPS_NS_PER_S - 1);
+    engine_expect_quiet(&shard);
+    dcps_shard_tick(shard.shard, 165 * DCPS_NS_PER_S);
+    (void)engine_expect_all(&shard, 0, 0.0F);
+    (void)engine_expect_all(&shard, 1, 0.0F);
+    dcps_shard_forgive(shard.shard, 60 * DCPS_NS_PER_S, shard.now_ns); /* nobody waits any more */
+    engine_close(&shard);
+}
+END_TEST
+
+/* No wait begins in the future, however long the pause was. */
+START_TEST(test_start_grace_after_a_pause_before_it)
+{
+    open_with_grace(5 * DCPS_NS_PER_S);
+    dcps_shard_forgive(shard.shard, UINT64_C(1) << 62, 101 * DCPS_NS_PER_S);
+    dcps_shard_tick(shard.shard, 106 * DCPS_NS_PER_S - 1);
+    engine_expect_quiet(&shard);
+    dcps_shard_tick(shard.shard, 106 * DCPS_NS_PER_S);
+    (void)engine_expect_all(&shard, 0, 0.0F);
+    engine_close(&shard);
+}
+END_TEST
+
 /* The grace is that of the first who still waits, not of one who left long ago. */
 START_TEST(test_start_grace_begins_anew)
 {
@@ -311,6 +342,8 @@ static Suite *make_suite(void)
                                   test_ssp_holds_who_runs_ahead,
                                   test_ssp_abstain_moves_the_clock,
                                   test_start_grace,
+                                  test_start_grace_after_a_pause,
+                                  test_start_grace_after_a_pause_before_it,
                                   test_start_grace_begins_anew,
                                   test_start_after_restore,
                                   test_drain_before_the_start};
