@@ -119,7 +119,7 @@ START_TEST(missing_files_and_folders_are_named)
     dcps_idx idx = {0};
     ck_assert_int_eq(dcps_idx_read(temp_path(&folder, "absent", path), 3, &idx), DCPS_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), path));
-    ck_assert_int_eq(dcps_idx_read(folder.path, 3, &idx), DCPS_IO);
+    ck_assert_int_eq(dcps_idx_read(folder.path, 3, &idx), DCPS_CORRUPT);
 }
 END_TEST
 
