@@ -1,1 +1,1 @@
-dcps_script_test(offline_bundle LABELS integration COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/integration/offline_bundle.sh)
+dcps_script_test(offline_bundle LABELS integration FIGURES COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/integration/offline_bundle.sh)
