@@ -9,7 +9,7 @@ import figure
 import tables
 
 WIDTH, HEIGHT, TOP, LABELS = 300, 420, 40, 220
-COLOURS = ["#1f77b4", "#7f7f7f", "#8c564b", "#2ca02c", "#ff7f0e", "#d62728", "#9467bd", "#e377c2", "#17becf", "#bcbd22", "#000000"]
+COLOURS = ["#1f77b4", "#7f7f7f", "#8c564b", "#2ca02c", "#ff7f0e", "#d62728", "#9467bd", "#e377c2", "#17becf", "#bcbd22", "#000000", "#8a6d00", "#004080"]
 MOMENTUM = ", momentum 0.9"
 ONLY_WITH = ("dana-dc", "ormo")  # they bring a momentum of their own
 

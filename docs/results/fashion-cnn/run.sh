@@ -1,6 +1,6 @@
 #!/bin/sh
 # Every rule on Fashion-MNIST at 4, 8, 16 and 32 workers in virtual time, with and without momentum, each tuned on 5,000 images held out: eight trials, then more while the best learning rate is
-# the least or the greatest of those tried. What is finished stays in OUT, so the same command goes on where it was stopped. Usage: run.sh OUT [WORKERS…]
+# the least or the greatest of those tried. What is finished stays in OUT, so the same command goes on where it was stopped. Usage: [SEEDS=5] run.sh OUT [WORKERS…]
 set -eu
 out=$1
 shift
@@ -64,4 +64,4 @@ until [ "${tried:-}" = "$(sweeps)" ]; do
   tried=$(sweeps)
   compare 1
 done
-compare 5
+compare "${SEEDS:-5}"
