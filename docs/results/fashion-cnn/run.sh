@@ -53,15 +53,18 @@ sweeps() {
   python3 "$here/../widen.py" "$out/results.json" "$@"
 }
 
-# SEEDS, the others being the same; the words of the sweeps have no blanks.
+# Usage: compare SEEDS. The words of the list have no blanks.
 compare() {
-  # shellcheck disable=SC2046
+  # shellcheck disable=SC2086
   "$dcps" compare --virtual --out "$out" --runs "$runs" --seeds "$1" --model cnn --model-opt filters=16,16 --model-opt hidden=64 \
-    --epochs 4 --warmup-epochs 1 --decay-epochs 3 --decay-factor 0.1 --batch-size 128 --step-time gamma:100ms --validation 5000 --threads 1 $(sweeps)
+    --epochs 4 --warmup-epochs 1 --decay-epochs 3 --decay-factor 0.1 --batch-size 128 --step-time gamma:100ms --validation 5000 --threads 1 $list
 }
 
-until [ "${tried:-}" = "$(sweeps)" ]; do
-  tried=$(sweeps)
+tried=
+list=$(sweeps)
+until [ "$tried" = "$list" ]; do
+  tried=$list
   compare 1
+  list=$(sweeps)
 done
 compare "${SEEDS:-5}"
