@@ -157,6 +157,15 @@ static dcps_status capture_begin(dcps_device *device)
         DCPS_CUDA_CHECK(device->name, cudaStreamBeginCapture(device->stream, cudaStreamCaptureModeThreadLocal)));
 }
 
+static dcps_status capture_check(dcps_device *device)
+{
+    cudaStreamCaptureStatus seen = cudaStreamCaptureStatusNone;
+    dcps_status status = forget(DCPS_CUDA_CHECK(device->name, cudaStreamIsCapturing(device->stream, &seen)));
+    if (status == DCPS_OK && seen != cudaStreamCaptureStatusActive)
+        return dcps_fail(DCPS_SYSTEM, "%s: does what no graph can hold", device->name);
+    return status;
+}
+
 static dcps_status capture_end(dcps_device *device, dcps_device_graph **made)
 {
     cudaGraph_t graph = NULL;
@@ -201,6 +210,7 @@ extern "C" const dcps_device_ops dcps_cuda_device_ops = {
     .wait = wait,
     .finish = finish,
     .capture_begin = capture_begin,
+    .capture_check = capture_check,
     .capture_end = capture_end,
     .launch = launch,
     .graph_destroy = graph_destroy,

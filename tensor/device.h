@@ -47,6 +47,8 @@ typedef struct dcps_device_ops {
 
     /* Between begin and end nothing runs: kernels, fills and copies are noted down. end gives the graph, or fails and keeps nothing. `graph` NULL: what was noted is dropped. */
     dcps_status (*capture_begin)(dcps_device *device);
+    /* Whether all that was given since begin could be noted down. */
+    dcps_status (*capture_check)(dcps_device *device);
     dcps_status (*capture_end)(dcps_device *device, dcps_device_graph **graph);
     /* Puts all that was captured on the compute stream. */
     dcps_status (*launch)(dcps_device *device, dcps_device_graph *graph);

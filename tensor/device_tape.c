@@ -1,6 +1,7 @@
 #include "tensor/device_tape.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -199,6 +200,16 @@ static dcps_status staging_send(dcps_device_tape *self)
     return status;
 }
 
+/* Whether what was staged goes on at `from` and `to`. No copy may reach from one allocation into the next, even where they happen to touch. */
+static bool staging_goes_on(const dcps_device_tape *self, const uint8_t *from, const uint8_t *to)
+{
+    return self->staging.bytes > 0 && from == self->staging.from + self->staging.bytes &&
+           to == self->staging.to + self->staging.bytes &&
+           dcps_step_memory_in_arena(&self->staged, self->staging.from) &&
+           dcps_step_memory_in_arena(&self->staged, from) &&
+           dcps_step_memory_in_arena(&self->arrived, self->staging.to) && dcps_step_memory_in_arena(&self->arrived, to);
+}
+
 dcps_status dcps_device_tape_upload(dcps_device_tape *self, const void *host, size_t bytes, const void **there)
 {
     /* Both sides are taken alike, so that they stay back to back; the last bytes of a cache line are copied along. */
@@ -209,8 +220,7 @@ dcps_status dcps_device_tape_upload(dcps_device_tape *self, const void *host, si
         return DCPS_NO_MEMORY;
     memcpy(from, host, bytes);
     memset(from + bytes, 0, whole - bytes);
-    if (self->staging.bytes > 0 && from == self->staging.from + self->staging.bytes &&
-        to == self->staging.to + self->staging.bytes) {
+    if (staging_goes_on(self, from, to)) {
         self->staging.bytes += whole;
         *there = to;
         return DCPS_OK;
@@ -315,19 +325,39 @@ static dcps_status run_all(dcps_device_tape *self)
     return status;
 }
 
+/* Notes down what is put off. The failure names the work at which it came up. */
+static dcps_status capture_all(dcps_device_tape *self)
+{
+    for (const struct dcps_put_off *work = self->first; work != NULL; work = work->next) {
+        dcps_status status = work_run(self, work);
+        if (status == DCPS_OK)
+            status = self->ops->capture_check(self->device);
+        if (status != DCPS_OK) {
+            char why[512];
+            snprintf(why, sizeof why, "%s", dcps_error_message());
+            return dcps_fail(status, "%s%s: %s", work->call == NULL ? "copy or fill" : dcps_op_name(work->call->op),
+                             work->slots == NULL ? "" : ", backward", why);
+        }
+    }
+    return DCPS_OK;
+}
+
 /* Captures what is put off. A device that cannot is used without graphs from then on. */
 static void capture(dcps_device_tape *self, dcps_replay_segment *segment)
 {
+    char why[640] = "";
     dcps_status status = self->ops->capture_begin(self->device);
     if (status == DCPS_OK) {
-        status = run_all(self);
+        status = capture_all(self);
+        if (status != DCPS_OK)
+            snprintf(why, sizeof why, "%s", dcps_error_message());
         dcps_status ended = self->ops->capture_end(self->device, status == DCPS_OK ? &segment->graph : NULL);
         status = status == DCPS_OK ? ended : status;
     }
     if (status != DCPS_OK) {
         self->replay.off = true;
         dcps_warn("steps are launched call by call, which is slower: they cannot be captured as a graph (%s)",
-                  dcps_error_message());
+                  why[0] != '\0' ? why : dcps_error_message());
     }
 }
 

@@ -85,6 +85,12 @@ void dcps_step_memory_release(dcps_step_memory *memory, dcps_step_mark mark)
     memory->demand_bytes = mark.demand_bytes;
 }
 
+bool dcps_step_memory_in_arena(const dcps_step_memory *memory, const void *taken)
+{
+    const uintptr_t begin = (uintptr_t)memory->arena.memory, at = (uintptr_t)taken;
+    return at >= begin && at - begin < memory->arena.capacity_bytes;
+}
+
 bool dcps_step_memory_outgrown(const dcps_step_memory *memory)
 {
     return memory->peak_bytes > memory->arena.capacity_bytes;

@@ -37,6 +37,8 @@ dcps_step_mark dcps_step_memory_mark(const dcps_step_memory *memory);
 /* Gives back everything taken since `mark`. */
 void dcps_step_memory_release(dcps_step_memory *memory, dcps_step_mark mark);
 void dcps_step_memory_reset(dcps_step_memory *memory);
+/* Whether `taken` lies in the arena, which is one allocation; if not, it is an allocation of its own. */
+bool dcps_step_memory_in_arena(const dcps_step_memory *memory, const void *taken);
 /* Whether the next reset will put the arena elsewhere. */
 bool dcps_step_memory_outgrown(const dcps_step_memory *memory);
 /* What the step takes at its peak, or the arena where that is larger. */

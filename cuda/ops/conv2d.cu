@@ -132,6 +132,11 @@ dcps_status choose(const dcps_conv_plan *plan, const char *what, const Proposal 
         if (measure(seen.algorithm, &seen.workspace_bytes) == CUDNN_STATUS_SUCCESS &&
             seen.workspace_bytes <= WORKSPACE_MAX_BYTES) {
             *chosen = seen;
+            dcps_debug("conv2d: the %s of [%d, %d, %d, %d] and [%d, %d, %d, %d], stride %d: algorithm %d, math type "
+                       "%d, %.1f MiB",
+                       what, is.batch, is.channels, is.height, is.width, is.filters, is.channels, is.kernel_height,
+                       is.kernel_width, is.stride, (int)seen.algorithm, (int)seen.math,
+                       (double)seen.workspace_bytes / 1048576.0);
             return DCPS_OK;
         }
     }

@@ -9,6 +9,7 @@
 #include "support/check_main.h"
 #include "support/cuda/ref_on_device.h"
 #include "support/tape_fixture.h"
+#include "tensor/device.h"
 #include "tensor/ref/ref.h"
 #include "tensor/tape_state.h"
 
@@ -415,6 +416,113 @@ START_TEST(lack_of_host_memory_fails_the_step_alone)
 }
 END_TEST
 
+/* A device whose allocations lie back to back, as a driver places small ones, and whose copies must stay inside one. */
+#define ROOM_BYTES ((size_t)4 << 20)
+#define MOST_BLOCKS 256u
+typedef struct room {
+    uint8_t *memory;
+    size_t begin[MOST_BLOCKS], end[MOST_BLOCKS]; /* of what was handed out */
+    size_t count;
+} room;
+
+static const dcps_device_ops *real_ops;
+static room device_room, host_room;
+static unsigned uploads_seen;
+
+static void *room_take(room *self, size_t bytes)
+{
+    size_t at = self->count == 0 ? 0 : self->end[self->count - 1];
+    ck_assert_uint_lt(self->count, MOST_BLOCKS);
+    ck_assert_uint_le(at + bytes, ROOM_BYTES);
+    self->begin[self->count] = at;
+    self->end[self->count++] = at + bytes;
+    return self->memory + at;
+}
+
+static void expect_in_one_block(const room *self, const void *memory, size_t bytes)
+{
+    const size_t at = (uintptr_t)memory - (uintptr_t)self->memory;
+    if ((uintptr_t)memory < (uintptr_t)self->memory || at >= ROOM_BYTES)
+        return; /* not from here: weights */
+    size_t i = 0;
+    while (i < self->count && at >= self->end[i])
+        i++;
+    ck_assert_msg(i < self->count && at >= self->begin[i] && at + bytes <= self->end[i],
+                  "a copy of %zu bytes reaches from one allocation into the next", bytes);
+}
+
+static void *touching_take(dcps_device *device, size_t bytes)
+{
+    (void)device;
+    return room_take(&device_room, bytes);
+}
+
+static void *touching_take_pinned(dcps_device *device, size_t bytes)
+{
+    (void)device;
+    return room_take(&host_room, bytes);
+}
+
+static void touching_release(dcps_device *device, void *memory)
+{
+    (void)device;
+    (void)memory;
+}
+
+static dcps_status touching_upload(dcps_device *device, void *to, const void *from, size_t bytes)
+{
+    uploads_seen++;
+    expect_in_one_block(&host_room, from, bytes);
+    expect_in_one_block(&device_room, to, bytes);
+    return real_ops->upload(device, to, from, bytes);
+}
+
+START_TEST(copies_stay_inside_an_allocation)
+{
+    pair self;
+    pair_init(&self, SMALL);
+    real_ops = ref_on_device_backend()->device_ops;
+    dcps_device_ops ops = *real_ops;
+    ops.take = touching_take;
+    ops.take_pinned = touching_take_pinned;
+    ops.release = ops.release_pinned = touching_release;
+    ops.upload = touching_upload;
+    dcps_backend backend = *ref_on_device_backend();
+    backend.device_ops = &ops;
+    device_room = (room){.memory = real_ops->take(self.device, ROOM_BYTES)};
+    host_room = (room){.memory = real_ops->take_pinned(self.device, ROOM_BYTES)};
+    uploads_seen = 0;
+
+    float *gradient = dcps_alloc_aligned(self.host.params, sizeof(float));
+    dcps_tape_config config = {.layout = self.host.layout,
+                               .weights = self.there.weights,
+                               .gradient = gradient,
+                               .backend = &backend,
+                               .device = self.device};
+    dcps_tape *tape = NULL;
+    ck_assert_int_eq(dcps_tape_create(&config, &tape), DCPS_OK);
+    unsigned first_step = 0, later_step = 0;
+    for (int i = 0; i < 6; i++) {
+        const unsigned before = uploads_seen;
+        step(&self, BATCH);
+        dcps_tape_reset(tape);
+        dcps_tensor *loss = loss_of(&self, tape, hidden(&self, tape, BATCH));
+        ck_assert_int_eq(dcps_tape_backward(tape, loss), DCPS_OK);
+        expect_same_bits(self.host.gradient, gradient, 1, "gradient");
+        later_step = uploads_seen - before;
+        first_step = i == 0 ? later_step : first_step;
+    }
+    ck_assert_uint_eq(later_step, 2); /* all that the batch brings at once, and the weights */
+    ck_assert_uint_gt(first_step, later_step);
+
+    dcps_tape_destroy(&tape);
+    dcps_free(gradient);
+    real_ops->release(self.device, device_room.memory);
+    real_ops->release_pinned(self.device, host_room.memory);
+    pair_fini(&self);
+}
+END_TEST
+
 START_TEST(lack_of_device_memory_is_told_in_figures)
 {
     pair self;
@@ -449,6 +557,7 @@ int main(void)
     tcase_add_test(group, odd_losses);
     tcase_add_test(group, a_kernel_that_fails_spoils_no_other_step);
     tcase_add_test(group, lack_of_host_memory_fails_the_step_alone);
+    tcase_add_test(group, copies_stay_inside_an_allocation);
     tcase_add_test(group, lack_of_device_memory_is_told_in_figures);
     suite_add_tcase(suite, group);
     return check_run(suite);
