@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "base/descriptors.h"
+#include "base/exit_code.h"
 #include "base/log.h"
 #include "base/streams.h"
-#include "cli/bench.h"
-#include "cli/commands.h"
+#include "cli/bench/bench.h"
+#include "cli/commands/commands.h"
 
 static const struct {
     const char *name;

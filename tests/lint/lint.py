@@ -22,7 +22,14 @@ ROOMS = {
     "server": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "server", "server/engine", "server/trace"},
     "worker": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "worker"},
     "sim": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "server", "server/engine", "server/trace", "worker", "sim"},
-    "cli": {"dcps", "base", "proto", "compensate", "tensor", "cuda", "server", "server/engine", "server/trace", "worker", "sim", "cli"},
+    "cli/common": {"dcps", "base", "proto", "cli/common"},
+    "cli/settings": {"dcps", "base", "proto", "server", "server/engine", "server/trace", "worker", "cli/common", "cli/settings"},
+    "cli/results": {"dcps", "base", "proto", "worker", "cli/common", "cli/settings", "cli/results"},
+    "cli/run": {"dcps", "base", "proto", "server", "server/engine", "server/trace", "worker", "sim", "cli/common", "cli/settings", "cli/results", "cli/run"},
+    "cli/compare": {"dcps", "base", "worker", "cli/common", "cli/settings", "cli/results", "cli/run", "cli/compare"},
+    "cli/bench": {"dcps", "base", "proto", "tensor", "server/engine", "worker", "cli/common", "cli/bench"},
+    "cli/commands": {"dcps", "base", "cuda", "server/engine", "worker", "cli/common", "cli/settings", "cli/results", "cli/run", "cli/compare", "cli/commands"},
+    "cli": {"dcps", "base", "cli/bench", "cli/commands"},
 }
 
 # Outside headers that only some places may know: pattern, places, and places within them that may not.

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "cli/cluster.h"
+#include "cli/run/cluster.h"
 
 /* Whatever happens, a run is over by then: no test may hang. */
 #define MOST_S 30u

@@ -4,10 +4,10 @@
 #include <stdatomic.h>
 
 #include "base/alloc.h"
-#include "cli/bench_cost.h"
-#include "cli/bench_gate.h"
-#include "cli/bench_stats.h"
-#include "cli/limits.h"
+#include "cli/bench/bench_cost.h"
+#include "cli/bench/bench_gate.h"
+#include "cli/bench/bench_stats.h"
+#include "cli/bench/limits.h"
 #include "support/check_main.h"
 
 static void expect(double is, double should)

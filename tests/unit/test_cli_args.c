@@ -1,6 +1,6 @@
 /* Argument lists. */
 #include "base/alloc.h"
-#include "cli/args.h"
+#include "cli/common/args.h"
 #include "support/check_main.h"
 
 START_TEST(test_list_grows_and_ends_with_null)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "cli/results.h"
+#include "cli/results/results.h"
 #include "support/check_main.h"
 
 #define MS 1000000u

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "cli/evaluation.h"
+#include "cli/results/evaluation.h"
 #include "support/check_main.h"
 
 START_TEST(test_line)

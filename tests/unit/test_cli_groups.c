@@ -1,5 +1,5 @@
 /* The value of --groups. */
-#include "cli/groups.h"
+#include "cli/settings/groups.h"
 
 #include <stdio.h>
 #include <string.h>

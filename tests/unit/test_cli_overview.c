@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/overview.h"
+#include "cli/results/overview.h"
 #include "support/check_main.h"
 
 /* A run of two evaluations, at 10 and 20 seconds. */

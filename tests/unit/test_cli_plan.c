@@ -4,9 +4,9 @@
 
 #include "base/clock.h"
 #include "base/options.h"
-#include "cli/plan.h"
-#include "cli/plan_clock.h"
-#include "cli/run_options.h"
+#include "cli/compare/plan.h"
+#include "cli/compare/plan_clock.h"
+#include "cli/settings/run_options.h"
 #include "support/check_main.h"
 
 #define MOST_ARGUMENTS 32

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/probe_files.h"
-#include "cli/probe_rules.h"
+#include "cli/run/probe_files.h"
+#include "cli/run/probe_rules.h"
 #include "support/check_main.h"
 #include "support/temp_folder.h"
 

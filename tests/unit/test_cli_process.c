@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/process.h"
+#include "cli/common/process.h"
 #include "support/check_main.h"
 
 #define WAIT_MS 20000u

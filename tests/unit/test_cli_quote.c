@@ -1,6 +1,6 @@
 /* Commands as text. */
 #include "base/alloc.h"
-#include "cli/quote.h"
+#include "cli/common/quote.h"
 #include "support/check_main.h"
 
 START_TEST(test_quoting)

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/report.h"
-#include "cli/results.h"
+#include "cli/results/report.h"
+#include "cli/results/results.h"
 #include "support/check_main.h"
 
 START_TEST(test_json_cannot_end_its_element)

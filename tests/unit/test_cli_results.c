@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "cli/document.h"
-#include "cli/results.h"
-#include "cli/overview.h"
+#include "cli/common/document.h"
+#include "cli/results/overview.h"
+#include "cli/results/results.h"
 #include "support/check_main.h"
 
 static dcps_result_run *add_run(dcps_results *results, const char *algorithm, uint32_t workers, uint64_t seed,

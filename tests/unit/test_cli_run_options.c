@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "cli/job.h"
-#include "cli/run_options.h"
-#include "cli/sim_args.h"
+#include "cli/run/job.h"
+#include "cli/settings/run_options.h"
+#include "cli/settings/sim_args.h"
 #include "support/check_main.h"
 
 static dcps_options *parse(const dcps_option *table, bool recommend, int argc, char **argv)

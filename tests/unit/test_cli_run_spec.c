@@ -1,7 +1,7 @@
 /* Names of runs, good and hostile. */
 #include <string.h>
 
-#include "cli/run_spec.h"
+#include "cli/settings/run_spec.h"
 #include "support/check_main.h"
 
 START_TEST(test_list_of_runs)

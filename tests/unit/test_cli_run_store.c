@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "cli/run_store.h"
+#include "cli/compare/run_store.h"
 #include "support/check_main.h"
 #include "support/temp_folder.h"
 

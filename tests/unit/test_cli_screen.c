@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cli/screen.h"
+#include "cli/common/screen.h"
 #include "support/check_main.h"
 
 START_TEST(test_terminal_redraws_in_place)

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "cli/stats.h"
+#include "cli/results/stats.h"
 #include "support/check_main.h"
 
 START_TEST(test_mean_and_spread)

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/stop_signal.h"
-#include "cli/supervisor.h"
+#include "cli/common/supervisor.h"
 #include "support/check_main.h"
 
 #define WAIT_MS 20000u

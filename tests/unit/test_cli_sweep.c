@@ -1,7 +1,7 @@
 /* Grids of training options, good and hostile. */
 #include <string.h>
 
-#include "cli/sweep.h"
+#include "cli/compare/sweep.h"
 #include "support/check_main.h"
 
 /* The runs that lines may be for. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "cli/table.h"
+#include "cli/common/table.h"
 #include "support/check_main.h"
 
 static void check_print(const dcps_table *table, const char *expected)

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "cli/run_options.h"
-#include "cli/trace_options.h"
+#include "cli/settings/run_options.h"
+#include "cli/settings/trace_options.h"
 #include "server/trace/trace.h"
 #include "support/check_main.h"
 #include "support/temp_folder.h"

@@ -1,5 +1,5 @@
 /* The line that workers print at their end. */
-#include "cli/worker_report.h"
+#include "cli/run/worker_report.h"
 
 #include <math.h>
 #include <stdio.h>

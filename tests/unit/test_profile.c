@@ -2,7 +2,7 @@
 #include <check.h>
 #include <math.h>
 
-#include "cli/bench_profile.h"
+#include "cli/bench/bench_profile.h"
 #include "support/check_main.h"
 #include "support/tape_fixture.h"
 #include "tensor/cpu/cpu.h"
