@@ -30,35 +30,41 @@ static bool count_and_fail(void)
 /* Never 0, so that NULL always means failure. */
 static bool total_bytes(size_t count, size_t bytes, size_t *total)
 {
-    if (__builtin_mul_overflow(count, bytes, total))
+    if (__builtin_mul_overflow(count, bytes, total)) {
         return false;
-    if (*total == 0)
+    }
+    if (*total == 0) {
         *total = 1;
+    }
     return true;
 }
 
 void *dcps_alloc(size_t count, size_t bytes)
 {
     size_t total;
-    if (!total_bytes(count, bytes, &total) || count_and_fail())
+    if (!total_bytes(count, bytes, &total) || count_and_fail()) {
         return NULL;
+    }
     return calloc(1, total);
 }
 
 void *dcps_alloc_aligned(size_t count, size_t bytes)
 {
     size_t total;
-    if (!total_bytes(count, bytes, &total) || total > SIZE_MAX - HUGE_PAGE_BYTES || count_and_fail())
+    if (!total_bytes(count, bytes, &total) || total > SIZE_MAX - HUGE_PAGE_BYTES || count_and_fail()) {
         return NULL;
+    }
     /* Loops over megabytes spend much of their time on looking up small pages. */
     const bool huge = total >= HUGE_PAGES_FROM_BYTES;
     const size_t alignment = huge ? HUGE_PAGE_BYTES : DCPS_CACHE_LINE_BYTES;
     total = (total + alignment - 1) / alignment * alignment;
     void *memory = aligned_alloc(alignment, total);
-    if (memory == NULL)
+    if (memory == NULL) {
         return NULL;
-    if (huge)
+    }
+    if (huge) {
         (void)madvise(memory, total, MADV_HUGEPAGE); /* a kernel without them says so, and that is all */
+    }
     memset(memory, 0, total);
     return memory;
 }
@@ -66,8 +72,9 @@ void *dcps_alloc_aligned(size_t count, size_t bytes)
 void *dcps_realloc(void *memory, size_t count, size_t bytes)
 {
     size_t total;
-    if (!total_bytes(count, bytes, &total) || count_and_fail())
+    if (!total_bytes(count, bytes, &total) || count_and_fail()) {
         return NULL;
+    }
     return realloc(memory, total);
 }
 
@@ -75,8 +82,9 @@ char *dcps_strdup(const char *text)
 {
     size_t bytes = strlen(text) + 1;
     char *copy = dcps_alloc(1, bytes);
-    if (copy != NULL)
+    if (copy != NULL) {
         memcpy(copy, text, bytes);
+    }
     return copy;
 }
 

@@ -27,13 +27,15 @@ void dcps_buffer_unref(dcps_buffer **buffer)
 {
     dcps_buffer *held = *buffer;
     *buffer = NULL;
-    if (held == NULL)
+    if (held == NULL) {
         return;
+    }
     /* Release: our uses of the data happen before the last holder's release; acquire: the last holder sees them all. */
     unsigned before = atomic_fetch_sub_explicit(&held->refs, 1, memory_order_acq_rel);
     assert(before > 0);
-    if (before == 1 && held->release != NULL)
+    if (before == 1 && held->release != NULL) {
         held->release(held, held->owner);
+    }
 }
 
 static void free_copy(dcps_buffer *buffer, void *owner)
@@ -47,10 +49,12 @@ dcps_status dcps_buffer_copy(const void *data, size_t bytes, dcps_buffer **buffe
     const size_t head_bytes = DCPS_CACHE_LINE_BYTES;
     static_assert(sizeof(dcps_buffer) <= DCPS_CACHE_LINE_BYTES, "the data begins on the next line");
     uint8_t *memory = bytes > SIZE_MAX - head_bytes ? NULL : dcps_alloc_aligned(1, head_bytes + bytes);
-    if (memory == NULL)
+    if (memory == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for a buffer of %zu bytes", bytes);
-    if (bytes > 0)
+    }
+    if (bytes > 0) {
         memcpy(memory + head_bytes, data, bytes);
+    }
     dcps_buffer *copy = (dcps_buffer *)(void *)memory;
     dcps_buffer_init(copy, memory + head_bytes, bytes, free_copy, NULL);
     *buffer = copy;

@@ -41,15 +41,16 @@ dcps_log_level dcps_log_level_named(const char *name)
 
 void dcps_log_setup(const char *program, dcps_log_level level, bool json)
 {
-    (void)snprintf(setup.program, sizeof setup.program, "%s", program);
+    (void)snprintf(setup.program, sizeof(setup.program), "%s", program);
     setup.level = level;
     setup.json = json;
 }
 
 static void append(line *out, const char *bytes, size_t count)
 {
-    if (count > sizeof out->bytes - out->used)
-        count = sizeof out->bytes - out->used;
+    if (count > sizeof(out->bytes) - out->used) {
+        count = sizeof(out->bytes) - out->used;
+    }
     memcpy(out->bytes + out->used, bytes, count);
     out->used += count;
 }
@@ -66,17 +67,18 @@ static void append_escaped(line *out, const char *text, bool json)
         unsigned char first = (unsigned char)*text;
         size_t length = dcps_utf8_length(text);
         char escape[8];
-        if (length == 0)
+        if (length == 0) {
             append_text(out, json ? "\\ufffd" : "\xef\xbf\xbd");
-        else if (first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)text[1] < 0xa0)) {
+        } else if (first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)text[1] < 0xa0)) {
             unsigned code = first == 0xc2 ? (unsigned char)text[1] : first;
-            (void)snprintf(escape, sizeof escape, "\\u%04x", code);
+            (void)snprintf(escape, sizeof(escape), "\\u%04x", code);
             append_text(out, escape);
         } else if (json && (first == '"' || first == '\\')) {
             append_text(out, "\\");
             append(out, text, 1);
-        } else
+        } else {
             append(out, text, length);
+        }
         text += length == 0 ? 1 : length;
     }
 }
@@ -87,11 +89,12 @@ static void append_time(line *out)
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_REALTIME, &now);
     struct tm parts;
-    if (gmtime_r(&now.tv_sec, &parts) == NULL)
+    if (gmtime_r(&now.tv_sec, &parts) == NULL) {
         return;
+    }
     char text[40];
-    size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    (void)snprintf(text + length, sizeof text - length, ".%03ldZ", now.tv_nsec / 1000000);
+    size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    (void)snprintf(text + length, sizeof(text) - length, ".%03ldZ", now.tv_nsec / 1000000);
     append_text(out, text);
 }
 
@@ -124,32 +127,35 @@ static void compose_text(line *out, dcps_log_level level, const char *message)
 static void emit(const line *out)
 {
     ssize_t written;
-    do
+    do {
         written = write(STDERR_FILENO, out->bytes, out->used);
-    while (written < 0 && errno == EINTR);
+    } while (written < 0 && errno == EINTR);
 }
 
 void dcps_log(dcps_log_level level, const char *format, ...)
 {
-    if (level < setup.level)
+    if (level < setup.level) {
         return;
+    }
     int saved_errno = errno;
     char message[MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(message, sizeof message, format, arguments);
+    int length = vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    if (length < 0)
+    if (length < 0) {
         message[0] = '\0';
-    else if ((size_t)length >= sizeof message)
-        memcpy(message + sizeof message - 4, "...", 4);
+    } else if ((size_t)length >= sizeof(message)) {
+        memcpy(message + sizeof(message) - 4, "...", 4);
+    }
 
     line out;
     out.used = 0;
-    if (setup.json)
+    if (setup.json) {
         compose_json(&out, level, message);
-    else
+    } else {
         compose_text(&out, level, message);
+    }
     emit(&out);
     errno = saved_errno;
 }

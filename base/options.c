@@ -9,10 +9,11 @@
 dcps_status dcps_options_create(const dcps_option *table, const char *owner, dcps_options **options)
 {
     size_t count = 0;
-    while (table != NULL && table[count].name != NULL)
+    while (table != NULL && table[count].name != NULL) {
         count++;
-    dcps_options *made = dcps_alloc(1, sizeof *made);
-    dcps_option_value *values = dcps_alloc(count, sizeof *values);
+    }
+    dcps_options *made = dcps_alloc(1, sizeof(*made));
+    dcps_option_value *values = dcps_alloc(count, sizeof(*values));
     if (made == NULL || values == NULL) {
         dcps_free(values);
         dcps_free(made);
@@ -27,8 +28,9 @@ void dcps_options_destroy(dcps_options **options)
 {
     dcps_options *going = *options;
     *options = NULL;
-    if (going == NULL)
+    if (going == NULL) {
         return;
+    }
     for (size_t i = 0; i < going->count; i++) {
         dcps_free(going->values[i].text);
         dcps_free(going->values[i].list);
@@ -43,8 +45,9 @@ size_t dcps_options_find(const dcps_options *options, const char *name, size_t l
 {
     size_t i = 0;
     while (i < options->count &&
-           (strncmp(options->table[i].name, name, length) != 0 || options->table[i].name[length] != '\0'))
+           (strncmp(options->table[i].name, name, length) != 0 || options->table[i].name[length] != '\0')) {
         i++;
+    }
     return i;
 }
 
@@ -117,12 +120,15 @@ const char *dcps_options_recommender(const dcps_options *options, const char *na
 dcps_status dcps_options_recommend(dcps_options *options, const char *source, const char *name, const char *text)
 {
     size_t index = dcps_options_find(options, name, strlen(name));
-    if (index == options->count)
+    if (index == options->count) {
         return dcps_fail(DCPS_INVALID, "%s recommends %s = %s: there is no such option", source, name, text);
-    if (options->recommender == NULL)
+    }
+    if (options->recommender == NULL) {
         options->recommender = dcps_strdup(source);
-    if (options->recommender == NULL)
+    }
+    if (options->recommender == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for what %s recommends", source);
+    }
     return dcps_options_offer(options, index, DCPS_ORIGIN_RECOMMENDED, 0, text);
 }
 
@@ -131,26 +137,30 @@ static dcps_status fail_unknown(const dcps_options *options, const char *name, s
     char known[512] = "";
     size_t used = 0;
     for (size_t i = 0; i < options->count; i++) {
-        int wrote = snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", options->table[i].name);
-        if (wrote < 0 || (size_t)wrote >= sizeof known - used)
+        int wrote = snprintf(known + used, sizeof(known) - used, "%s%s", i == 0 ? "" : ", ", options->table[i].name);
+        if (wrote < 0 || (size_t)wrote >= sizeof(known) - used) {
             break; /* the rest is cut: a very long table */
+        }
         used += (size_t)wrote;
     }
     int shown = length < 100 ? (int)length : 100;
-    if (options->count == 0)
+    if (options->count == 0) {
         return dcps_fail(DCPS_INVALID, "%s has no options, got \"%.*s\"", options->owner, shown, name);
+    }
     return dcps_fail(DCPS_INVALID, "%s has no option \"%.*s\"; it has: %s", options->owner, shown, name, known);
 }
 
 static dcps_status assign(dcps_options *options, const char *assignment)
 {
     const char *equals = strchr(assignment, '=');
-    if (equals == NULL || equals == assignment)
+    if (equals == NULL || equals == assignment) {
         return dcps_fail(DCPS_INVALID, "%s: expected an option as NAME=VALUE, got \"%s\"", options->owner, assignment);
+    }
     size_t length = (size_t)(equals - assignment);
     size_t index = dcps_options_find(options, assignment, length);
-    if (index == options->count)
+    if (index == options->count) {
         return fail_unknown(options, assignment, length);
+    }
     return dcps_options_offer(options, index, DCPS_ORIGIN_FLAG, 0, equals + 1);
 }
 
@@ -159,10 +169,12 @@ dcps_status dcps_options_from_assignments(const char *owner, const dcps_option *
 {
     dcps_options *made = NULL;
     dcps_status status = dcps_options_create(table, owner, &made);
-    for (size_t i = 0; status == DCPS_OK && i < count; i++)
+    for (size_t i = 0; status == DCPS_OK && i < count; i++) {
         status = assign(made, assignments[i]);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_options_resolve(made);
+    }
     if (status != DCPS_OK) {
         dcps_options_destroy(&made);
         return status;

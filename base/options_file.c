@@ -16,8 +16,9 @@ static bool is_blank(char c)
 /* Cuts a comment and surrounding blanks off, in place. */
 static char *strip(char *text)
 {
-    while (is_blank(*text))
+    while (is_blank(*text)) {
         text++;
+    }
     for (char *c = text; *c != '\0'; c++) {
         if (*c == '#' && (c == text || is_blank(c[-1]))) {
             *c = '\0';
@@ -25,8 +26,9 @@ static char *strip(char *text)
         }
     }
     size_t length = strlen(text);
-    while (length > 0 && is_blank(text[length - 1]))
+    while (length > 0 && is_blank(text[length - 1])) {
         length--;
+    }
     text[length] = '\0';
     return text;
 }
@@ -34,18 +36,21 @@ static char *strip(char *text)
 static dcps_status read_line(dcps_options *options, const char *path, unsigned number, char *line)
 {
     char *name = strip(line);
-    if (*name == '\0')
+    if (*name == '\0') {
         return DCPS_OK;
+    }
     char *equals = strchr(name, '=');
-    if (equals == NULL || equals == name)
+    if (equals == NULL || equals == name) {
         return dcps_fail(DCPS_CORRUPT, "%s:%u: expected NAME = VALUE, got \"%.200s\"", path, number, name);
+    }
     *equals = '\0';
     char *value = strip(equals + 1);
     name = strip(name);
     size_t index = dcps_options_find(options, name, strlen(name));
-    if (index == options->count)
+    if (index == options->count) {
         return dcps_fail(DCPS_CORRUPT, "%s:%u: unknown option \"%.200s\"; --help lists the known ones", path, number,
                          name);
+    }
     return dcps_options_offer(options, index, DCPS_ORIGIN_FILE, number, value);
 }
 
@@ -53,25 +58,29 @@ static dcps_status read_line(dcps_options *options, const char *path, unsigned n
 static bool is_whole(const char *line, FILE *file)
 {
     size_t length = strlen(line);
-    if (length > 0 && line[length - 1] == '\n')
+    if (length > 0 && line[length - 1] == '\n') {
         return true;
+    }
     return length > 0 && length < LINE_BYTES - 1 && feof(file);
 }
 
 static dcps_status read_lines(dcps_options *options, const char *path, FILE *file)
 {
     char line[LINE_BYTES];
-    for (unsigned number = 1; fgets(line, sizeof line, file) != NULL; number++) {
-        if (!is_whole(line, file))
+    for (unsigned number = 1; fgets(line, sizeof(line), file) != NULL; number++) {
+        if (!is_whole(line, file)) {
             return dcps_fail(DCPS_CORRUPT,
                              "%s:%u: expected a text line below %d bytes, got a longer one or a zero byte", path,
                              number, LINE_BYTES - 1);
+        }
         dcps_status status = read_line(options, path, number, line);
-        if (status != DCPS_OK)
+        if (status != DCPS_OK) {
             return status;
+        }
     }
-    if (ferror(file))
+    if (ferror(file)) {
         return dcps_fail(DCPS_IO, "cannot read the configuration file %s: %s", path, strerror(errno));
+    }
     return DCPS_OK;
 }
 
@@ -79,8 +88,9 @@ dcps_status dcps_options_read_file(dcps_options *options, const char *path)
 {
     FILE *file;
     dcps_status status = dcps_regular_file_stream(path, &file);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return dcps_fail(status, "configuration file %s", dcps_error_message());
+    }
     status = read_lines(options, path, file);
     (void)fclose(file);
     return status;

@@ -24,7 +24,7 @@ static const dcps_option common_options[] = {
     {.name = "version", .type = DCPS_OPTION_FLAG, .default_text = "false", .help = "Print the version and leave"},
     {0}};
 static const int common_keys[] = {KEY_CONFIG, KEY_PRINT_CONFIG, KEY_HELP, KEY_VERSION};
-#define COMMON_COUNT (sizeof common_keys / sizeof common_keys[0])
+#define COMMON_COUNT (sizeof(common_keys) / sizeof(common_keys[0]))
 
 /* State of one argp_parse. */
 typedef struct command_line {
@@ -57,8 +57,9 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     default:
         break;
     }
-    if (key < KEY_FIRST || (size_t)(key - KEY_FIRST) >= line->options->count)
+    if (key < KEY_FIRST || (size_t)(key - KEY_FIRST) >= line->options->count) {
         return ARGP_ERR_UNKNOWN; /* positional arguments too: argp_parse then tells where they begin */
+    }
     const char *text = argument != NULL ? argument : "true";
     line->status = dcps_options_offer(line->options, (size_t)(key - KEY_FIRST), DCPS_ORIGIN_FLAG, 0, text);
     return line->status == DCPS_OK ? 0 : ENOMEM;
@@ -66,9 +67,10 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 
 static struct argp_option *make_argp_options(const dcps_options *options)
 {
-    struct argp_option *made = dcps_alloc(options->count + COMMON_COUNT + 1, sizeof *made);
-    if (made == NULL)
+    struct argp_option *made = dcps_alloc(options->count + COMMON_COUNT + 1, sizeof(*made));
+    if (made == NULL) {
         return NULL;
+    }
     for (size_t i = 0; i < options->count + COMMON_COUNT; i++) {
         bool common = i < COMMON_COUNT;
         const dcps_option *option = common ? &common_options[i] : &options->table[i - COMMON_COUNT];
@@ -77,8 +79,9 @@ static struct argp_option *make_argp_options(const dcps_options *options)
         if (option->type == DCPS_OPTION_FLAG) {
             made[i].arg = common ? NULL : "true|false";
             made[i].flags = OPTION_ARG_OPTIONAL;
-        } else
+        } else {
             made[i].arg = option->value_name != NULL ? option->value_name : "VALUE";
+        }
     }
     return made;
 }
@@ -104,44 +107,55 @@ static dcps_status fail_flag(const command_line *line, int argc, char **argv)
 {
     const char *program = line->program->name;
     int at = line->failed_at - 1; /* a long option is consumed before it is refused, a short one is not */
-    if (at < 1 || at >= argc || strncmp(argv[at], "--", 2) != 0)
+    if (at < 1 || at >= argc || strncmp(argv[at], "--", 2) != 0) {
         at = line->failed_at < argc ? line->failed_at : argc - 1;
+    }
     const char *text = argv[at];
-    if (strncmp(text, "--", 2) != 0)
+    if (strncmp(text, "--", 2) != 0) {
         return dcps_fail(DCPS_INVALID, "unknown option \"%.200s\": options of %s begin with two dashes; see %s --help",
                          text, program, program);
+    }
     bool exact;
     size_t matches = count_matches(line->options, text, &exact);
-    if (matches == 0)
+    if (matches == 0) {
         return dcps_fail(DCPS_INVALID, "unknown option \"%.200s\"; see %s --help", text, program);
-    if (matches > 1 && !exact)
+    }
+    if (matches > 1 && !exact) {
         return dcps_fail(DCPS_INVALID, "option \"%.200s\" is ambiguous; see %s --help", text, program);
-    if (strchr(text, '=') != NULL)
+    }
+    if (strchr(text, '=') != NULL) {
         return dcps_fail(DCPS_INVALID, "option \"%.200s\" takes no value; see %s --help", text, program);
+    }
     return dcps_fail(DCPS_INVALID, "option %s needs a value, got none; see %s --help", text, program);
 }
 
 static dcps_status parse_flags(command_line *line, int argc, char **argv, int *positional_index)
 {
     struct argp_option *argp_options = make_argp_options(line->options);
-    if (argp_options == NULL)
+    if (argp_options == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the command line of %s", line->program->name);
+    }
     struct argp parser = {.options = argp_options, .parser = take_option};
     int first = argc;
     const unsigned flags = ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP;
     error_t result = argp_parse(&parser, argc, argv, flags, &first, line);
     dcps_free(argp_options);
-    if (line->stop_key != 0)
+    if (line->stop_key != 0) {
         return DCPS_OK;
-    if (line->status != DCPS_OK)
+    }
+    if (line->status != DCPS_OK) {
         return line->status;
-    if (result == ENOMEM)
+    }
+    if (result == ENOMEM) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the command line of %s", line->program->name);
-    if (result != 0)
+    }
+    if (result != 0) {
         return fail_flag(line, argc, argv);
-    if (first < argc && line->program->arguments == NULL)
+    }
+    if (first < argc && line->program->arguments == NULL) {
         return dcps_fail(DCPS_INVALID, "unexpected argument \"%.200s\": %s takes only options; see %s --help",
                          argv[first], line->program->name, line->program->name);
+    }
     *positional_index = first;
     return DCPS_OK;
 }
@@ -160,10 +174,12 @@ static dcps_status read_environment(dcps_options *options)
     for (size_t i = 0; i < options->count; i++) {
         const char *text = variable_of(options->table[i].name);
         dcps_status status = DCPS_OK;
-        if (text != NULL)
+        if (text != NULL) {
             status = dcps_options_offer(options, i, DCPS_ORIGIN_ENVIRONMENT, 0, text);
-        if (status != DCPS_OK)
+        }
+        if (status != DCPS_OK) {
             return status;
+        }
     }
     return DCPS_OK;
 }
@@ -171,8 +187,9 @@ static dcps_status read_environment(dcps_options *options)
 static dcps_status read_config(dcps_options *options, const char *path)
 {
     options->config_path = dcps_strdup(path);
-    if (options->config_path == NULL)
+    if (options->config_path == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the name of the configuration file");
+    }
     return dcps_options_read_file(options, path);
 }
 
@@ -188,8 +205,9 @@ static void print_help(const dcps_program *program)
 
 static dcps_status flush_answer(void)
 {
-    if (fflush(stdout) != 0 || ferror(stdout))
+    if (fflush(stdout) != 0 || ferror(stdout)) {
         return dcps_fail(DCPS_IO, "cannot write to standard output: %s", strerror(errno));
+    }
     return DCPS_OK;
 }
 
@@ -197,24 +215,30 @@ static dcps_status flush_answer(void)
 static dcps_status parse(command_line *line, int argc, char **argv, int *positional_index, dcps_parse_outcome *outcome)
 {
     dcps_status status = parse_flags(line, argc, argv, positional_index);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     *outcome = line->stop_key != 0 || line->print_config ? DCPS_PARSE_EXIT : DCPS_PARSE_RUN;
-    if (line->stop_key == KEY_HELP)
+    if (line->stop_key == KEY_HELP) {
         print_help(line->program);
-    else if (line->stop_key == KEY_VERSION)
+    } else if (line->stop_key == KEY_VERSION) {
         printf("%s %s\n", line->program->name, DCPS_VERSION);
-    if (line->stop_key != 0)
+    }
+    if (line->stop_key != 0) {
         return flush_answer();
+    }
 
     const char *config_path = line->config_path != NULL ? line->config_path : variable_of("config");
     status = read_environment(line->options);
-    if (status == DCPS_OK && config_path != NULL)
+    if (status == DCPS_OK && config_path != NULL) {
         status = read_config(line->options, config_path);
-    if (status == DCPS_OK && line->program->recommend != NULL)
+    }
+    if (status == DCPS_OK && line->program->recommend != NULL) {
         status = line->program->recommend(line->options);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_options_resolve(line->options);
+    }
     if (status == DCPS_OK && line->print_config) {
         dcps_options_print(line->options, stdout);
         status = flush_answer();
@@ -225,19 +249,23 @@ static dcps_status parse(command_line *line, int argc, char **argv, int *positio
 dcps_status dcps_options_parse(const dcps_program *program, int argc, char **argv, dcps_options **options,
                                int *positional_index, dcps_parse_outcome *outcome)
 {
-    if (argc < 1)
+    if (argc < 1) {
         return dcps_fail(DCPS_INVALID, "%s was started without even a name in its arguments", program->name);
+    }
     command_line line = {.program = program};
     dcps_status status = dcps_options_create(program->options, NULL, &line.options);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     int first = argc;
     dcps_parse_outcome parsed = DCPS_PARSE_RUN;
     status = parse(&line, argc, argv, &first, &parsed);
-    if (status != DCPS_OK || parsed == DCPS_PARSE_EXIT)
+    if (status != DCPS_OK || parsed == DCPS_PARSE_EXIT) {
         dcps_options_destroy(&line.options); /* leaves NULL */
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     *options = line.options;
     *positional_index = first;
     *outcome = parsed;

@@ -9,7 +9,7 @@
 static void describe_value(const dcps_option *option, char *out, size_t bytes)
 {
     char expected[1024] = "";
-    dcps_option_describe(option, expected, sizeof expected);
+    dcps_option_describe(option, expected, sizeof(expected));
     bool free_text = option->type == DCPS_OPTION_TEXT && option->choices == NULL;
     const char *fallback = option->default_text;
     const char *first = free_text ? "" : expected;
@@ -26,22 +26,25 @@ static void print_option(const dcps_option *option, FILE *out)
     const char *help = option->help != NULL ? option->help : "";
     const char *fallback = option->default_text;
     bool plain_flag = option->type == DCPS_OPTION_FLAG && (fallback == NULL || strcmp(fallback, "false") == 0);
-    describe_value(option, value, sizeof value);
-    if (plain_flag || *value == '\0')
-        (void)snprintf(text, sizeof text, "%s", help);
-    else
-        (void)snprintf(text, sizeof text, "%s (%s)", help, value);
-    if (option->type == DCPS_OPTION_FLAG)
+    describe_value(option, value, sizeof(value));
+    if (plain_flag || *value == '\0') {
+        (void)snprintf(text, sizeof(text), "%s", help);
+    } else {
+        (void)snprintf(text, sizeof(text), "%s (%s)", help, value);
+    }
+    if (option->type == DCPS_OPTION_FLAG) {
         fprintf(out, "  --%s\n", option->name);
-    else
+    } else {
         fprintf(out, "  --%s=%s\n", option->name, option->value_name != NULL ? option->value_name : "VALUE");
+    }
     dcps_print_wrapped(out, 8, "", text);
 }
 
 void dcps_options_print_help(const dcps_option *table, FILE *out)
 {
-    for (size_t i = 0; table != NULL && table[i].name != NULL; i++)
+    for (size_t i = 0; table != NULL && table[i].name != NULL; i++) {
         print_option(&table[i], out);
+    }
 }
 
 void dcps_options_print(const dcps_options *options, FILE *out)
@@ -59,8 +62,9 @@ void dcps_options_print(const dcps_options *options, FILE *out)
             size_t length = strcspn(text, "\n");
             fprintf(out, "%s = %.*s  # %s\n", name, (int)length, text, origin);
             text += length;
-            if (*text == '\0')
+            if (*text == '\0') {
                 break;
+            }
         }
     }
 }

@@ -17,14 +17,16 @@ dcps_status dcps_options_offer(dcps_options *options, size_t index, dcps_option_
                                const char *text)
 {
     dcps_option_value *value = &options->values[index];
-    if (value->origin > origin)
+    if (value->origin > origin) {
         return DCPS_OK;
+    }
     bool join = value->origin == origin && options->table[index].repeatable;
     size_t old_length = join ? strlen(value->text) + 1 : 0;
     size_t bytes = strlen(text) + 1;
     char *joined = dcps_alloc(1, old_length + bytes);
-    if (joined == NULL)
+    if (joined == NULL) {
         return fail_no_memory(options, index);
+    }
     if (join) {
         memcpy(joined, value->text, old_length - 1);
         joined[old_length - 1] = '\n';
@@ -40,10 +42,12 @@ dcps_status dcps_options_offer(dcps_options *options, size_t index, dcps_option_
 void dcps_options_variable(const char *name, char *out)
 {
     size_t used = 0;
-    for (const char *c = "DCPS_"; *c != '\0'; c++)
+    for (const char *c = "DCPS_"; *c != '\0'; c++) {
         out[used++] = *c;
-    for (; *name != '\0' && used < DCPS_OPTIONS_MAX_TEXT_BYTES - 1; name++)
+    }
+    for (; *name != '\0' && used < DCPS_OPTIONS_MAX_TEXT_BYTES - 1; name++) {
         out[used++] = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+    }
     out[used] = '\0';
 }
 
@@ -58,7 +62,7 @@ void dcps_options_origin_text(const dcps_options *options, size_t index, char *o
         break;
     case DCPS_ORIGIN_ENVIRONMENT:
         dcps_options_variable(options->table[index].name, variable);
-        (void)snprintf(out, bytes, "environment %.*s", (int)(bytes - sizeof "environment "), variable);
+        (void)snprintf(out, bytes, "environment %.*s", (int)(bytes - sizeof("environment ")), variable);
         break;
     case DCPS_ORIGIN_FILE:
         (void)snprintf(out, bytes, "file %.200s:%u", options->config_path, value->line);
@@ -82,25 +86,27 @@ static void describe_range(const dcps_option *option, char *out, size_t bytes)
     bool integral = option->type == DCPS_OPTION_INTEGER || option->type == DCPS_OPTION_INTEGERS;
     char low[64];
     char high[64];
-    (void)snprintf(low, sizeof low, integral ? "%.0f" : "%g", option->minimum);
-    (void)snprintf(high, sizeof high, integral ? "%.0f" : "%g", option->maximum);
+    (void)snprintf(low, sizeof(low), integral ? "%.0f" : "%g", option->minimum);
+    (void)snprintf(high, sizeof(high), integral ? "%.0f" : "%g", option->maximum);
     bool bounded_below = option->minimum > -unbounded;
     bool bounded_above = option->maximum < unbounded;
     out[0] = '\0';
-    if (option->minimum == 0 && option->maximum == 0)
+    if (option->minimum == 0 && option->maximum == 0) {
         return;
-    if (bounded_below && bounded_above)
+    }
+    if (bounded_below && bounded_above) {
         (void)snprintf(out, bytes, " from %s to %s", low, high);
-    else if (bounded_below)
+    } else if (bounded_below) {
         (void)snprintf(out, bytes, " of at least %s", low);
-    else if (bounded_above)
+    } else if (bounded_above) {
         (void)snprintf(out, bytes, " of at most %s", high);
+    }
 }
 
 void dcps_option_describe(const dcps_option *option, char *out, size_t bytes)
 {
     char range[160];
-    describe_range(option, range, sizeof range);
+    describe_range(option, range, sizeof(range));
     switch (option->type) {
     case DCPS_OPTION_FLAG:
         (void)snprintf(out, bytes, "true or false");
@@ -118,10 +124,11 @@ void dcps_option_describe(const dcps_option *option, char *out, size_t bytes)
         (void)snprintf(out, bytes, "up to %u decimal numbers%s, separated by commas", DCPS_OPTIONS_MAX_ENTRIES, range);
         break;
     case DCPS_OPTION_TEXT:
-        if (option->choices != NULL)
+        if (option->choices != NULL) {
             (void)snprintf(out, bytes, "one of %s", option->choices);
-        else
+        } else {
             (void)snprintf(out, bytes, "a text");
+        }
         break;
     }
 }
@@ -131,12 +138,13 @@ static dcps_status reject(const dcps_options *options, size_t index)
     const dcps_option *option = &options->table[index];
     char expected[512] = "another type";
     char origin[DCPS_OPTIONS_MAX_TEXT_BYTES];
-    dcps_option_describe(option, expected, sizeof expected);
+    dcps_option_describe(option, expected, sizeof(expected));
     dcps_options_origin_text(options, index, origin);
     const char *text = options->values[index].text;
-    if (options->owner != NULL)
+    if (options->owner != NULL) {
         return dcps_fail(DCPS_INVALID, "%s, option %s: expected %s, got \"%.200s\"", options->owner, option->name,
                          expected, text);
+    }
     return dcps_fail(DCPS_INVALID, "--%s: expected %s, got \"%.200s\" (%s)", option->name, expected, text, origin);
 }
 
@@ -158,7 +166,7 @@ static bool read_real(const dcps_option *option, const char *text, double *value
 static bool read_flag(const char *text, bool *value)
 {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(text, words[i]) == 0) {
             *value = i % 2 == 1;
             return true;
@@ -171,11 +179,13 @@ static bool is_choice(const char *choices, const char *text, size_t length)
 {
     for (const char *choice = choices;; choice++) {
         size_t choice_length = strcspn(choice, "|");
-        if (choice_length == length && memcmp(choice, text, length) == 0)
+        if (choice_length == length && memcmp(choice, text, length) == 0) {
             return true;
+        }
         choice += choice_length;
-        if (*choice == '\0')
+        if (*choice == '\0') {
             return false;
+        }
     }
 }
 
@@ -184,19 +194,22 @@ static bool are_choices(const dcps_option *option, const char *text)
 {
     for (;; text++) {
         size_t length = option->repeatable ? strcspn(text, "\n") : strlen(text);
-        if (!is_choice(option->choices, text, length))
+        if (!is_choice(option->choices, text, length)) {
             return false;
+        }
         text += length;
-        if (*text == '\0')
+        if (*text == '\0') {
             return true;
+        }
     }
 }
 
 static size_t count_entries(const char *text)
 {
     size_t count = *text == '\0' ? 0 : 1;
-    for (; *text != '\0'; text++)
+    for (; *text != '\0'; text++) {
         count += *text == ',';
+    }
     return count;
 }
 
@@ -204,12 +217,14 @@ static size_t count_entries(const char *text)
 static bool read_entry(const dcps_option *option, const char *text, size_t length, dcps_option_value *value, size_t i)
 {
     char entry[512];
-    if (length >= sizeof entry)
+    if (length >= sizeof(entry)) {
         return false;
+    }
     memcpy(entry, text, length);
     entry[length] = '\0';
-    if (option->type == DCPS_OPTION_INTEGERS)
+    if (option->type == DCPS_OPTION_INTEGERS) {
         return read_integer(option, entry, (int64_t *)value->list + i);
+    }
     return read_real(option, entry, (double *)value->list + i);
 }
 
@@ -218,18 +233,22 @@ static dcps_status parse_list(dcps_options *options, size_t index)
     dcps_option_value *value = &options->values[index];
     const char *text = value->text;
     size_t count = count_entries(text);
-    if (count > DCPS_OPTIONS_MAX_ENTRIES)
+    if (count > DCPS_OPTIONS_MAX_ENTRIES) {
         return reject(options, index);
-    if (count == 0)
+    }
+    if (count == 0) {
         return DCPS_OK;
+    }
     static_assert(sizeof(double) == sizeof(int64_t), "entries of both lists are of one size");
     value->list = dcps_alloc(count, sizeof(int64_t));
-    if (value->list == NULL)
+    if (value->list == NULL) {
         return fail_no_memory(options, index);
+    }
     for (size_t i = 0; i < count; i++, text++) {
         size_t length = strcspn(text, ",");
-        if (!read_entry(&options->table[index], text, length, value, i))
+        if (!read_entry(&options->table[index], text, length, value, i)) {
             return reject(options, index);
+        }
         text += length;
     }
     value->list_count = count;
@@ -266,12 +285,15 @@ dcps_status dcps_options_resolve(dcps_options *options)
     for (size_t i = 0; i < options->count; i++) {
         const char *fallback = options->table[i].default_text;
         dcps_status status = DCPS_OK;
-        if (options->values[i].text == NULL && fallback != NULL)
+        if (options->values[i].text == NULL && fallback != NULL) {
             status = dcps_options_offer(options, i, DCPS_ORIGIN_DEFAULT, 0, fallback);
-        if (status == DCPS_OK && options->values[i].text != NULL)
+        }
+        if (status == DCPS_OK && options->values[i].text != NULL) {
             status = parse_value(options, i);
-        if (status != DCPS_OK)
+        }
+        if (status != DCPS_OK) {
             return status;
+        }
     }
     return DCPS_OK;
 }

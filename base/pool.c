@@ -49,35 +49,41 @@ static void release_slot(dcps_buffer *buffer, void *owner)
     pool->taken--;
     bool last = pool->destroyed && pool->taken == 0;
     pthread_mutex_unlock(&pool->lock);
-    if (last)
+    if (last) {
         free_pool(pool);
+    }
 }
 
 static slot *make_slot(const dcps_pool *pool)
 {
-    if (pool->buffer_bytes > SIZE_MAX - DCPS_CACHE_LINE_BYTES)
+    if (pool->buffer_bytes > SIZE_MAX - DCPS_CACHE_LINE_BYTES) {
         return NULL;
+    }
     return dcps_alloc_aligned(1, DCPS_CACHE_LINE_BYTES + pool->buffer_bytes);
 }
 
 dcps_status dcps_pool_create(const char *name, size_t buffer_bytes, size_t initial, size_t limit, dcps_pool **pool)
 {
-    if (buffer_bytes == 0 || limit == 0 || initial > limit)
+    if (buffer_bytes == 0 || limit == 0 || initial > limit) {
         return dcps_fail(DCPS_INVALID, "pool %s: %zu of at most %zu buffers of %zu bytes make no pool", name, initial,
                          limit, buffer_bytes);
-    dcps_pool *made = dcps_alloc(1, sizeof *made);
-    if (made == NULL)
+    }
+    dcps_pool *made = dcps_alloc(1, sizeof(*made));
+    if (made == NULL) {
         goto no_memory;
+    }
     pthread_mutex_init(&made->lock, NULL); /* cannot fail with default attributes */
     made->buffer_bytes = buffer_bytes;
     made->limit = limit;
     made->name = dcps_strdup(name);
-    if (made->name == NULL)
+    if (made->name == NULL) {
         goto free_made;
+    }
     for (; made->made < initial; made->made++) {
         slot *fresh = make_slot(made);
-        if (fresh == NULL)
+        if (fresh == NULL) {
             goto free_made;
+        }
         fresh->next = made->idle;
         made->idle = fresh;
     }
@@ -96,12 +102,14 @@ static bool reserve(dcps_pool *pool, slot **reused)
     pthread_mutex_lock(&pool->lock);
     *reused = pool->idle;
     bool possible = pool->idle != NULL || pool->made < pool->limit;
-    if (pool->idle != NULL)
+    if (pool->idle != NULL) {
         pool->idle = pool->idle->next;
-    else if (possible)
+    } else if (possible) {
         pool->made++;
-    if (possible)
+    }
+    if (possible) {
         pool->taken++;
+    }
     pthread_mutex_unlock(&pool->lock);
     return possible;
 }
@@ -117,11 +125,13 @@ static void cancel_reservation(dcps_pool *pool)
 dcps_status dcps_pool_take(dcps_pool *pool, dcps_buffer **buffer)
 {
     slot *taken;
-    if (!reserve(pool, &taken))
+    if (!reserve(pool, &taken)) {
         return dcps_fail(DCPS_LIMIT, "pool %s: all %zu buffers of %zu bytes are in use", pool->name, pool->limit,
                          pool->buffer_bytes);
-    if (taken == NULL)
+    }
+    if (taken == NULL) {
         taken = make_slot(pool);
+    }
     if (taken == NULL) {
         cancel_reservation(pool);
         return dcps_fail(DCPS_NO_MEMORY, "pool %s: no memory for another buffer of %zu bytes", pool->name,
@@ -136,14 +146,17 @@ void dcps_pool_destroy(dcps_pool **pool)
 {
     dcps_pool *going = *pool;
     *pool = NULL;
-    if (going == NULL)
+    if (going == NULL) {
         return;
+    }
     pthread_mutex_lock(&going->lock);
     size_t out = going->taken;
-    if (out > 0)
+    if (out > 0) {
         dcps_debug("pool %s: destroyed while %zu of %zu buffers are still in use", going->name, out, going->made);
+    }
     going->destroyed = true;
     pthread_mutex_unlock(&going->lock);
-    if (out == 0)
+    if (out == 0) {
         free_pool(going);
+    }
 }

@@ -25,9 +25,10 @@ struct dcps_queue {
 
 dcps_status dcps_queue_create(size_t item_bytes, size_t capacity, dcps_queue **queue)
 {
-    if (item_bytes == 0 || capacity == 0)
+    if (item_bytes == 0 || capacity == 0) {
         return dcps_fail(DCPS_INVALID, "a queue of %zu items of %zu bytes can hold nothing", capacity, item_bytes);
-    dcps_queue *made = dcps_alloc(1, sizeof *made);
+    }
+    dcps_queue *made = dcps_alloc(1, sizeof(*made));
     uint8_t *items = dcps_alloc(capacity, item_bytes);
     if (made == NULL || items == NULL) {
         dcps_free(items);
@@ -51,9 +52,9 @@ dcps_status dcps_queue_create(size_t item_bytes, size_t capacity, dcps_queue **q
 static void event_set(dcps_queue *queue)
 {
     ssize_t written;
-    do
+    do {
         written = write(queue->event_fd, &(uint64_t){1}, sizeof(uint64_t));
-    while (written < 0 && errno == EINTR);
+    } while (written < 0 && errno == EINTR);
     assert(written == (ssize_t)sizeof(uint64_t));
 }
 
@@ -61,23 +62,25 @@ static void event_clear(dcps_queue *queue)
 {
     uint64_t value;
     ssize_t got;
-    do
-        got = read(queue->event_fd, &value, sizeof value);
-    while (got < 0 && errno == EINTR);
-    assert(got == (ssize_t)sizeof value && value == 1);
+    do {
+        got = read(queue->event_fd, &value, sizeof(value));
+    } while (got < 0 && errno == EINTR);
+    assert(got == (ssize_t)sizeof(value) && value == 1);
 }
 
 dcps_status dcps_queue_push(dcps_queue *queue, const void *item)
 {
     pthread_mutex_lock(&queue->lock);
-    while (queue->count == queue->capacity && !queue->closed)
+    while (queue->count == queue->capacity && !queue->closed) {
         pthread_cond_wait(&queue->not_full, &queue->lock);
+    }
     bool closed = queue->closed;
     if (!closed) {
         size_t last = (queue->first + queue->count) % queue->capacity;
         memcpy(queue->items + last * queue->item_bytes, item, queue->item_bytes);
-        if (queue->count++ == 0)
+        if (queue->count++ == 0) {
             event_set(queue);
+        }
     }
     pthread_mutex_unlock(&queue->lock);
     return closed ? dcps_fail(DCPS_CANCELLED, "the queue is closed") : DCPS_OK;
@@ -90,8 +93,9 @@ bool dcps_queue_pop(dcps_queue *queue, void *item)
     if (found) {
         memcpy(item, queue->items + queue->first * queue->item_bytes, queue->item_bytes);
         queue->first = (queue->first + 1) % queue->capacity;
-        if (--queue->count == 0)
+        if (--queue->count == 0) {
             event_clear(queue);
+        }
         pthread_cond_signal(&queue->not_full);
     }
     pthread_mutex_unlock(&queue->lock);
@@ -115,8 +119,9 @@ void dcps_queue_destroy(dcps_queue **queue)
 {
     dcps_queue *going = *queue;
     *queue = NULL;
-    if (going == NULL)
+    if (going == NULL) {
         return;
+    }
     close(going->event_fd);
     pthread_cond_destroy(&going->not_full);
     pthread_mutex_destroy(&going->lock);

@@ -59,9 +59,9 @@ uint64_t dcps_rng_below(dcps_rng *rng, uint64_t bound)
     assert(bound > 0);
     uint64_t excess = (0 - bound) % bound; /* 2^64 mod bound: that many low values would be drawn once too often */
     uint64_t drawn;
-    do
+    do {
         drawn = dcps_rng_next(rng);
-    while (drawn < excess);
+    } while (drawn < excess);
     return drawn % bound;
 }
 
@@ -83,8 +83,9 @@ static double natural_log(double x)
     double s = (m - 1) / (m + 1); /* |s| <= 0.172 */
     double s2 = s * s;
     double sum = 0;
-    for (int k = 23; k >= 1; k -= 2)
+    for (int k = 23; k >= 1; k -= 2) {
         sum = sum * s2 + 1.0 / k;
+    }
     return 2 * s * sum + exponent * 0.69314718055994531;
 }
 
@@ -92,8 +93,9 @@ static double natural_log(double x)
 static double alternating_series(double r, int odd)
 {
     double sum = 0;
-    for (int k = 9; k >= 1; k--) /* Horner's rule on the ratios of neighbouring terms */
+    for (int k = 9; k >= 1; k--) { /* Horner's rule on the ratios of neighbouring terms */
         sum = (1 + sum) * (-r * r / ((2 * k + odd) * (2 * k + odd - 1)));
+    }
     return (1 + sum) * (odd ? r : 1);
 }
 
@@ -123,8 +125,9 @@ double dcps_rng_normal(dcps_rng *rng)
 void dcps_rng_permutation(dcps_rng *rng, uint32_t *order, size_t count)
 {
     assert(count <= UINT32_MAX);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         order[i] = (uint32_t)i;
+    }
     for (size_t i = count; i > 1; i--) {
         size_t j = (size_t)dcps_rng_below(rng, i);
         uint32_t swapped = order[i - 1];
@@ -137,8 +140,8 @@ uint64_t dcps_random_token(void)
 {
     uint64_t token = 0;
     while (token == 0) {
-        ssize_t got = getrandom(&token, sizeof token, 0); /* never short for so few bytes */
-        if (got != (ssize_t)sizeof token) {
+        ssize_t got = getrandom(&token, sizeof(token), 0); /* never short for so few bytes */
+        if (got != (ssize_t)sizeof(token)) {
             assert(got < 0 && errno == EINTR);
             token = 0;
         }

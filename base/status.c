@@ -42,8 +42,9 @@ dcps_status dcps_fail(dcps_status status, const char *format, ...)
     char message[MESSAGE_BYTES]; /* the arguments may point into latest_message, when a failure is put into context */
     va_list arguments;
     va_start(arguments, format);
-    if (vsnprintf(message, sizeof message, format, arguments) < 0)
+    if (vsnprintf(message, sizeof(message), format, arguments) < 0) {
         message[0] = '\0';
+    }
     va_end(arguments);
     memcpy(latest_message, message, strlen(message) + 1);
     return status;

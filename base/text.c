@@ -20,21 +20,24 @@ static bool is_digit(char c)
 
 static const char *skip_digits(const char *text)
 {
-    while (is_digit(*text))
+    while (is_digit(*text)) {
         text++;
+    }
     return text;
 }
 
 dcps_status dcps_parse_integer(const char *what, const char *text, int64_t *value)
 {
     const char *digits = text[0] == '-' || text[0] == '+' ? text + 1 : text;
-    if (!is_digit(*digits) || *skip_digits(digits) != '\0')
+    if (!is_digit(*digits) || *skip_digits(digits) != '\0') {
         return dcps_fail(DCPS_INVALID, "%s: expected an integer, got \"%s\"", what, text);
+    }
     errno = 0;
     long long parsed = strtoll(text, NULL, 10);
-    static_assert(sizeof parsed == sizeof *value, "long long has 64 bits");
-    if (errno == ERANGE)
+    static_assert(sizeof(parsed) == sizeof(*value), "long long has 64 bits");
+    if (errno == ERANGE) {
         return dcps_fail(DCPS_INVALID, "%s: %s does not fit into 64 bits", what, text);
+    }
     *value = parsed;
     return DCPS_OK;
 }
@@ -42,8 +45,9 @@ dcps_status dcps_parse_integer(const char *what, const char *text, int64_t *valu
 /* [sign] digits [. digits] [e [sign] digits], with a digit before or after the point: no blanks, hexadecimals, "inf" or "nan". */
 static bool looks_real(const char *text)
 {
-    if (*text == '-' || *text == '+')
+    if (*text == '-' || *text == '+') {
         text++;
+    }
     const char *end = skip_digits(text);
     bool has_digits = end != text;
     if (*end == '.') {
@@ -53,8 +57,9 @@ static bool looks_real(const char *text)
     }
     if (has_digits && (*end == 'e' || *end == 'E')) {
         const char *exponent = end + 1;
-        if (*exponent == '-' || *exponent == '+')
+        if (*exponent == '-' || *exponent == '+') {
             exponent++;
+        }
         end = skip_digits(exponent);
         has_digits = end != exponent;
     }
@@ -71,24 +76,29 @@ static void make_c_locale(void)
 
 dcps_status dcps_parse_real(const char *what, const char *text, double *value)
 {
-    if (!looks_real(text))
+    if (!looks_real(text)) {
         return dcps_fail(DCPS_INVALID, "%s: expected a decimal number, got \"%s\"", what, text);
+    }
     pthread_once(&c_locale_once, make_c_locale);
-    if (c_locale == (locale_t)0)
+    if (c_locale == (locale_t)0) {
         return dcps_fail(DCPS_NO_MEMORY, "%s: no memory for the C locale", what);
+    }
     errno = 0;
     double parsed = strtod_l(text, NULL, c_locale);
-    if (errno == ERANGE || !isfinite(parsed))
+    if (errno == ERANGE || !isfinite(parsed)) {
         return dcps_fail(DCPS_INVALID, "%s: %s is too large or too small for a double", what, text);
+    }
     *value = parsed;
     return DCPS_OK;
 }
 
 static bool is_host_name(const char *host)
 {
-    for (const char *c = host; *c != '\0'; c++)
-        if (!isalnum((unsigned char)*c) && *c != '.' && *c != '-' && *c != '_')
+    for (const char *c = host; *c != '\0'; c++) {
+        if (!isalnum((unsigned char)*c) && *c != '.' && *c != '-' && *c != '_') {
             return false;
+        }
+    }
     return host[0] != '\0' && host[0] != '-';
 }
 
@@ -97,8 +107,9 @@ static bool is_ipv6(const char *host)
 {
     char address[INET6_ADDRSTRLEN];
     size_t length = strcspn(host, "%");
-    if (length >= sizeof address || (host[length] == '%' && !is_host_name(host + length + 1)))
+    if (length >= sizeof(address) || (host[length] == '%' && !is_host_name(host + length + 1))) {
         return false;
+    }
     memcpy(address, host, length);
     address[length] = '\0';
     struct in6_addr parsed;
@@ -108,8 +119,9 @@ static bool is_ipv6(const char *host)
 static bool parse_port(const char *text, uint16_t *port)
 {
     size_t length = strlen(text);
-    if (length < 1 || length > 5 || *skip_digits(text) != '\0')
+    if (length < 1 || length > 5 || *skip_digits(text) != '\0') {
         return false;
+    }
     long number = strtol(text, NULL, 10);
     *port = (uint16_t)number;
     return number <= UINT16_MAX;
@@ -122,21 +134,26 @@ dcps_status dcps_parse_host_port(const char *what, const char *text, dcps_host_p
     const char *host = bracketed ? text + 1 : text;
     const char *host_end = bracketed ? strchr(host, ']') : strrchr(host, ':');
     const char *colon = bracketed && host_end != NULL ? host_end + 1 : host_end;
-    if (colon == NULL || *colon != ':')
+    if (colon == NULL || *colon != ':') {
         return dcps_fail(DCPS_INVALID, "%s: expected HOST:PORT or [IPV6]:PORT, got \"%s\"", what, text);
+    }
     size_t length = (size_t)(host_end - host);
-    if (length >= sizeof parsed.host)
-        return dcps_fail(DCPS_INVALID, "%s: a host name has at most %zu bytes, got %zu", what, sizeof parsed.host - 1,
+    if (length >= sizeof(parsed.host)) {
+        return dcps_fail(DCPS_INVALID, "%s: a host name has at most %zu bytes, got %zu", what, sizeof(parsed.host) - 1,
                          length);
+    }
     memcpy(parsed.host, host, length);
-    if (!bracketed && strchr(parsed.host, ':') != NULL)
+    if (!bracketed && strchr(parsed.host, ':') != NULL) {
         return dcps_fail(DCPS_INVALID, "%s: an IPv6 address needs brackets, [ADDRESS]:PORT, got \"%s\"", what, text);
-    if (bracketed ? !is_ipv6(parsed.host) : !is_host_name(parsed.host))
+    }
+    if (bracketed ? !is_ipv6(parsed.host) : !is_host_name(parsed.host)) {
         return dcps_fail(DCPS_INVALID, "%s: \"%s\" is neither a host name nor an address (in \"%s\")", what,
                          parsed.host, text);
-    if (!parse_port(colon + 1, &parsed.port))
+    }
+    if (!parse_port(colon + 1, &parsed.port)) {
         return dcps_fail(DCPS_INVALID, "%s: expected a port from 0 to 65535, got \"%s\" (in \"%s\")", what, colon + 1,
                          text);
+    }
     *value = parsed;
     return DCPS_OK;
 }
@@ -144,23 +161,27 @@ dcps_status dcps_parse_host_port(const char *what, const char *text, dcps_host_p
 dcps_status dcps_parse_host_ports(const char *what, const char *text, dcps_host_port *values, size_t capacity,
                                   size_t *count)
 {
-    char entry[DCPS_MAX_HOST_BYTES + sizeof "[]:65535"];
+    char entry[DCPS_MAX_HOST_BYTES + sizeof("[]:65535")];
     size_t found = 0;
     for (const char *start = text;; start++) {
         size_t length = strcspn(start, ",");
-        if (length >= sizeof entry)
+        if (length >= sizeof(entry)) {
             return dcps_fail(DCPS_INVALID, "%s: entry %zu is longer than any address", what, found + 1);
-        if (found == capacity)
+        }
+        if (found == capacity) {
             return dcps_fail(DCPS_LIMIT, "%s: more than %zu addresses", what, capacity);
+        }
         memcpy(entry, start, length);
         entry[length] = '\0';
         dcps_status status = dcps_parse_host_port(what, entry, &values[found]);
-        if (status != DCPS_OK)
+        if (status != DCPS_OK) {
             return status;
+        }
         found++;
         start += length;
-        if (*start == '\0')
+        if (*start == '\0') {
             break;
+        }
     }
     *count = found;
     return DCPS_OK;
@@ -177,35 +198,43 @@ bool dcps_host_is_loopback(const char *host)
 {
     struct in_addr ipv4;
     struct in6_addr ipv6;
-    if (inet_pton(AF_INET, host, &ipv4) == 1)
+    if (inet_pton(AF_INET, host, &ipv4) == 1) {
         return (ntohl(ipv4.s_addr) >> 24) == 127;
-    if (inet_pton(AF_INET6, host, &ipv6) == 1)
+    }
+    if (inet_pton(AF_INET6, host, &ipv6) == 1) {
         return IN6_IS_ADDR_LOOPBACK(&ipv6);
+    }
     return strcasecmp(host, "localhost") == 0;
 }
 
 size_t dcps_utf8_length(const char *text)
 {
     const unsigned char *bytes = (const unsigned char *)text;
-    if (bytes[0] < 0x80)
+    if (bytes[0] < 0x80) {
         return 1;
+    }
     size_t length = bytes[0] >= 0xf0 ? 4 : bytes[0] >= 0xe0 ? 3 : 2;
-    if (bytes[0] < 0xc2 || bytes[0] > 0xf4)
+    if (bytes[0] < 0xc2 || bytes[0] > 0xf4) {
         return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((bytes[i] & 0xc0) != 0x80)
+    }
+    for (size_t i = 1; i < length; i++) {
+        if ((bytes[i] & 0xc0) != 0x80) {
             return 0;
+        }
+    }
     if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) || (bytes[0] == 0xed && bytes[1] >= 0xa0) ||
-        (bytes[0] == 0xf0 && bytes[1] < 0x90) || (bytes[0] == 0xf4 && bytes[1] >= 0x90))
+        (bytes[0] == 0xf0 && bytes[1] < 0x90) || (bytes[0] == 0xf4 && bytes[1] >= 0x90)) {
         return 0;
+    }
     return length;
 }
 
 bool dcps_text_is_utf8(const char *text)
 {
     size_t length = 1;
-    for (; *text != '\0' && length > 0; text += length)
+    for (; *text != '\0' && length > 0; text += length) {
         length = dcps_utf8_length(text);
+    }
     return length > 0;
 }
 
@@ -222,8 +251,9 @@ void dcps_text_fit(char *out, size_t capacity, const char *text)
     while (*text != '\0') {
         size_t length = is_control(text) ? 0 : dcps_utf8_length(text);
         size_t taken = length > 0 ? length : 1;
-        if (used + taken >= capacity)
+        if (used + taken >= capacity) {
             break;
+        }
         memcpy(out + used, length > 0 ? text : "?", taken);
         used += taken;
         text += taken;
@@ -237,10 +267,12 @@ dcps_status dcps_format(char *out, size_t capacity, const char *format, ...)
     va_start(arguments, format);
     int length = vsnprintf(out, capacity, format, arguments);
     va_end(arguments);
-    if (length >= 0 && (size_t)length < capacity)
+    if (length >= 0 && (size_t)length < capacity) {
         return DCPS_OK;
-    if (capacity > 0)
+    }
+    if (capacity > 0) {
         out[0] = '\0';
+    }
     return dcps_fail(DCPS_LIMIT, "a text of %d bytes does not fit into %zu", length, capacity);
 }
 

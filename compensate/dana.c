@@ -33,8 +33,9 @@ DCPS_TILE_FUNCTION void dana_show(const dcps_coefficients *coefficients, const d
     const float *restrict sum = DCPS_TILE_ALIGNED(tile->states[0]);
     float *restrict snapshot = DCPS_TILE_ALIGNED(tile->snapshot);
     const float ahead = coefficients->step_size_next * coefficients->momentum;
-    for (size_t i = 0; i < tile->count; i++)
+    for (size_t i = 0; i < tile->count; i++) {
         snapshot[i] = w[i] - ahead * sum[i];
+    }
 }
 
 /* Nobody looks ahead to the pushes of one who is gone. */
@@ -42,8 +43,9 @@ DCPS_TILE_FUNCTION void dana_forget(const dcps_tile *tile)
 {
     float *restrict sum = DCPS_TILE_ALIGNED(tile->states[0]);
     const float *restrict v = DCPS_TILE_ALIGNED(tile->states[1]);
-    for (size_t i = 0; i < tile->count; i++)
+    for (size_t i = 0; i < tile->count; i++) {
         sum[i] -= v[i];
+    }
 }
 
 const dcps_stage_ops dcps_stage_dana = {

@@ -9,8 +9,9 @@ DCPS_TILE_FUNCTION void dc_c_run(const dcps_coefficients *coefficients, const dc
     const float *restrict pulled = DCPS_TILE_ALIGNED(tile->pulled);
     float *restrict result = DCPS_TILE_ALIGNED(tile->result);
     const float lambda = coefficients->lambda;
-    for (size_t i = 0; i < tile->count; i++)
+    for (size_t i = 0; i < tile->count; i++) {
         result[i] = g[i] + (lambda * g[i]) * (g[i] * (w[i] - pulled[i]));
+    }
 }
 
 const dcps_stage_ops dcps_stage_dc_c = {

@@ -37,10 +37,11 @@ DCPS_TILE_FUNCTION void divide_by_gap(const dcps_coefficients *coefficients, con
 
 static void gap_aware_run(const dcps_coefficients *coefficients, const dcps_tile *tile)
 {
-    if (coefficients->average_factor > 0.0f)
+    if (coefficients->average_factor > 0.0f) {
         divide_by_gap(coefficients, tile);
-    else
+    } else {
         memcpy(tile->result, tile->gradient, tile->count * sizeof(float));
+    }
 }
 
 DCPS_TILE_FUNCTION void gap_aware_observe(const dcps_coefficients *coefficients, const dcps_tile *tile)
@@ -50,8 +51,9 @@ DCPS_TILE_FUNCTION void gap_aware_observe(const dcps_coefficients *coefficients,
     const float keep = (float)memory;
     const float gain = (float)(1.0 - memory);
     (void)coefficients;
-    for (size_t i = 0; i < tile->count; i++)
+    for (size_t i = 0; i < tile->count; i++) {
         average[i] = keep * average[i] + gain * (v[i] * v[i]);
+    }
 }
 
 const dcps_stage_ops dcps_stage_gap_aware = {

@@ -33,22 +33,25 @@ static const dcps_stage_ops *const optimizers[] = {
 /* Compared as the float that the stages will use, so that a value just below the bound cannot round up to it. */
 static dcps_status check_fraction(const char *what, double value)
 {
-    if ((float)value >= 0.0f && (float)value < 1.0f)
+    if ((float)value >= 0.0f && (float)value < 1.0f) {
         return DCPS_OK;
+    }
     return dcps_fail(DCPS_INVALID, "%s must be at least 0 and below 1 in single precision, is %g", what, value);
 }
 
 static dcps_status check_amount(const char *what, double value)
 {
-    if (value >= 0.0 && isfinite((float)value))
+    if (value >= 0.0 && isfinite((float)value)) {
         return DCPS_OK;
+    }
     return dcps_fail(DCPS_INVALID, "%s must be at least 0 and finite in single precision, is %g", what, value);
 }
 
 static dcps_status check_choice(const char *what, uint32_t value, uint32_t least, size_t choice_end)
 {
-    if (value >= least && value < choice_end)
+    if (value >= least && value < choice_end) {
         return DCPS_OK;
+    }
     return dcps_fail(DCPS_INVALID, "%s %u is unknown: %u to %zu are known", what, value, least, choice_end - 1);
 }
 
@@ -62,46 +65,58 @@ static bool corrects_drift(dcps_compensation compensation)
 static dcps_status check_chain(const dcps_rule_config *config)
 {
     dcps_status status = check_choice("compensation", (uint32_t)config->compensation, 1, COUNT_OF(compensations));
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = check_choice("second compensation", (uint32_t)config->then, 0, COUNT_OF(compensations));
-    if (status != DCPS_OK || config->then == 0 || compensations[config->then] == NULL)
+    }
+    if (status != DCPS_OK || config->then == 0 || compensations[config->then] == NULL) {
         return status;
-    if (config->compensation == config->then || (corrects_drift(config->compensation) && corrects_drift(config->then)))
+    }
+    if (config->compensation == config->then ||
+        (corrects_drift(config->compensation) && corrects_drift(config->then))) {
         return dcps_fail(DCPS_INVALID,
                          "compensation %s after %s would correct the same drift twice: chain one of the dc-... with "
                          "gap-aware, in either order",
                          compensations[config->then]->name, compensations[config->compensation]->name);
+    }
     return DCPS_OK;
 }
 
 static dcps_status check_choices(const dcps_rule_config *config)
 {
     dcps_status status = check_chain(config);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = check_choice("step size", (uint32_t)config->step_size, 0, COUNT_OF(step_sizes));
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = check_choice("optimizer", (uint32_t)config->optimizer, 1, COUNT_OF(optimizers));
+    }
     return status;
 }
 
 static dcps_status check_config(const dcps_rule_config *config)
 {
     dcps_status status = check_choices(config);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = check_amount("lambda", config->lambda);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = check_fraction("mean-square decay", config->mean_square_decay);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = check_amount("correction bound", config->correction_bound);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = check_fraction("momentum", config->momentum);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = check_amount("weight decay", config->weight_decay);
+    }
     if (status == DCPS_OK && config->step_size == DCPS_STEP_ADADELAY) {
         status = check_amount("AdaDelay offset", config->adadelay_offset);
-        if (status == DCPS_OK && !((float)config->adadelay_offset > 0.0f))
+        if (status == DCPS_OK && !((float)config->adadelay_offset > 0.0f)) {
             status = dcps_fail(DCPS_INVALID, "AdaDelay offset must be above 0 in single precision, is %g",
                                config->adadelay_offset);
+        }
     }
     return status;
 }
@@ -127,8 +142,9 @@ static void add_stage(dcps_rule *rule, const dcps_stage_ops *ops)
     stage->ops = ops;
     rule->needs_pulled = rule->needs_pulled || ops->needs_pulled;
     rule->observer_count += ops->observe != NULL ? 1u : 0u;
-    for (; ops->states[stage->state_count].name != NULL; stage->state_count++)
+    for (; ops->states[stage->state_count].name != NULL; stage->state_count++) {
         stage->states[stage->state_count] = place_state(rule, &ops->states[stage->state_count]);
+    }
 }
 
 /* A stage with a factor of zero is left out, so that it costs nothing and the result is that of the rule without it to the bit. */
@@ -138,18 +154,21 @@ static void add_compensation(dcps_rule *rule, dcps_compensation compensation)
     const bool bounded = compensation == DCPS_COMPENSATE_DC_B || compensation == DCPS_COMPENSATE_DC_I;
     const bool idle =
         (corrects_drift(compensation) && !(c->lambda > 0.0f)) || (bounded && !(c->correction_bound > 0.0f));
-    if (compensation != 0 && compensations[compensation] != NULL && !idle)
+    if (compensation != 0 && compensations[compensation] != NULL && !idle) {
         add_stage(rule, compensations[compensation]);
+    }
 }
 
 dcps_status dcps_rule_create(const dcps_rule_config *config, dcps_rule **rule)
 {
     dcps_status status = check_config(config);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     dcps_rule *made = dcps_alloc(1, sizeof(*made));
-    if (made == NULL)
+    if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for an update rule of %zu bytes", sizeof(*made));
+    }
     made->mean_square_each_worker = config->mean_square_each_worker;
     made->momentum = config->momentum;
     made->coefficients = (dcps_coefficients){
@@ -163,10 +182,12 @@ dcps_status dcps_rule_create(const dcps_rule_config *config, dcps_rule **rule)
     };
     add_compensation(made, config->compensation);
     add_compensation(made, config->then);
-    if (made->coefficients.weight_decay > 0.0f)
+    if (made->coefficients.weight_decay > 0.0f) {
         add_stage(made, &dcps_stage_weight_decay);
-    if (step_sizes[config->step_size] != NULL)
+    }
+    if (step_sizes[config->step_size] != NULL) {
         add_stage(made, step_sizes[config->step_size]);
+    }
     add_stage(made, optimizers[config->optimizer]);
     *rule = made;
     return DCPS_OK;
@@ -174,8 +195,9 @@ dcps_status dcps_rule_create(const dcps_rule_config *config, dcps_rule **rule)
 
 void dcps_rule_destroy(dcps_rule **rule)
 {
-    if (rule == NULL)
+    if (rule == NULL) {
         return;
+    }
     dcps_free(*rule);
     *rule = NULL;
 }

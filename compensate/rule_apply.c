@@ -69,14 +69,16 @@ static void apply_tile(const rule_update *update, size_t first, size_t count)
         before = tile.gradient;
         tile.gradient = tile.result;
     }
-    if (rule->observer_count > 0)
+    if (rule->observer_count > 0) {
         observe_step(update, first, step_direction(&rule->stages[rule->stage_count - 1u], &tile, before), &tile);
+    }
 }
 
 static void prefetch(const float *values, size_t count)
 {
-    for (size_t i = 0; i < count; i += DCPS_CACHE_LINE_PARAMS)
+    for (size_t i = 0; i < count; i += DCPS_CACHE_LINE_PARAMS) {
         __builtin_prefetch(values + i);
+    }
 }
 
 /* Starts to load what the stages will need of parameters [first, first + count), so that it is there when their turn comes. The snapshot is only
@@ -87,12 +89,15 @@ static void prefetch_tile(const rule_update *update, size_t first, size_t count)
     prefetch(update->push->gradient + first, count);
     prefetch(update->block->weights + first, count);
     prefetch(update->snapshot + first, count);
-    if (rule->needs_pulled)
+    if (rule->needs_pulled) {
         prefetch(update->push->pulled + first, count);
-    for (uint32_t i = 0; i < rule->state_count; i++)
+    }
+    for (uint32_t i = 0; i < rule->state_count; i++) {
         prefetch(update->block->states[i] + first, count);
-    for (uint32_t i = 0; i < rule->worker_state_count; i++)
+    }
+    for (uint32_t i = 0; i < rule->worker_state_count; i++) {
         prefetch(update->push->worker_states[i] + first, count);
+    }
 }
 
 static size_t tile_count(size_t left)
@@ -115,8 +120,9 @@ static void begin_stages(rule_update *update)
         const dcps_rule_stage *stage = &rule->stages[i];
         const bool counted = stage->state_count > 0 && !stage->states[0].of_worker;
         call.updates = counted ? update->block->state_updates[stage->states[0].index] : 0;
-        if (stage->ops->begin != NULL)
+        if (stage->ops->begin != NULL) {
             stage->ops->begin(&call, &update->coefficients);
+        }
     }
 }
 
@@ -164,6 +170,7 @@ void dcps_rule_forget_worker(const dcps_rule *rule, const dcps_rule_block *block
             stage->ops->forget(&tile);
         }
     }
-    for (uint32_t i = 0; i < rule->worker_state_count; i++)
+    for (uint32_t i = 0; i < rule->worker_state_count; i++) {
         memset(worker_states[i], 0, block->count * sizeof(float));
+    }
 }

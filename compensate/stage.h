@@ -132,8 +132,9 @@ extern const dcps_stage_ops dcps_stage_ormo;
 /* Gradients come as messages, at whatever address these have: one that is not aligned is copied tile by tile, which adds no memory traffic. */
 static inline const float *dcps_tile_align(const float *gradient, size_t count, float *aligned)
 {
-    if ((uintptr_t)gradient % DCPS_TILE_ALIGN_BYTES == 0)
+    if ((uintptr_t)gradient % DCPS_TILE_ALIGN_BYTES == 0) {
         return gradient;
+    }
     memcpy(aligned, gradient, count * sizeof(float));
     return aligned;
 }

@@ -12,8 +12,9 @@ DCPS_TILE_FUNCTION void staleness_run(const dcps_coefficients *coefficients, con
     const float *restrict g = DCPS_TILE_ALIGNED(tile->gradient);
     float *restrict result = DCPS_TILE_ALIGNED(tile->result);
     const float divisor = coefficients->staleness;
-    for (size_t i = 0; i < tile->count; i++)
+    for (size_t i = 0; i < tile->count; i++) {
         result[i] = g[i] / divisor;
+    }
 }
 
 const dcps_stage_ops dcps_stage_staleness = {

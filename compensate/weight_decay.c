@@ -7,8 +7,9 @@ DCPS_TILE_FUNCTION void weight_decay_run(const dcps_coefficients *coefficients, 
     const float *restrict w = DCPS_TILE_ALIGNED(tile->weights);
     float *restrict result = DCPS_TILE_ALIGNED(tile->result);
     const float decay = coefficients->weight_decay;
-    for (size_t i = 0; i < tile->count; i++)
+    for (size_t i = 0; i < tile->count; i++) {
         result[i] = g[i] + decay * w[i];
+    }
 }
 
 const dcps_stage_ops dcps_stage_weight_decay = {

@@ -8,24 +8,27 @@
 
 static inline dcps_status dcps_cuda_check(cudaError_t error, const char *who, const char *what)
 {
-    if (error == cudaSuccess)
+    if (error == cudaSuccess) {
         return DCPS_OK;
+    }
     return dcps_fail(error == cudaErrorMemoryAllocation ? DCPS_NO_MEMORY : DCPS_SYSTEM, "%s: CUDA: %s: %s", who, what,
                      cudaGetErrorString(error));
 }
 
 static inline dcps_status dcps_cuda_check(cublasStatus_t error, const char *who, const char *what)
 {
-    if (error == CUBLAS_STATUS_SUCCESS)
+    if (error == CUBLAS_STATUS_SUCCESS) {
         return DCPS_OK;
+    }
     return dcps_fail(error == CUBLAS_STATUS_ALLOC_FAILED ? DCPS_NO_MEMORY : DCPS_SYSTEM, "%s: cuBLAS: %s: %s", who,
                      what, dcps_library.cublasGetStatusString(error));
 }
 
 static inline dcps_status dcps_cuda_check(cudnnStatus_t error, const char *who, const char *what)
 {
-    if (error == CUDNN_STATUS_SUCCESS)
+    if (error == CUDNN_STATUS_SUCCESS) {
         return DCPS_OK;
+    }
     return dcps_fail(DCPS_SYSTEM, "%s: cuDNN: %s: %s", who, what, dcps_library.cudnnGetErrorString(error));
 }
 

@@ -23,8 +23,9 @@ static inline dcps_columns dcps_columns_of(size_t rows, size_t columns, unsigned
     dcps_columns is;
     size_t groups = columns / width;
     unsigned lanes = 1;
-    while (lanes < DCPS_WARP && lanes < groups)
+    while (lanes < DCPS_WARP && lanes < groups) {
         lanes *= 2;
+    }
     is.block = dim3(lanes, DCPS_BLOCK / lanes);
     is.tiles = (unsigned)dcps_round_up_divide(groups, lanes);
     size_t parts = dcps_round_up_divide(rows, 4 * is.block.y);
@@ -55,10 +56,11 @@ template <int V> static __device__ inline dcps_vector<V> dcps_load(const float *
 
 template <int V> static __device__ inline void dcps_store(float *to, bool add, const dcps_vector<V> &value)
 {
-    if constexpr (V == 4)
+    if constexpr (V == 4) {
         dcps_put(reinterpret_cast<float4 *>(to), add, make_float4(value.of[0], value.of[1], value.of[2], value.of[3]));
-    else
+    } else {
         dcps_put(to, add, value.of[0]);
+    }
 }
 
 /* The sums of a lane's columns: over the rows in a thread's hands, then over the lines, and every line knows them. */
@@ -76,8 +78,9 @@ template <int V> static __device__ inline void dcps_combine_lines(dcps_sums<V> *
     }
     for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
         __syncthreads();
-        for (int i = 0; i < 2 * V && threadIdx.y < half; i++)
+        for (int i = 0; i < 2 * V && threadIdx.y < half; i++) {
             shared[i][self] += shared[i][self + half * blockDim.x];
+        }
     }
     __syncthreads();
     for (int i = 0; i < V; i++) {
@@ -90,11 +93,13 @@ template <int V> static __device__ inline void dcps_combine_lines(dcps_sums<V> *
 template <int V> static __device__ inline dcps_vector<V> dcps_gated(const float *dy, const float *gate, size_t at)
 {
     dcps_vector<V> d = dcps_load<V>(dy + at);
-    if (gate == NULL)
+    if (gate == NULL) {
         return d;
+    }
     dcps_vector<V> open = dcps_load<V>(gate + at);
-    for (int i = 0; i < V; i++)
+    for (int i = 0; i < V; i++) {
         d.of[i] = open.of[i] > 0.0f ? d.of[i] : 0.0f;
+    }
     return d;
 }
 
@@ -133,8 +138,9 @@ static __device__ inline void dcps_normal_parts(unsigned rows, unsigned columns,
         }
     }
     dcps_combine_lines(&sums);
-    if (threadIdx.y == 0 && inside)
+    if (threadIdx.y == 0 && inside) {
         dcps_parts_store(columns, column, sums, parts);
+    }
 }
 
 /* All parts of a lane's columns together. The whole block calls it. */

@@ -6,8 +6,9 @@
 /* A failure that was dealt with must not be taken for that of a later launch. */
 static dcps_status forget(dcps_status status)
 {
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         (void)cudaGetLastError();
+    }
     return status;
 }
 
@@ -26,8 +27,9 @@ static void fail_memory(const dcps_device *device, size_t bytes, const char *kin
 static void *take(dcps_device *device, size_t bytes)
 {
     void *memory = NULL;
-    if (cudaMalloc(&memory, bytes) == cudaSuccess)
+    if (cudaMalloc(&memory, bytes) == cudaSuccess) {
         return memory;
+    }
     fail_memory(device, bytes, "device");
     return NULL;
 }
@@ -40,8 +42,9 @@ static void release(dcps_device *, void *memory)
 static void *take_pinned(dcps_device *device, size_t bytes)
 {
     void *memory = NULL;
-    if (cudaMallocHost(&memory, bytes) == cudaSuccess)
+    if (cudaMallocHost(&memory, bytes) == cudaSuccess) {
         return memory;
+    }
     fail_memory(device, bytes, "pinned host");
     return NULL;
 }
@@ -56,9 +59,10 @@ static void pin(dcps_device *device, void *memory, size_t bytes)
 {
     cudaError_t error = cudaHostRegister(memory, bytes, cudaHostRegisterDefault);
     (void)cudaGetLastError();
-    if (error != cudaSuccess && error != cudaErrorHostMemoryAlreadyRegistered)
+    if (error != cudaSuccess && error != cudaErrorHostMemoryAlreadyRegistered) {
         dcps_warn("%s: copies to and from the host are slower: %.1f MiB could not be pinned (%s)", device->name,
                   (double)bytes / 1048576.0, cudaGetErrorString(error));
+    }
 }
 
 static void unpin(dcps_device *, void *memory)
@@ -75,8 +79,9 @@ static dcps_status upload(dcps_device *device, void *to, const void *from, size_
 static __global__ void fill_values(float *to, size_t count, float value)
 {
     size_t stride = size_t{blockDim.x} * gridDim.x;
-    for (size_t i = size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < count; i += stride)
+    for (size_t i = size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < count; i += stride) {
         to[i] = value;
+    }
 }
 
 static dcps_status fill(dcps_device *device, float *to, size_t count, float value)
@@ -122,15 +127,17 @@ static dcps_status event_create(dcps_device *device, dcps_device_event **made)
     cudaEvent_t event;
     dcps_status status =
         DCPS_CUDA_CHECK(device->name, cudaEventCreateWithFlags(&event, cudaEventBlockingSync | cudaEventDisableTiming));
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         *made = reinterpret_cast<dcps_device_event *>(event);
+    }
     return status;
 }
 
 static void event_destroy(dcps_device *, dcps_device_event **event)
 {
-    if (*event != NULL)
+    if (*event != NULL) {
         (void)cudaEventDestroy(cuda_event(*event));
+    }
     *event = NULL;
 }
 
@@ -161,8 +168,9 @@ static dcps_status capture_check(dcps_device *device)
 {
     cudaStreamCaptureStatus seen = cudaStreamCaptureStatusNone;
     dcps_status status = forget(DCPS_CUDA_CHECK(device->name, cudaStreamIsCapturing(device->stream, &seen)));
-    if (status == DCPS_OK && seen != cudaStreamCaptureStatusActive)
+    if (status == DCPS_OK && seen != cudaStreamCaptureStatusActive) {
         return dcps_fail(DCPS_SYSTEM, "%s: does what no graph can hold", device->name);
+    }
     return status;
 }
 
@@ -171,12 +179,15 @@ static dcps_status capture_end(dcps_device *device, dcps_device_graph **made)
     cudaGraph_t graph = NULL;
     cudaGraphExec_t exec = NULL;
     dcps_status status = DCPS_CUDA_CHECK(device->name, cudaStreamEndCapture(device->stream, &graph));
-    if (status == DCPS_OK && made != NULL)
+    if (status == DCPS_OK && made != NULL) {
         status = DCPS_CUDA_CHECK(device->name, cudaGraphInstantiate(&exec, graph, 0));
-    if (graph != NULL)
+    }
+    if (graph != NULL) {
         (void)cudaGraphDestroy(graph);
-    if (status == DCPS_OK && made != NULL)
+    }
+    if (status == DCPS_OK && made != NULL) {
         *made = reinterpret_cast<dcps_device_graph *>(exec);
+    }
     return forget(status);
 }
 
@@ -187,8 +198,9 @@ static dcps_status launch(dcps_device *device, dcps_device_graph *graph)
 
 static void graph_destroy(dcps_device *, dcps_device_graph **graph)
 {
-    if (*graph != NULL)
+    if (*graph != NULL) {
         (void)cudaGraphExecDestroy(cuda_graph(*graph));
+    }
     *graph = NULL;
 }
 

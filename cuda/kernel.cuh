@@ -44,11 +44,14 @@ static inline unsigned dcps_grid(const dcps_call *call, size_t count, size_t per
 static inline dcps_status dcps_expect_32_bits(const dcps_call *call)
 {
     size_t largest = call->y->count;
-    for (uint32_t i = 0; i < call->input_count; i++)
-        if (call->x[i]->count > largest)
+    for (uint32_t i = 0; i < call->input_count; i++) {
+        if (call->x[i]->count > largest) {
             largest = call->x[i]->count;
-    if (largest <= INT32_MAX)
+        }
+    }
+    if (largest <= INT32_MAX) {
         return DCPS_OK;
+    }
     return dcps_fail(DCPS_LIMIT,
                      "%s: expected tensors of at most %d elements, seen %zu (backend cuda): use a smaller batch",
                      dcps_op_name(call->op), INT32_MAX, largest);
@@ -91,17 +94,21 @@ struct dcps_maximum {
 template <typename F> static __device__ inline float dcps_row_reduce(float value)
 {
     __shared__ float of_warps[DCPS_BLOCK / DCPS_WARP];
-    for (int other = DCPS_WARP / 2; other > 0; other /= 2)
+    for (int other = DCPS_WARP / 2; other > 0; other /= 2) {
         value = F::of(value, __shfl_xor_sync(DCPS_ALL_LANES, value, other));
-    if (blockDim.x == DCPS_WARP)
+    }
+    if (blockDim.x == DCPS_WARP) {
         return value;
+    }
     __syncthreads();
-    if (threadIdx.x % DCPS_WARP == 0)
+    if (threadIdx.x % DCPS_WARP == 0) {
         of_warps[threadIdx.x / DCPS_WARP] = value;
+    }
     __syncthreads();
     value = of_warps[0];
-    for (unsigned i = 1; i < blockDim.x / DCPS_WARP; i++)
+    for (unsigned i = 1; i < blockDim.x / DCPS_WARP; i++) {
         value = F::of(value, of_warps[i]);
+    }
     return value;
 }
 

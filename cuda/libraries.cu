@@ -23,28 +23,32 @@ const symbol cudnn_symbols[] = {DCPS_CUDNN_MAP(SYMBOL)};
 void *open_library(const char *who, const char *name, int major, const char *folder)
 {
     char file[64], path[512];
-    snprintf(file, sizeof file, "lib%s.so.%d", name, major);
-    snprintf(path, sizeof path, "%s/%s", folder, file);
+    snprintf(file, sizeof(file), "lib%s.so.%d", name, major);
+    snprintf(path, sizeof(path), "%s/%s", folder, file);
     void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL)
+    if (library == NULL) {
         library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL)
+    }
+    if (library == NULL) {
         (void)dcps_fail(DCPS_NOT_FOUND,
                         "%s: cannot load %s, nor %s: %s: install it, or name its folder in LD_LIBRARY_PATH", who, file,
                         path, dlerror());
+    }
     return library;
 }
 
 dcps_status load(const char *who, const char *name, int major, const char *folder, const symbol *symbols, size_t count)
 {
     void *library = open_library(who, name, major, folder);
-    if (library == NULL)
+    if (library == NULL) {
         return DCPS_NOT_FOUND;
+    }
     for (size_t i = 0; i < count; i++) {
         *symbols[i].place = dlsym(library, symbols[i].name);
-        if (*symbols[i].place == NULL)
+        if (*symbols[i].place == NULL) {
             return dcps_fail(DCPS_NOT_FOUND, "%s: lib%s.so.%d lacks %s: expected the version that dcps was built with",
                              who, name, major, symbols[i].name);
+        }
     }
     return DCPS_OK; /* and it stays open */
 }
@@ -56,12 +60,14 @@ dcps_status dcps_cuda_load(const char *who)
     static bool loaded;
     pthread_mutex_lock(&lock);
     dcps_status status = DCPS_OK;
-    if (!loaded)
+    if (!loaded) {
         status = load(who, "cublas", CUBLAS_VER_MAJOR, DCPS_CUBLAS_FOLDER, cublas_symbols,
-                      sizeof cublas_symbols / sizeof cublas_symbols[0]);
-    if (!loaded && status == DCPS_OK)
+                      sizeof(cublas_symbols) / sizeof(cublas_symbols[0]));
+    }
+    if (!loaded && status == DCPS_OK) {
         status = load(who, "cudnn", CUDNN_MAJOR, DCPS_CUDNN_FOLDER, cudnn_symbols,
-                      sizeof cudnn_symbols / sizeof cudnn_symbols[0]);
+                      sizeof(cudnn_symbols) / sizeof(cudnn_symbols[0]));
+    }
     loaded = loaded || status == DCPS_OK;
     pthread_mutex_unlock(&lock);
     return status;

@@ -32,7 +32,7 @@ static dcps_status write_tcp(const char *host, uint16_t port, bool ipv6, dcps_en
     char bracketed[DCPS_MAX_BRACKETED_BYTES];
     endpoint->ipv6 = ipv6;
     endpoint->port = port;
-    return dcps_format(endpoint->text, sizeof endpoint->text, "tcp://%s:%u", dcps_host_bracketed(host, bracketed),
+    return dcps_format(endpoint->text, sizeof(endpoint->text), "tcp://%s:%u", dcps_host_bracketed(host, bracketed),
                        (unsigned)port);
 }
 
@@ -40,9 +40,9 @@ static dcps_status write_tcp(const char *host, uint16_t port, bool ipv6, dcps_en
 static dcps_status bind_tcp(const char *text, const char *rest, dcps_endpoint *endpoint)
 {
     dcps_host_port place;
-    char all[sizeof "0.0.0.0:65535"];
+    char all[sizeof("0.0.0.0:65535")];
     char address[INET6_ADDRSTRLEN];
-    if (strncmp(rest, "*:", 2) == 0 && dcps_format(all, sizeof all, "0.0.0.0:%s", rest + 2) == DCPS_OK) {
+    if (strncmp(rest, "*:", 2) == 0 && dcps_format(all, sizeof(all), "0.0.0.0:%s", rest + 2) == DCPS_OK) {
         rest = all;
     }
     dcps_status status = dcps_parse_host_port("endpoint", rest, &place);
@@ -99,7 +99,7 @@ static dcps_status parse(const char *text, dcps_host_families *families, dcps_en
     if (has_scheme(text, "tcp://", &rest)) {
         status = families == NULL ? bind_tcp(text, rest, &parsed) : connect_tcp(text, rest, families, &parsed);
     } else if (has_scheme(text, "ipc://", &rest) || has_scheme(text, "inproc://", &rest)) {
-        status = dcps_format(parsed.text, sizeof parsed.text, "%s", text);
+        status = dcps_format(parsed.text, sizeof(parsed.text), "%s", text);
     } else {
         status = dcps_fail(DCPS_INVALID, "endpoint: expected tcp://HOST:PORT or ipc://PATH, got \"%s\"", text);
     }

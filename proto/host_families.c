@@ -5,7 +5,7 @@
 
 void dcps_host_families_init(dcps_host_families *families)
 {
-    memset(families, 0, sizeof *families);
+    memset(families, 0, sizeof(*families));
     pthread_mutex_init(&families->lock, NULL); /* cannot fail with default attributes */
 }
 
@@ -32,7 +32,7 @@ void dcps_host_families_note(dcps_host_families *families, const char *host, boo
     uint32_t place = families->turn;
     families->turn = (place + 1u) % DCPS_HOST_FAMILIES;
     families->count += families->count < DCPS_HOST_FAMILIES ? 1 : 0;
-    (void)snprintf(families->known[place].host, sizeof families->known[place].host, "%s", host);
+    (void)snprintf(families->known[place].host, sizeof(families->known[place].host), "%s", host);
     families->known[place].ipv6 = ipv6;
     pthread_mutex_unlock(&families->lock);
 }

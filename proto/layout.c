@@ -17,7 +17,7 @@ struct dcps_layout {
 
 dcps_status dcps_layout_create(dcps_layout **layout)
 {
-    dcps_layout *made = dcps_alloc(1, sizeof *made);
+    dcps_layout *made = dcps_alloc(1, sizeof(*made));
     if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for a layout");
     }
@@ -48,7 +48,7 @@ static dcps_status reserve_one(dcps_layout *layout)
         return DCPS_OK;
     }
     uint32_t capacity = layout->capacity == 0 ? 16 : 2 * layout->capacity;
-    dcps_layout_tensor *grown = dcps_realloc(layout->tensors, capacity, sizeof *grown);
+    dcps_layout_tensor *grown = dcps_realloc(layout->tensors, capacity, sizeof(*grown));
     if (grown == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for a layout of %u tensors", capacity);
     }

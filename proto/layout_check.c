@@ -151,7 +151,7 @@ static bool tensors_equal(const dcps_layout_tensor *here, const dcps_layout_tens
 {
     return strcmp(here->name, there->name) == 0 && here->init == there->init && here->dim_count == there->dim_count &&
            here->average_rate == there->average_rate && here->init_bound == there->init_bound &&
-           memcmp(here->dims, there->dims, here->dim_count * sizeof here->dims[0]) == 0;
+           memcmp(here->dims, there->dims, here->dim_count * sizeof(here->dims[0])) == 0;
 }
 
 dcps_status dcps_layout_compare(const dcps_layout *here, const dcps_layout *there)
@@ -166,8 +166,8 @@ dcps_status dcps_layout_compare(const dcps_layout *here, const dcps_layout *ther
         if (mine != NULL && theirs != NULL && tensors_equal(mine, theirs)) {
             continue;
         }
-        (void)snprintf(here_text, sizeof here_text, "none (%u tensors)", here_count);
-        (void)snprintf(there_text, sizeof there_text, "none (%u tensors)", there_count);
+        (void)snprintf(here_text, sizeof(here_text), "none (%u tensors)", here_count);
+        (void)snprintf(there_text, sizeof(there_text), "none (%u tensors)", there_count);
         if (mine != NULL) {
             show(mine, here_text);
         }

@@ -52,7 +52,7 @@ static void initialise_tensor(const dcps_layout_tensor *tensor, uint64_t seed, f
 
 void dcps_layout_initialise(const dcps_layout *layout, uint64_t seed, float *weights)
 {
-    memset(weights, 0, dcps_layout_total_params(layout) * sizeof *weights);
+    memset(weights, 0, dcps_layout_total_params(layout) * sizeof(*weights));
     for (uint32_t i = 0; i < dcps_layout_tensor_count(layout); i++) {
         const dcps_layout_tensor *tensor = dcps_layout_tensor_at(layout, i);
         initialise_tensor(tensor, seed, weights + tensor->offset_params);

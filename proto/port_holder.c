@@ -21,7 +21,7 @@ static bool find_inode(const char *table, uint16_t port, uint64_t *inode)
         return false;
     }
     bool found = false;
-    while (!found && fgets(line, sizeof line, file) != NULL) {
+    while (!found && fgets(line, sizeof(line), file) != NULL) {
         unsigned local_port = 0;
         unsigned state = 0;
         uint64_t number = 0;
@@ -42,7 +42,7 @@ static bool holds_socket(const char *process, const char *socket_link)
 {
     char path[64];
     char target[64];
-    if (dcps_format(path, sizeof path, "/proc/%s/fd", process) != DCPS_OK) {
+    if (dcps_format(path, sizeof(path), "/proc/%s/fd", process) != DCPS_OK) {
         return false;
     }
     DIR *descriptors = opendir(path);
@@ -51,7 +51,7 @@ static bool holds_socket(const char *process, const char *socket_link)
     }
     bool found = false;
     for (struct dirent *entry = readdir(descriptors); entry != NULL && !found; entry = readdir(descriptors)) {
-        ssize_t length = readlinkat(dirfd(descriptors), entry->d_name, target, sizeof target - 1);
+        ssize_t length = readlinkat(dirfd(descriptors), entry->d_name, target, sizeof(target) - 1);
         if (length > 0) {
             target[length] = '\0';
             found = strcmp(target, socket_link) == 0;
@@ -65,14 +65,14 @@ static bool describe(const char *process, char *out, size_t capacity)
 {
     char path[64];
     char name[64] = "";
-    if (dcps_format(path, sizeof path, "/proc/%s/comm", process) != DCPS_OK) {
+    if (dcps_format(path, sizeof(path), "/proc/%s/comm", process) != DCPS_OK) {
         return false;
     }
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         return false;
     }
-    bool read = fgets(name, sizeof name, file) != NULL;
+    bool read = fgets(name, sizeof(name), file) != NULL;
     (void)fclose(file);
     name[strcspn(name, "\n")] = '\0';
     return read && dcps_format(out, capacity, "%s (process %s)", name, process) == DCPS_OK;
@@ -89,7 +89,7 @@ bool dcps_port_holder(uint16_t port, char *out, size_t capacity)
     if (processes == NULL) {
         return false;
     }
-    bool found = dcps_format(socket_link, sizeof socket_link, "socket:[%" PRIu64 "]", inode) == DCPS_OK;
+    bool found = dcps_format(socket_link, sizeof(socket_link), "socket:[%" PRIu64 "]", inode) == DCPS_OK;
     bool described = false;
     for (struct dirent *entry = readdir(processes); found && entry != NULL; entry = readdir(processes)) {
         if (isdigit((unsigned char)entry->d_name[0]) && holds_socket(entry->d_name, socket_link)) {

@@ -30,7 +30,7 @@ static int receive_frame(const dcps_socket *socket, zmq_msg_t *frame)
 static void take_peer(const zmq_msg_t *frame, arrival *into)
 {
     size_t length = zmq_msg_size(frame);
-    into->peer_too_long = length > sizeof into->peer.bytes;
+    into->peer_too_long = length > sizeof(into->peer.bytes);
     if (!into->peer_too_long) {
         into->peer.length = (uint8_t)length;
         memcpy(into->peer.bytes, zmq_msg_data((zmq_msg_t *)frame), length);
@@ -48,7 +48,7 @@ static dcps_status take_arrival(const dcps_socket *socket, arrival *into)
 {
     zmq_msg_t frame;
     bool peer_next = socket->listening;
-    memset(&into->peer, 0, sizeof into->peer);
+    memset(&into->peer, 0, sizeof(into->peer));
     into->peer_too_long = false;
     into->frame_count = 0;
     (void)zmq_msg_init(&into->header);
@@ -81,7 +81,7 @@ static dcps_status take_arrival(const dcps_socket *socket, arrival *into)
 static dcps_status decode(dcps_socket *socket, arrival *from, dcps_message *message)
 {
     if (from->peer_too_long) {
-        return dcps_fail(DCPS_PROTOCOL, "the peer chose a routing id of more than %zu bytes", sizeof from->peer.bytes);
+        return dcps_fail(DCPS_PROTOCOL, "the peer chose a routing id of more than %zu bytes", sizeof(from->peer.bytes));
     }
     if (from->frame_count < 1 || from->frame_count > 2) {
         return dcps_fail(DCPS_PROTOCOL, "a message of %zu frames, expected a header and at most one payload",
@@ -119,7 +119,7 @@ static void refuse(dcps_socket *socket, arrival *from, dcps_status status)
     char text[DCPS_MAX_TEXT_BYTES];
     uint64_t suppressed = 0;
     uint64_t now_ns = dcps_clock_ns();
-    (void)dcps_text_clean(dcps_error_message(), text, sizeof text); /* it may quote the peer */
+    (void)dcps_text_clean(dcps_error_message(), text, sizeof(text)); /* it may quote the peer */
     socket->rejected++;
     if (dcps_rate_limit_pass(&socket->log_limit, now_ns, &suppressed)) {
         const char *address = zmq_msg_gets(&from->header, "Peer-Address");

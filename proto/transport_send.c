@@ -69,7 +69,7 @@ dcps_status dcps_socket_send(dcps_socket *socket, const dcps_peer *peer, const d
 {
     assert((peer != NULL && peer->length > 0) == socket->listening);
     size_t header_bytes = 0;
-    dcps_status status = dcps_wire_encode(message, socket->header, sizeof socket->header, &header_bytes);
+    dcps_status status = dcps_wire_encode(message, socket->header, sizeof(socket->header), &header_bytes);
     if (status != DCPS_OK || payload == NULL || payload->bytes == 0) {
         return status != DCPS_OK ? status : send_frames(socket, peer, header_bytes, NULL);
     }

@@ -35,7 +35,7 @@ dcps_status dcps_transport_create(uint32_t io_threads, dcps_transport **transpor
     if (io_threads < 1 || io_threads > 16) {
         return dcps_fail(DCPS_INVALID, "transport: %u threads, expected 1 to 16", io_threads);
     }
-    dcps_transport *made = dcps_alloc(1, sizeof *made);
+    dcps_transport *made = dcps_alloc(1, sizeof(*made));
     if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for a transport");
     }
@@ -95,15 +95,15 @@ static dcps_status set_options(const dcps_socket *socket, const dcps_endpoint *e
         {ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_PROBES},
         {ZMQ_ROUTER_MANDATORY, 1}, /* last: ROUTER only */
     };
-    size_t count = sizeof options / sizeof options[0] - (socket->listening ? 0 : 1);
+    size_t count = sizeof(options) / sizeof(options[0]) - (socket->listening ? 0 : 1);
     for (size_t i = 0; i < count; i++) {
-        if (zmq_setsockopt(socket->zmq, options[i].option, &options[i].value, sizeof options[i].value) != 0) {
+        if (zmq_setsockopt(socket->zmq, options[i].option, &options[i].value, sizeof(options[i].value)) != 0) {
             return dcps_socket_fail("cannot set an option of the socket of", endpoint->text, errno);
         }
     }
     /* A larger frame costs its sender the connection. Up to here we can say what is wrong with it. Nothing limits the number of frames in a message: high-water marks count messages. */
     int64_t max_frame_bytes = DCPS_MAX_PAYLOAD_BYTES + DCPS_MAX_HEADER_BYTES;
-    if (zmq_setsockopt(socket->zmq, ZMQ_MAXMSGSIZE, &max_frame_bytes, sizeof max_frame_bytes) != 0) {
+    if (zmq_setsockopt(socket->zmq, ZMQ_MAXMSGSIZE, &max_frame_bytes, sizeof(max_frame_bytes)) != 0) {
         return dcps_socket_fail("cannot limit the messages of", endpoint->text, errno);
     }
     return DCPS_OK;
@@ -125,7 +125,7 @@ static dcps_status make_memory(dcps_socket *socket)
 static dcps_status make_socket(dcps_transport *transport, const dcps_endpoint *endpoint, bool listening,
                                dcps_socket **socket)
 {
-    dcps_socket *made = dcps_alloc(1, sizeof *made);
+    dcps_socket *made = dcps_alloc(1, sizeof(*made));
     if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for a socket");
     }
@@ -145,7 +145,7 @@ static dcps_status make_socket(dcps_transport *transport, const dcps_endpoint *e
     if (status != DCPS_OK) {
         goto failed;
     }
-    size_t fd_bytes = sizeof made->fd;
+    size_t fd_bytes = sizeof(made->fd);
     if (zmq_getsockopt(made->zmq, ZMQ_FD, &made->fd, &fd_bytes) != 0) {
         status = dcps_socket_fail("no descriptor for", endpoint->text, errno);
         goto failed;
@@ -162,7 +162,7 @@ static dcps_status fail_bind(const dcps_endpoint *endpoint, int error)
 {
     char holder[128];
     if (error == EADDRINUSE && endpoint->port != 0) {
-        if (dcps_port_holder(endpoint->port, holder, sizeof holder)) {
+        if (dcps_port_holder(endpoint->port, holder, sizeof(holder))) {
             return dcps_fail(DCPS_SYSTEM,
                              "cannot listen at %s: %s; the port is held by %s: stop it or choose another port",
                              endpoint->text, zmq_strerror(error), holder);
@@ -195,7 +195,7 @@ dcps_status dcps_socket_bind(dcps_transport *transport, const char *endpoint, dc
         dcps_socket_close(&made);
         return status;
     }
-    size_t bytes = sizeof made->endpoint;
+    size_t bytes = sizeof(made->endpoint);
     if (zmq_getsockopt(made->zmq, ZMQ_LAST_ENDPOINT, made->endpoint, &bytes) != 0) {
         status = dcps_socket_fail("cannot learn the address of", place.text, errno);
         dcps_socket_close(&made);
@@ -217,7 +217,7 @@ dcps_status dcps_socket_connect(dcps_transport *transport, const char *endpoint,
     if (status != DCPS_OK) {
         return status;
     }
-    memcpy(made->endpoint, place.text, sizeof made->endpoint);
+    memcpy(made->endpoint, place.text, sizeof(made->endpoint));
     if (zmq_connect(made->zmq, place.text) != 0) {
         status = errno == EINVAL ? dcps_fail(DCPS_INVALID, "endpoint %s: ZeroMQ refuses it", place.text)
                                  : dcps_socket_fail("cannot connect to", place.text, errno);
@@ -265,7 +265,7 @@ static dcps_status reserve_poll_items(dcps_socket *socket, uint32_t count)
     if (count <= socket->poll_capacity) {
         return DCPS_OK;
     }
-    zmq_pollitem_t *grown = dcps_realloc(socket->poll_items, count, sizeof *grown);
+    zmq_pollitem_t *grown = dcps_realloc(socket->poll_items, count, sizeof(*grown));
     if (grown == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory to wait for %u sockets", count);
     }

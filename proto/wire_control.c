@@ -97,7 +97,7 @@ static dcps_status take_tensors(const Dcps__Layout *from, dcps_arena *arena, con
 {
     DCPS_WIRE_CHECK(
         dcps_wire_check_range(DCPS_MESSAGE_LAYOUT, "number of tensors", from->n_tensors, 1, DCPS_MAX_TENSORS));
-    dcps_layout_tensor *taken = dcps_arena_take(arena, from->n_tensors, sizeof *taken);
+    dcps_layout_tensor *taken = dcps_arena_take(arena, from->n_tensors, sizeof(*taken));
     if (taken == NULL) {
         return dcps_fail(DCPS_LIMIT, "LAYOUT: too large to decode");
     }

@@ -99,7 +99,7 @@ dcps_status dcps_wire_decode(const uint8_t *header, size_t length, size_t payloa
                          length);
     }
     dcps_message taken;
-    memset(&taken, 0, sizeof taken);
+    memset(&taken, 0, sizeof(taken));
     taken.type = (dcps_message_type)unpacked->body_case;
     status = take_body(unpacked, arena, &taken);
     if (status == DCPS_OK) {

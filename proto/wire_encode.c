@@ -65,7 +65,7 @@ static Dcps__Hello *put_hello(encoding *to, const dcps_hello *from)
     hello->incarnation = from->has_identity ? from->incarnation : 0;
     hello->server_index = from->server_index;
     hello->server_count = from->server_count;
-    hello->name = dcps_text_clean(from->name, to->name, sizeof to->name);
+    hello->name = dcps_text_clean(from->name, to->name, sizeof(to->name));
     return hello;
 }
 
@@ -84,8 +84,8 @@ static Dcps__Welcome *put_welcome(encoding *to, const dcps_welcome *from)
     welcome->epochs = from->epochs;
     welcome->workers = from->workers;
     welcome->snapshot_every_samples = from->snapshot_every_samples;
-    welcome->algorithm = dcps_text_clean(from->algorithm, to->name, sizeof to->name);
-    welcome->settings = dcps_text_clean(from->settings, to->text, sizeof to->text);
+    welcome->algorithm = dcps_text_clean(from->algorithm, to->name, sizeof(to->name));
+    welcome->settings = dcps_text_clean(from->settings, to->text, sizeof(to->text));
     welcome->n_endpoints = from->endpoint_count;
     welcome->endpoints = (char **)from->endpoints; /* packing only reads */
     return welcome;
@@ -169,7 +169,7 @@ static Dcps__CheckpointReply *put_checkpoint_reply(encoding *to, const dcps_chec
 {
     to->body.checkpoint_reply = (Dcps__CheckpointReply)DCPS__CHECKPOINT_REPLY__INIT;
     to->body.checkpoint_reply.status = from->status;
-    to->body.checkpoint_reply.text = dcps_text_clean(from->text, to->text, sizeof to->text);
+    to->body.checkpoint_reply.text = dcps_text_clean(from->text, to->text, sizeof(to->text));
     return &to->body.checkpoint_reply;
 }
 
@@ -181,7 +181,7 @@ static Dcps__Error *put_error(encoding *to, const dcps_error_message_body *from)
     error->has_block = from->has_block;
     error->block = from->has_block ? from->block : 0;
     error->seq = from->has_block ? from->seq : 0;
-    error->text = dcps_text_clean(from->text, to->text, sizeof to->text);
+    error->text = dcps_text_clean(from->text, to->text, sizeof(to->text));
     error->token = from->token;
     return error;
 }
@@ -275,7 +275,7 @@ static dcps_status put_body(encoding *to, const dcps_message *message)
     case DCPS_MESSAGE_STATUS_REPLY:
         return dcps_wire_put_status_reply(
             &message->body.status_reply,
-            dcps_text_clean(message->body.status_reply.algorithm, to->name, sizeof to->name), &header->status_reply,
+            dcps_text_clean(message->body.status_reply.algorithm, to->name, sizeof(to->name)), &header->status_reply,
             &to->memory);
     case DCPS_MESSAGE_CHECKPOINT:
         header->checkpoint = put_empty(to);

@@ -131,7 +131,7 @@ static Dcps__WorkerStatistics *put_worker(packed_worker *to, const dcps_worker_s
     Dcps__WorkerStatistics *message = &to->message;
     *message = (Dcps__WorkerStatistics)DCPS__WORKER_STATISTICS__INIT;
     message->worker = from->worker;
-    message->name = dcps_text_clean(from->name, to->name, sizeof to->name);
+    message->name = dcps_text_clean(from->name, to->name, sizeof(to->name));
     message->steps = from->steps;
     message->pushes = put_pushes(&to->pushes, &from->pushes);
     message->staleness = put_histogram(&to->staleness, &from->staleness);
@@ -377,7 +377,7 @@ static dcps_status take_shard(const Dcps__ShardStatistics *from, dcps_shard_stat
 static dcps_status take_shards(const Dcps__StatusReply *from, dcps_arena *arena, dcps_status_reply *reply)
 {
     DCPS_WIRE_CHECK(dcps_wire_check_range(type, "number of shards", from->n_shards, 0, DCPS_MAX_SHARDS));
-    dcps_shard_statistics *shards = dcps_arena_take(arena, from->n_shards, sizeof *shards);
+    dcps_shard_statistics *shards = dcps_arena_take(arena, from->n_shards, sizeof(*shards));
     if (shards == NULL) {
         return dcps_fail(DCPS_LIMIT, "STATUS_REPLY: too large to decode");
     }
@@ -403,7 +403,7 @@ static dcps_status check_histograms(const Dcps__StatusReply *from)
 static dcps_status take_histograms(const Dcps__StatusReply *from, dcps_arena *arena, dcps_status_reply *reply)
 {
     DCPS_WIRE_CHECK(check_histograms(from));
-    dcps_shard_histograms *histograms = dcps_arena_take(arena, from->n_histograms, sizeof *histograms);
+    dcps_shard_histograms *histograms = dcps_arena_take(arena, from->n_histograms, sizeof(*histograms));
     if (histograms == NULL) {
         return dcps_fail(DCPS_LIMIT, "STATUS_REPLY: too large to decode");
     }
@@ -426,7 +426,7 @@ static dcps_status take_worker(const Dcps__WorkerStatistics *from, dcps_worker_s
     DCPS_WIRE_CHECK(take_histogram("held_ns of a worker", from->held_ns, &worker->held_ns));
     worker->worker = from->worker;
     worker->steps = from->steps;
-    memset(worker->name, 0, sizeof worker->name);
+    memset(worker->name, 0, sizeof(worker->name));
     memcpy(worker->name, from->name, strlen(from->name));
     return DCPS_OK;
 }
@@ -455,7 +455,7 @@ static dcps_status check_workers(const Dcps__StatusReply *from)
 static dcps_status take_workers(const Dcps__StatusReply *from, dcps_arena *arena, dcps_status_reply *reply)
 {
     DCPS_WIRE_CHECK(check_workers(from));
-    dcps_worker_statistics *workers = dcps_arena_take(arena, from->n_workers, sizeof *workers);
+    dcps_worker_statistics *workers = dcps_arena_take(arena, from->n_workers, sizeof(*workers));
     if (workers == NULL) {
         return dcps_fail(DCPS_LIMIT, "STATUS_REPLY: too large to decode");
     }
@@ -511,7 +511,7 @@ static void take_counters(const Dcps__StatusReply *from, dcps_status_reply *repl
 
 static dcps_status take_staleness(const Dcps__StatusReply *from, dcps_arena *arena, dcps_status_reply *reply)
 {
-    dcps_counts *counts = dcps_arena_take(arena, 1, sizeof *counts);
+    dcps_counts *counts = dcps_arena_take(arena, 1, sizeof(*counts));
     if (counts == NULL) {
         return dcps_fail(DCPS_LIMIT, "STATUS_REPLY: too large to decode");
     }
@@ -528,7 +528,7 @@ static dcps_status take_staleness(const Dcps__StatusReply *from, dcps_arena *are
 
 static dcps_status take_held(const Dcps__StatusReply *from, dcps_arena *arena, dcps_status_reply *reply)
 {
-    dcps_histogram *held = from->held_ns == NULL ? NULL : dcps_arena_take(arena, 1, sizeof *held);
+    dcps_histogram *held = from->held_ns == NULL ? NULL : dcps_arena_take(arena, 1, sizeof(*held));
     if (from->held_ns != NULL && held == NULL) {
         return dcps_fail(DCPS_LIMIT, "STATUS_REPLY: too large to decode");
     }

@@ -32,20 +32,22 @@ static const char *inputs_format(char text[INPUTS_TEXT_BYTES], uint32_t count, d
         used += (size_t)snprintf(text + used, INPUTS_TEXT_BYTES - used, "%s%s", i == 0 ? "" : " and ",
                                  dcps_shape_format(shape, x[i]->dim_count, x[i]->dims));
     }
-    if (count > INPUTS_SHOWN)
+    if (count > INPUTS_SHOWN) {
         snprintf(text + used, INPUTS_TEXT_BYTES - used, " and %u more", count - INPUTS_SHOWN);
+    }
     return text;
 }
 
 static bool inputs_present(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x)
 {
-    for (uint32_t i = 0; i < input_count; i++)
+    for (uint32_t i = 0; i < input_count; i++) {
         if (x[i] == NULL) {
             dcps_tape_fail(tape, dcps_fail(DCPS_INVALID,
                                            "%s: input %u is NULL though nothing failed before: the model passed it",
                                            dcps_op_name(op), i));
             return false;
         }
+    }
     return true;
 }
 
@@ -58,7 +60,7 @@ static bool takes_average(dcps_op op, uint32_t input)
 /* Elsewhere its gradient would be pushed as if it were a value. */
 static bool averages_fit(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x)
 {
-    for (uint32_t i = 0; i < input_count; i++)
+    for (uint32_t i = 0; i < input_count; i++) {
         if (x[i]->parameter != NULL && x[i]->parameter->average_rate > 0.0f && !takes_average(op, i)) {
             dcps_tape_fail(tape, dcps_fail(DCPS_INVALID,
                                            "%s: input %u is %s, a tensor that is averaged and not trained: only "
@@ -66,14 +68,17 @@ static bool averages_fit(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps
                                            dcps_op_name(op), i, x[i]->parameter->name));
             return false;
         }
+    }
     return true;
 }
 
 dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dcps_tensor *const *x)
 {
     assert(input_count <= DCPS_OP_MAX_INPUTS);
-    if (tape->status != DCPS_OK || !inputs_present(tape, op, input_count, x) || !averages_fit(tape, op, input_count, x))
+    if (tape->status != DCPS_OK || !inputs_present(tape, op, input_count, x) ||
+        !averages_fit(tape, op, input_count, x)) {
         return NULL;
+    }
     const dcps_backend *backend = tape->config.backend;
     if (backend->kernels[op] == NULL) {
         char text[INPUTS_TEXT_BYTES];
@@ -81,16 +86,18 @@ dcps_call *dcps_tape_begin(dcps_tape *tape, dcps_op op, uint32_t input_count, dc
                                        dcps_op_name(op), inputs_format(text, input_count, x), backend->name));
         return NULL;
     }
-    dcps_call *call = dcps_tape_take(tape, 1, sizeof *call + input_count * sizeof *x);
-    if (call == NULL)
+    dcps_call *call = dcps_tape_take(tape, 1, sizeof(*call) + input_count * sizeof(*x));
+    if (call == NULL) {
         return NULL;
+    }
     *call = (dcps_call){.op = op,
                         .input_count = input_count,
                         .x = (dcps_tensor **)(call + 1),
                         .device = tape->config.device,
                         .memory = tape->values};
-    for (uint32_t i = 0; i < input_count; i++)
+    for (uint32_t i = 0; i < input_count; i++) {
         call->x[i] = x[i];
+    }
     return call;
 }
 
@@ -104,11 +111,14 @@ dcps_tensor *dcps_tape_refuse(dcps_tape *tape, const dcps_call *call, const char
 
 static bool differentiable(const dcps_tape *tape, const dcps_call *call)
 {
-    if (!dcps_tape_is_training(tape))
+    if (!dcps_tape_is_training(tape)) {
         return false;
-    for (uint32_t i = 0; i < call->input_count; i++)
-        if (call->x[i]->differentiable)
+    }
+    for (uint32_t i = 0; i < call->input_count; i++) {
+        if (call->x[i]->differentiable) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -116,14 +126,17 @@ static bool differentiable(const dcps_tape *tape, const dcps_call *call)
 static dcps_tensor *tensor_create(dcps_tape *tape, const dcps_call *call, uint32_t dim_count, const size_t *dims)
 {
     size_t count;
-    if (!dcps_shape_count(dim_count, dims, &count))
+    if (!dcps_shape_count(dim_count, dims, &count)) {
         return dcps_tape_refuse(tape, call, "a result that fits in memory");
-    dcps_tensor *y = dcps_tape_take(tape, 1, sizeof *y);
-    if (y == NULL)
+    }
+    dcps_tensor *y = dcps_tape_take(tape, 1, sizeof(*y));
+    if (y == NULL) {
         return NULL;
+    }
     *y = (dcps_tensor){.dim_count = dim_count, .count = count};
-    if (dim_count > 0)
-        memcpy(y->dims, dims, dim_count * sizeof dims[0]);
+    if (dim_count > 0) {
+        memcpy(y->dims, dims, dim_count * sizeof(dims[0]));
+    }
     return y;
 }
 
@@ -135,10 +148,12 @@ typedef struct running {
 /* For whoever watches: a device is waited for, so that the time is the kernel's. */
 static uint64_t watch_clock(const dcps_tape *tape)
 {
-    if (tape->watch == NULL)
+    if (tape->watch == NULL) {
         return 0;
-    if (tape->on_device != NULL)
+    }
+    if (tape->on_device != NULL) {
         (void)tape->on_device->ops->finish(tape->config.device); /* a failure shows in the next call */
+    }
     return dcps_clock_ns();
 }
 
@@ -150,8 +165,9 @@ static running run_begin(const dcps_tape *tape)
 static void run_end(dcps_tape *tape, const dcps_call *call, dcps_pass pass, running run)
 {
     dcps_step_memory_release(tape->values, run.mark);
-    if (tape->watch != NULL)
+    if (tape->watch != NULL) {
         tape->watch(tape->watch_context, call, pass, watch_clock(tape) - run.began_ns);
+    }
 }
 
 dcps_status dcps_kernel_forward(dcps_tape *tape, const dcps_call *call, float *y)
@@ -176,8 +192,9 @@ static dcps_status forward(dcps_tape *tape, dcps_call *call, float *values)
     const dcps_kernel *kernel = tape->config.backend->kernels[call->op];
     if (call->y->differentiable && kernel->saved_count != NULL) {
         call->saved = dcps_tape_take_values(tape, kernel->saved_count(call));
-        if (call->saved == NULL)
+        if (call->saved == NULL) {
             return tape->status;
+        }
     }
     return tape->on_device == NULL ? dcps_kernel_forward(tape, call, values)
                                    : dcps_device_tape_forward(tape->on_device, call);
@@ -186,8 +203,9 @@ static dcps_status forward(dcps_tape *tape, dcps_call *call, float *values)
 /* Puts the call where the walk back will find it. */
 static void call_record(dcps_tape *tape, dcps_call *call)
 {
-    for (uint32_t i = 0; i < call->input_count; i++)
+    for (uint32_t i = 0; i < call->input_count; i++) {
         call->x[i]->open_uses++;
+    }
     call->previous = tape->last;
     tape->last = call;
 }
@@ -195,17 +213,19 @@ static void call_record(dcps_tape *tape, dcps_call *call)
 void *dcps_call_scratch(const dcps_call *call, size_t count, size_t bytes)
 {
     void *taken = dcps_step_memory_take(call->memory, count, bytes);
-    if (taken == NULL && call->device == NULL) /* a device has said more already */
+    if (taken == NULL && call->device == NULL) { /* a device has said more already */
         (void)dcps_fail(DCPS_NO_MEMORY, "%s: no memory for %zu × %zu bytes of scratch: use a smaller batch or model",
                         dcps_op_name(call->op), count, bytes);
+    }
     return taken;
 }
 
 bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, size_t bytes)
 {
     void *kept = dcps_tape_take(tape, 1, bytes);
-    if (kept == NULL)
+    if (kept == NULL) {
         return false;
+    }
     memcpy(kept, attributes, bytes);
     call->attributes = kept;
     call->attribute_bytes = bytes;
@@ -215,40 +235,48 @@ bool dcps_tape_attach(dcps_tape *tape, dcps_call *call, const void *attributes, 
 dcps_tensor *dcps_tape_view(dcps_tape *tape, dcps_call *call, size_t first, uint32_t dim_count, const size_t *dims)
 {
     dcps_order order;
-    if (!dcps_call_order(tape, call, dim_count, dims, &order))
+    if (!dcps_call_order(tape, call, dim_count, dims, &order)) {
         return NULL;
+    }
     dcps_tensor *y = tensor_create(tape, call, dim_count, dims);
-    if (y == NULL)
+    if (y == NULL) {
         return NULL;
+    }
     y->order = order;
     assert(first + y->count <= call->x[0]->count);
     y->values = call->x[0]->values + first;
     y->differentiable = differentiable(tape, call);
     call->y = y;
-    if (y->differentiable)
+    if (y->differentiable) {
         call_record(tape, call);
+    }
     return y;
 }
 
 dcps_tensor *dcps_tape_run(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const size_t *dims)
 {
     dcps_order order;
-    if (!dcps_call_order(tape, call, dim_count, dims, &order))
+    if (!dcps_call_order(tape, call, dim_count, dims, &order)) {
         return NULL;
+    }
     dcps_tensor *y = tensor_create(tape, call, dim_count, dims);
-    if (y == NULL)
+    if (y == NULL) {
         return NULL;
+    }
     y->order = order;
     float *values = dcps_tape_take_values(tape, y->count);
-    if (values == NULL)
+    if (values == NULL) {
         return NULL;
+    }
     y->values = values;
     call->y = y;
     y->differentiable = differentiable(tape, call);
     dcps_status status = forward(tape, call, values);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return dcps_tape_fail(tape, status);
-    if (y->differentiable)
+    }
+    if (y->differentiable) {
         call_record(tape, call);
+    }
     return y;
 }

@@ -62,15 +62,17 @@ static void pieces_begin(dcps_device_tape *self)
 {
     self->piece = 0;
     self->filled_bytes = 0;
-    for (uint32_t i = 0; self->piece_of != NULL && i < dcps_layout_tensor_count(self->tape->config.layout); i++)
+    for (uint32_t i = 0; self->piece_of != NULL && i < dcps_layout_tensor_count(self->tape->config.layout); i++) {
         self->piece_of[i] = UINT32_MAX;
+    }
 }
 
 static dcps_status events_create(dcps_device_tape *self)
 {
     dcps_status status = self->ops->event_create(self->device, &self->read);
-    for (uint32_t i = 0; i <= DCPS_MAX_PIECES && status == DCPS_OK; i++)
+    for (uint32_t i = 0; i <= DCPS_MAX_PIECES && status == DCPS_OK; i++) {
         status = self->ops->event_create(self->device, &self->pieces[i]);
+    }
     return status;
 }
 
@@ -78,17 +80,20 @@ static dcps_status events_create(dcps_device_tape *self)
 static dcps_status gradient_create(dcps_device_tape *self)
 {
     uint32_t tensors = dcps_layout_tensor_count(self->tape->config.layout);
-    self->piece_of = dcps_alloc(tensors, sizeof *self->piece_of);
-    if (self->piece_of == NULL)
+    self->piece_of = dcps_alloc(tensors, sizeof(*self->piece_of));
+    if (self->piece_of == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the %u parameters of a tape", tensors);
+    }
     pieces_begin(self);
     self->piece_bytes = (vector_bytes(self) + DCPS_MAX_PIECES - 1) / DCPS_MAX_PIECES;
-    if (self->piece_bytes < DCPS_PIECE_BYTES)
+    if (self->piece_bytes < DCPS_PIECE_BYTES) {
         self->piece_bytes = DCPS_PIECE_BYTES;
+    }
     self->gradient = self->ops->take(self->device, vector_bytes(self));
-    self->loss = self->ops->take_pinned(self->device, sizeof *self->loss);
-    if (self->gradient == NULL || self->loss == NULL)
+    self->loss = self->ops->take_pinned(self->device, sizeof(*self->loss));
+    if (self->gradient == NULL || self->loss == NULL) {
         return DCPS_NO_MEMORY;
+    }
     self->ops->pin(self->device, self->tape->config.gradient, vector_bytes(self));
     self->busy = true;
     /* Padding is never written again. */
@@ -98,9 +103,10 @@ static dcps_status gradient_create(dcps_device_tape *self)
 dcps_status dcps_device_tape_create(dcps_tape *tape, dcps_device_tape **made)
 {
     const dcps_tape_config *config = &tape->config;
-    dcps_device_tape *self = dcps_alloc(1, sizeof *self);
-    if (self == NULL)
+    dcps_device_tape *self = dcps_alloc(1, sizeof(*self));
+    if (self == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for a tape");
+    }
     self->tape = tape;
     self->ops = config->backend->device_ops;
     self->device = config->device;
@@ -118,34 +124,39 @@ dcps_status dcps_device_tape_create(dcps_tape *tape, dcps_device_tape **made)
         self->weights = self->ops->take(self->device, vector_bytes(self));
         status = self->weights == NULL ? DCPS_NO_MEMORY : DCPS_OK;
     }
-    if (status == DCPS_OK && config->gradient != NULL)
+    if (status == DCPS_OK && config->gradient != NULL) {
         status = gradient_create(self);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         dcps_device_tape_destroy(&self);
-    else
+    } else {
         *made = self;
+    }
     return status;
 }
 
 void dcps_device_tape_destroy(dcps_device_tape **tape)
 {
     dcps_device_tape *self = *tape;
-    if (self == NULL)
+    if (self == NULL) {
         return;
+    }
     dcps_device_tape_abandon(self);
     dcps_replay_fini(&self->replay);
     dcps_step_memory_fini(&self->values);
     dcps_step_memory_fini(&self->staged);
     dcps_step_memory_fini(&self->arrived);
     dcps_step_memory_fini(&self->fetched);
-    if (self->tape->config.gradient != NULL)
+    if (self->tape->config.gradient != NULL) {
         self->ops->unpin(self->device, self->tape->config.gradient);
+    }
     self->ops->unpin(self->device, (float *)self->tape->config.weights);
     self->ops->release_pinned(self->device, self->loss);
     self->ops->release(self->device, self->gradient);
     self->ops->release(self->device, self->weights);
-    for (uint32_t i = 0; i <= DCPS_MAX_PIECES; i++)
+    for (uint32_t i = 0; i <= DCPS_MAX_PIECES; i++) {
         self->ops->event_destroy(self->device, &self->pieces[i]);
+    }
     self->ops->event_destroy(self->device, &self->read);
     dcps_free(self->piece_of);
     dcps_free(self);
@@ -154,8 +165,9 @@ void dcps_device_tape_destroy(dcps_device_tape **tape)
 
 void dcps_device_tape_abandon(dcps_device_tape *self)
 {
-    if (self->busy)
+    if (self->busy) {
         (void)self->ops->finish(self->device); /* the failure that matters is the one before */
+    }
     self->busy = false;
 }
 
@@ -181,8 +193,9 @@ dcps_status dcps_device_tape_reset(dcps_device_tape *self)
     self->weights_stale |= self->tape->config.gradient != NULL;
     dcps_status status = self->busy ? self->ops->finish(self->device) : DCPS_OK;
     self->busy = false;
-    if (dcps_step_memory_outgrown(&self->values) || dcps_step_memory_outgrown(&self->arrived))
+    if (dcps_step_memory_outgrown(&self->values) || dcps_step_memory_outgrown(&self->arrived)) {
         dcps_replay_clear(&self->replay);
+    }
     dcps_step_memory_reset(&self->values);
     dcps_step_memory_reset(&self->staged);
     dcps_step_memory_reset(&self->arrived);
@@ -192,8 +205,9 @@ dcps_status dcps_device_tape_reset(dcps_device_tape *self)
 
 static dcps_status staging_send(dcps_device_tape *self)
 {
-    if (self->staging.bytes == 0)
+    if (self->staging.bytes == 0) {
         return DCPS_OK;
+    }
     self->busy = true;
     dcps_status status = self->ops->upload(self->device, self->staging.to, self->staging.from, self->staging.bytes);
     self->staging.bytes = 0;
@@ -216,8 +230,9 @@ dcps_status dcps_device_tape_upload(dcps_device_tape *self, const void *host, si
     size_t whole = (bytes + DCPS_CACHE_LINE_BYTES - 1) / DCPS_CACHE_LINE_BYTES * DCPS_CACHE_LINE_BYTES;
     uint8_t *from = dcps_step_memory_take(&self->staged, whole, 1);
     uint8_t *to = dcps_step_memory_take(&self->arrived, whole, 1);
-    if (from == NULL || to == NULL)
+    if (from == NULL || to == NULL) {
         return DCPS_NO_MEMORY;
+    }
     memcpy(from, host, bytes);
     memset(from + bytes, 0, whole - bytes);
     if (staging_goes_on(self, from, to)) {
@@ -226,8 +241,9 @@ dcps_status dcps_device_tape_upload(dcps_device_tape *self, const void *host, si
         return DCPS_OK;
     }
     dcps_status status = staging_send(self);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     self->staging.to = to;
     self->staging.from = from;
     self->staging.bytes = whole;
@@ -239,7 +255,7 @@ dcps_status dcps_device_tape_upload(dcps_device_tape *self, const void *host, si
 static struct dcps_put_off *put_off(dcps_device_tape *self, size_t slots)
 {
     struct dcps_put_off *work =
-        dcps_step_memory_take(&self->tape->memory, 1, sizeof *work + slots * sizeof(dcps_gradient_slot));
+        dcps_step_memory_take(&self->tape->memory, 1, sizeof(*work) + slots * sizeof(dcps_gradient_slot));
     if (work == NULL) {
         (void)dcps_fail(DCPS_NO_MEMORY, "no memory to put off work for the device");
         return NULL;
@@ -253,11 +269,12 @@ static struct dcps_put_off *put_off(dcps_device_tape *self, size_t slots)
 dcps_status dcps_device_tape_forward(dcps_device_tape *self, const dcps_call *call)
 {
     struct dcps_put_off *work = put_off(self, 0);
-    if (work == NULL)
+    if (work == NULL) {
         return DCPS_NO_MEMORY;
+    }
     work->call = call;
     const uint8_t kind = 'F';
-    dcps_replay_note(&self->replay, &kind, sizeof kind);
+    dcps_replay_note(&self->replay, &kind, sizeof(kind));
     dcps_replay_note_call(&self->replay, call);
     return DCPS_OK;
 }
@@ -265,18 +282,19 @@ dcps_status dcps_device_tape_forward(dcps_device_tape *self, const dcps_call *ca
 dcps_status dcps_device_tape_backward(dcps_device_tape *self, const dcps_call *call, const dcps_gradient_slot *slots)
 {
     struct dcps_put_off *work = put_off(self, call->input_count);
-    if (work == NULL)
+    if (work == NULL) {
         return DCPS_NO_MEMORY;
+    }
     work->call = call;
     work->from = call->y->gradient;
-    work->slots = memcpy(work + 1, slots, call->input_count * sizeof *slots);
+    work->slots = memcpy(work + 1, slots, call->input_count * sizeof(*slots));
     const uint8_t kind = 'B';
-    dcps_replay_note(&self->replay, &kind, sizeof kind);
+    dcps_replay_note(&self->replay, &kind, sizeof(kind));
     dcps_replay_note_call(&self->replay, call);
-    dcps_replay_note(&self->replay, &work->from, sizeof work->from);
+    dcps_replay_note(&self->replay, &work->from, sizeof(work->from));
     for (uint32_t i = 0; i < call->input_count; i++) {
         const uint64_t slot[] = {(uint64_t)(uintptr_t)slots[i].values, slots[i].add};
-        dcps_replay_note(&self->replay, slot, sizeof slot);
+        dcps_replay_note(&self->replay, slot, sizeof(slot));
     }
     return DCPS_OK;
 }
@@ -284,17 +302,18 @@ dcps_status dcps_device_tape_backward(dcps_device_tape *self, const dcps_call *c
 static dcps_status write_values(dcps_device_tape *self, float *to, const float *from, size_t count, float value)
 {
     struct dcps_put_off *work = put_off(self, 0);
-    if (work == NULL)
+    if (work == NULL) {
         return DCPS_NO_MEMORY;
+    }
     work->to = to;
     work->from = from;
     work->count = count;
     work->value = value;
     const uint8_t kind = '=';
     const uint64_t what[] = {(uint64_t)(uintptr_t)to, (uint64_t)(uintptr_t)from, count};
-    dcps_replay_note(&self->replay, &kind, sizeof kind);
-    dcps_replay_note(&self->replay, what, sizeof what);
-    dcps_replay_note(&self->replay, &value, sizeof value);
+    dcps_replay_note(&self->replay, &kind, sizeof(kind));
+    dcps_replay_note(&self->replay, what, sizeof(what));
+    dcps_replay_note(&self->replay, &value, sizeof(value));
     return DCPS_OK;
 }
 
@@ -310,9 +329,10 @@ dcps_status dcps_device_tape_copy(dcps_device_tape *self, float *to, const float
 
 static dcps_status work_run(dcps_device_tape *self, const struct dcps_put_off *work)
 {
-    if (work->call == NULL)
+    if (work->call == NULL) {
         return work->from == NULL ? self->ops->fill(self->device, work->to, work->count, work->value)
                                   : self->ops->copy(self->device, work->to, work->from, work->count);
+    }
     return work->slots == NULL ? dcps_kernel_forward(self->tape, work->call, (float *)work->call->y->values)
                                : dcps_kernel_backward(self->tape, work->call, work->from, work->slots);
 }
@@ -320,8 +340,9 @@ static dcps_status work_run(dcps_device_tape *self, const struct dcps_put_off *w
 static dcps_status run_all(dcps_device_tape *self)
 {
     dcps_status status = DCPS_OK;
-    for (const struct dcps_put_off *work = self->first; work != NULL && status == DCPS_OK; work = work->next)
+    for (const struct dcps_put_off *work = self->first; work != NULL && status == DCPS_OK; work = work->next) {
         status = work_run(self, work);
+    }
     return status;
 }
 
@@ -330,11 +351,12 @@ static dcps_status capture_all(dcps_device_tape *self)
 {
     for (const struct dcps_put_off *work = self->first; work != NULL; work = work->next) {
         dcps_status status = work_run(self, work);
-        if (status == DCPS_OK)
+        if (status == DCPS_OK) {
             status = self->ops->capture_check(self->device);
+        }
         if (status != DCPS_OK) {
             char why[512];
-            snprintf(why, sizeof why, "%s", dcps_error_message());
+            snprintf(why, sizeof(why), "%s", dcps_error_message());
             return dcps_fail(status, "%s%s: %s", work->call == NULL ? "copy or fill" : dcps_op_name(work->call->op),
                              work->slots == NULL ? "" : ", backward", why);
         }
@@ -349,8 +371,9 @@ static void capture(dcps_device_tape *self, dcps_replay_segment *segment)
     dcps_status status = self->ops->capture_begin(self->device);
     if (status == DCPS_OK) {
         status = capture_all(self);
-        if (status != DCPS_OK)
-            snprintf(why, sizeof why, "%s", dcps_error_message());
+        if (status != DCPS_OK) {
+            snprintf(why, sizeof(why), "%s", dcps_error_message());
+        }
         dcps_status ended = self->ops->capture_end(self->device, status == DCPS_OK ? &segment->graph : NULL);
         status = status == DCPS_OK ? ended : status;
     }
@@ -370,17 +393,19 @@ static dcps_status segment_run(dcps_device_tape *self)
         self->weights_stale = false;
         status = self->ops->upload(self->device, self->weights, self->tape->config.weights, vector_bytes(self));
     }
-    if (status != DCPS_OK || self->first == NULL)
+    if (status != DCPS_OK || self->first == NULL) {
         return status;
+    }
     bool known;
     self->busy = true;
     /* Scratch begins here, and a graph knows where it was. */
     const uint64_t scratch_at = self->values.arena.used_bytes;
-    dcps_replay_note(&self->replay, &scratch_at, sizeof scratch_at);
+    dcps_replay_note(&self->replay, &scratch_at, sizeof(scratch_at));
     dcps_replay_segment *segment = dcps_replay_segment_of(&self->replay, &known);
     known = known && self->tape->watch == NULL; /* who watches calls wants to see them run */
-    if (known && segment->graph == NULL)
+    if (known && segment->graph == NULL) {
         capture(self, segment);
+    }
     status = known && segment->graph != NULL ? self->ops->launch(self->device, segment->graph) : run_all(self);
     put_off_forget(self);
     return status;
@@ -388,21 +413,27 @@ static dcps_status segment_run(dcps_device_tape *self)
 
 dcps_status dcps_device_tape_read(dcps_device_tape *self, const float *values, size_t count, const float **readable)
 {
-    float *pinned = dcps_step_memory_take(&self->fetched, count, sizeof *pinned);
-    if (pinned == NULL)
+    float *pinned = dcps_step_memory_take(&self->fetched, count, sizeof(*pinned));
+    if (pinned == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dcps_status status = segment_run(self);
     self->busy = true;
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = self->ops->follow(self->device);
-    if (status == DCPS_OK)
-        status = self->ops->download(self->device, pinned, values, count * sizeof *pinned);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
+        status = self->ops->download(self->device, pinned, values, count * sizeof(*pinned));
+    }
+    if (status == DCPS_OK) {
         status = self->ops->mark(self->device, self->read);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = self->ops->wait(self->device, self->read);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     self->busy = false;
     *readable = pinned;
     return DCPS_OK;
@@ -410,12 +441,13 @@ dcps_status dcps_device_tape_read(dcps_device_tape *self, const float *values, s
 
 dcps_status dcps_device_tape_fetch(dcps_device_tape *self, const float *values, size_t count, float *to)
 {
-    struct dcps_fetch *fetch = dcps_step_memory_take(&self->tape->memory, 1, sizeof *fetch);
-    float *pinned = dcps_step_memory_take(&self->fetched, count, sizeof *pinned);
-    if (fetch == NULL || pinned == NULL)
+    struct dcps_fetch *fetch = dcps_step_memory_take(&self->tape->memory, 1, sizeof(*fetch));
+    float *pinned = dcps_step_memory_take(&self->fetched, count, sizeof(*pinned));
+    if (fetch == NULL || pinned == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory to fetch %zu values from the device", count);
+    }
     *fetch = (struct dcps_fetch){
-        .next = self->fetches, .values = values, .pinned = pinned, .to = to, .bytes = count * sizeof *pinned};
+        .next = self->fetches, .values = values, .pinned = pinned, .to = to, .bytes = count * sizeof(*pinned)};
     self->fetches = fetch;
     return DCPS_OK;
 }
@@ -423,9 +455,10 @@ dcps_status dcps_device_tape_fetch(dcps_device_tape *self, const float *values, 
 /* Everything else that the host is to learn of the step. */
 static dcps_status download_small(dcps_device_tape *self, const dcps_tensor *loss)
 {
-    dcps_status status = self->ops->download(self->device, self->loss, loss->values, sizeof *self->loss);
-    for (const struct dcps_fetch *fetch = self->fetches; fetch != NULL && status == DCPS_OK; fetch = fetch->next)
+    dcps_status status = self->ops->download(self->device, self->loss, loss->values, sizeof(*self->loss));
+    for (const struct dcps_fetch *fetch = self->fetches; fetch != NULL && status == DCPS_OK; fetch = fetch->next) {
         status = self->ops->download(self->device, fetch->pinned, fetch->values, fetch->bytes);
+    }
     return status;
 }
 
@@ -439,8 +472,9 @@ static dcps_status download_gradients(dcps_device_tape *self)
         bool last = i == dcps_layout_tensor_count(layout);
         if (!last && self->piece_of[i] == self->piece) {
             const dcps_layout_tensor *tensor = dcps_layout_tensor_at(layout, i);
-            if (first == end)
+            if (first == end) {
                 first = tensor->offset_params;
+            }
             end = tensor->offset_params + dcps_padded_params(tensor->count_params);
         } else if (first < end) {
             status = self->ops->download(self->device, self->tape->config.gradient + first, self->gradient + first,
@@ -455,14 +489,18 @@ static dcps_status piece_send(dcps_device_tape *self, const dcps_tensor *loss)
 {
     assert(self->piece <= DCPS_MAX_PIECES);
     dcps_status status = segment_run(self);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = self->ops->follow(self->device);
-    if (status == DCPS_OK && self->piece == 0)
+    }
+    if (status == DCPS_OK && self->piece == 0) {
         status = download_small(self, loss);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = download_gradients(self);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = self->ops->mark(self->device, self->pieces[self->piece]);
+    }
     self->piece++;
     self->filled_bytes = 0;
     return status;
@@ -481,8 +519,9 @@ static void report(const dcps_device_tape *self, uint32_t piece)
     const dcps_tape_config *config = &self->tape->config;
     for (uint32_t i = 0; i < dcps_layout_tensor_count(config->layout) && config->gradient_final != NULL; i++) {
         const dcps_layout_tensor *tensor = dcps_layout_tensor_at(config->layout, i);
-        if (self->piece_of[i] == piece)
+        if (self->piece_of[i] == piece) {
             config->gradient_final(config->context, tensor->offset_params, dcps_padded_params(tensor->count_params));
+        }
     }
 }
 
@@ -492,14 +531,17 @@ dcps_status dcps_device_tape_collect(dcps_device_tape *self, const dcps_tensor *
     uint32_t count = self->piece;
     for (uint32_t piece = 0; piece < count && status == DCPS_OK; piece++) {
         status = self->ops->wait(self->device, self->pieces[piece]);
-        if (status != DCPS_OK)
+        if (status != DCPS_OK) {
             return status;
-        if (piece == 0)
+        }
+        if (piece == 0) {
             *loss_value = *self->loss;
+        }
         self->busy = piece + 1 < count;
         report(self, piece);
     }
-    for (const struct dcps_fetch *fetch = self->fetches; fetch != NULL && status == DCPS_OK; fetch = fetch->next)
+    for (const struct dcps_fetch *fetch = self->fetches; fetch != NULL && status == DCPS_OK; fetch = fetch->next) {
         memcpy(fetch->to, fetch->pinned, fetch->bytes);
+    }
     return status;
 }

@@ -6,8 +6,9 @@
 static double differentiated(const dcps_call *call, uint32_t count)
 {
     double sum = 0.0;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         sum += call->x[i]->differentiable ? 1.0 : 0.0;
+    }
     return sum;
 }
 
@@ -31,8 +32,9 @@ static double lstm_flops(const dcps_call *call, dcps_pass pass)
     const dcps_lstm_attributes *is = call->attributes;
     double rows = (double)is->steps * (double)is->batch, width = 4.0 * (double)is->hidden;
     double of_input = 2.0 * rows * (double)is->input * width, of_hidden = 2.0 * rows * (double)is->hidden * width;
-    if (pass == DCPS_PASS_FORWARD)
+    if (pass == DCPS_PASS_FORWARD) {
         return of_input + of_hidden;
+    }
     return of_input * differentiated(call, DCPS_LSTM_W_HIDDEN) +
            of_hidden * (call->x[DCPS_LSTM_W_HIDDEN]->differentiable ? 2.0 : 1.0);
 }

@@ -10,8 +10,9 @@ static size_t block_of(const dcps_tape *tape)
 /* Channels that lie side by side; 1: row-major. */
 static size_t lanes_of(const dcps_tape *tape, const dcps_tensor *x, dcps_order order)
 {
-    if (order == DCPS_ROW_MAJOR)
+    if (order == DCPS_ROW_MAJOR) {
         return 1;
+    }
     return order == DCPS_CHANNELS_LAST ? x->dims[1] : block_of(tape);
 }
 
@@ -23,9 +24,11 @@ static bool orders_coincide(const dcps_tape *tape, const dcps_tensor *x, dcps_or
 
 static dcps_tensor *find_twin(const dcps_tensor *x, dcps_order order)
 {
-    for (dcps_tensor *twin = x->twin; twin != NULL && twin != x; twin = twin->twin)
-        if (twin->order == order)
+    for (dcps_tensor *twin = x->twin; twin != NULL && twin != x; twin = twin->twin) {
+        if (twin->order == order) {
             return twin;
+        }
+    }
     return NULL;
 }
 
@@ -34,22 +37,26 @@ static dcps_tensor *reorder(dcps_tape *tape, dcps_tensor *x, dcps_order order)
 {
     dcps_call *call = dcps_tape_begin(tape, DCPS_OP_REORDER, 1, &x);
     dcps_reorder_attributes attributes = {.to = order, .channel_block = block_of(tape)};
-    if (call == NULL || !dcps_tape_attach(tape, call, &attributes, sizeof attributes))
+    if (call == NULL || !dcps_tape_attach(tape, call, &attributes, sizeof(attributes))) {
         return NULL;
+    }
     return orders_coincide(tape, x, order) ? dcps_tape_view(tape, call, 0, x->dim_count, x->dims)
                                            : dcps_tape_run(tape, call, x->dim_count, x->dims);
 }
 
 dcps_tensor *dcps_tape_order(dcps_tape *tape, dcps_tensor *x, dcps_order order)
 {
-    if (x->order == order || x->dim_count != 4)
+    if (x->order == order || x->dim_count != 4) {
         return x;
+    }
     dcps_tensor *y = find_twin(x, order);
-    if (y != NULL)
+    if (y != NULL) {
         return y;
+    }
     y = reorder(tape, x, order);
-    if (y == NULL)
+    if (y == NULL) {
         return NULL;
+    }
     y->twin = x->twin == NULL ? x : x->twin;
     x->twin = y;
     return y;
@@ -58,9 +65,11 @@ dcps_tensor *dcps_tape_order(dcps_tape *tape, dcps_tensor *x, dcps_order order)
 /* Of the first input that is not row-major. */
 static dcps_order common_order(const dcps_call *call)
 {
-    for (uint32_t i = 0; i < call->input_count; i++)
-        if (call->x[i]->order != DCPS_ROW_MAJOR)
+    for (uint32_t i = 0; i < call->input_count; i++) {
+        if (call->x[i]->order != DCPS_ROW_MAJOR) {
             return call->x[i]->order;
+        }
+    }
     return DCPS_ROW_MAJOR;
 }
 
@@ -89,12 +98,14 @@ bool dcps_call_order(dcps_tape *tape, dcps_call *call, uint32_t dim_count, const
     }
     const dcps_kernel *kernel = tape->config.backend->kernels[call->op];
     dcps_order common = common_order(call), orders[DCPS_OP_MAX_INPUTS + 1];
-    for (uint32_t i = 0; i <= call->input_count; i++)
+    for (uint32_t i = 0; i <= call->input_count; i++) {
         orders[i] = wanted(kernel, call, dims, common, i);
+    }
     for (uint32_t i = 0; i < call->input_count; i++) {
         call->x[i] = dcps_tape_order(tape, call->x[i], orders[i]);
-        if (call->x[i] == NULL)
+        if (call->x[i] == NULL) {
             return false;
+        }
     }
     *order = dim_count == 4 ? orders[call->input_count] : DCPS_ROW_MAJOR;
     return true;

@@ -22,15 +22,16 @@ static void *source_take(const dcps_step_memory *memory, size_t bytes)
 
 static void source_release(const dcps_step_memory *memory, void *taken)
 {
-    if (memory->source == NULL)
+    if (memory->source == NULL) {
         dcps_free(taken);
-    else if (taken != NULL)
+    } else if (taken != NULL) {
         memory->source->release(memory->source->context, taken);
+    }
 }
 
 static void *take_surplus(dcps_step_memory *memory, size_t bytes)
 {
-    struct dcps_surplus *piece = dcps_alloc(1, sizeof *piece);
+    struct dcps_surplus *piece = dcps_alloc(1, sizeof(*piece));
     if (piece == NULL) {
         (void)dcps_fail(DCPS_NO_MEMORY, "no memory for a piece of a step's memory");
         return NULL;
@@ -48,16 +49,20 @@ static void *take_surplus(dcps_step_memory *memory, size_t bytes)
 void *dcps_step_memory_take(dcps_step_memory *memory, size_t count, size_t bytes)
 {
     size_t total;
-    if (__builtin_mul_overflow(count, bytes, &total) || total > SIZE_MAX / 4)
+    if (__builtin_mul_overflow(count, bytes, &total) || total > SIZE_MAX / 4) {
         return NULL;
+    }
     void *taken = dcps_arena_take(&memory->arena, 1, total);
-    if (taken == NULL)
+    if (taken == NULL) {
         taken = take_surplus(memory, total);
-    if (taken == NULL)
+    }
+    if (taken == NULL) {
         return NULL;
+    }
     memory->demand_bytes += round_up(total);
-    if (memory->peak_bytes < memory->demand_bytes)
+    if (memory->peak_bytes < memory->demand_bytes) {
         memory->peak_bytes = memory->demand_bytes;
+    }
     return taken;
 }
 
@@ -115,8 +120,9 @@ void dcps_step_memory_reset(dcps_step_memory *memory)
         arena_release(memory);
         /* When this fails the arena stays empty and steps run on surplus: slower, not wrong. */
         uint8_t *larger = source_take(memory, memory->peak_bytes);
-        if (larger != NULL)
+        if (larger != NULL) {
             memory->arena = (dcps_arena){.memory = larger, .capacity_bytes = memory->peak_bytes};
+        }
     }
     memory->demand_bytes = memory->peak_bytes = 0;
 }

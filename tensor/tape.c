@@ -16,9 +16,10 @@ static void parameter_init(dcps_tape *tape, uint32_t index)
                             .count = parameter->count_params,
                             .values = weights + parameter->offset_params,
                             .parameter = parameter};
-    memcpy(tensor->dims, parameter->dims, parameter->dim_count * sizeof tensor->dims[0]);
-    if (tape->config.gradient == NULL)
+    memcpy(tensor->dims, parameter->dims, parameter->dim_count * sizeof(tensor->dims[0]));
+    if (tape->config.gradient == NULL) {
         return;
+    }
     tensor->differentiable = true;
     if (tape->on_device != NULL) {
         tensor->gradient = tape->on_device->gradient + parameter->offset_params;
@@ -35,34 +36,39 @@ dcps_status dcps_tape_create(const dcps_tape_config *config, dcps_tape **tape)
 {
     assert(config->layout != NULL && config->weights != NULL && config->backend != NULL);
     assert((config->device == NULL) == (config->backend->device_ops == NULL));
-    dcps_tape *made = dcps_alloc(1, sizeof *made);
-    if (made == NULL)
+    dcps_tape *made = dcps_alloc(1, sizeof(*made));
+    if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for a tape");
+    }
     made->config = *config;
     made->parameter_count = dcps_layout_tensor_count(config->layout);
     made->values = &made->memory;
-    made->parameters = dcps_alloc(made->parameter_count, sizeof *made->parameters);
+    made->parameters = dcps_alloc(made->parameter_count, sizeof(*made->parameters));
     dcps_status status = DCPS_OK;
-    if (made->parameters == NULL)
+    if (made->parameters == NULL) {
         status = dcps_fail(DCPS_NO_MEMORY, "no memory for the %u parameters of a tape", made->parameter_count);
-    else if (config->device != NULL)
+    } else if (config->device != NULL) {
         status = dcps_device_tape_create(made, &made->on_device);
+    }
     if (status != DCPS_OK) {
         dcps_tape_destroy(&made);
         return status;
     }
-    if (made->on_device != NULL)
+    if (made->on_device != NULL) {
         made->values = &made->on_device->values;
-    for (uint32_t i = 0; i < made->parameter_count; i++)
+    }
+    for (uint32_t i = 0; i < made->parameter_count; i++) {
         parameter_init(made, i);
+    }
     *tape = made;
     return DCPS_OK;
 }
 
 void dcps_tape_destroy(dcps_tape **tape)
 {
-    if (*tape == NULL)
+    if (*tape == NULL) {
         return;
+    }
     dcps_device_tape_destroy(&(*tape)->on_device);
     dcps_step_memory_fini(&(*tape)->memory);
     dcps_free((*tape)->parameters);
@@ -111,35 +117,40 @@ dcps_status dcps_tape_status(const dcps_tape *tape)
 dcps_tensor *dcps_tape_fail(dcps_tape *tape, dcps_status status)
 {
     assert(status != DCPS_OK);
-    if (tape->status == DCPS_OK)
+    if (tape->status == DCPS_OK) {
         tape->status = status;
+    }
     return NULL;
 }
 
 void *dcps_tape_take(dcps_tape *tape, size_t count, size_t bytes)
 {
     void *taken = dcps_step_memory_take(&tape->memory, count, bytes);
-    if (taken == NULL)
+    if (taken == NULL) {
         dcps_tape_fail(tape, dcps_fail(DCPS_NO_MEMORY,
                                        "no memory for %zu × %zu bytes of a step: use a smaller batch or model", count,
                                        bytes));
+    }
     return taken;
 }
 
 float *dcps_tape_take_values(dcps_tape *tape, size_t count)
 {
-    if (tape->on_device == NULL)
+    if (tape->on_device == NULL) {
         return dcps_tape_take(tape, count, sizeof(float));
-    float *taken = dcps_step_memory_take(tape->values, count, sizeof *taken);
-    if (taken == NULL)
+    }
+    float *taken = dcps_step_memory_take(tape->values, count, sizeof(*taken));
+    if (taken == NULL) {
         dcps_tape_fail(tape, DCPS_NO_MEMORY); /* the device has said how much was asked for and free */
+    }
     return taken;
 }
 
 const void *dcps_tape_upload(dcps_tape *tape, const void *host, size_t bytes)
 {
-    if (tape->on_device == NULL)
+    if (tape->on_device == NULL) {
         return host;
+    }
     const void *there;
     dcps_status status = dcps_device_tape_upload(tape->on_device, host, bytes, &there);
     return status == DCPS_OK ? there : dcps_tape_fail(tape, status);
@@ -153,37 +164,45 @@ const void *dcps_tape_keep(dcps_tape *tape, const void *value, size_t bytes)
 
 dcps_tensor *dcps_tape_parameter(dcps_tape *tape, uint32_t index)
 {
-    if (tape->status != DCPS_OK)
+    if (tape->status != DCPS_OK) {
         return NULL;
-    if (index >= tape->parameter_count)
+    }
+    if (index >= tape->parameter_count) {
         return dcps_tape_fail(tape,
                               dcps_fail(DCPS_INVALID, "parameter %u: the model declares %u tensors, numbered from 0",
                                         index, tape->parameter_count));
+    }
     return &tape->parameters[index];
 }
 
 dcps_tensor *dcps_tape_input(dcps_tape *tape, const float *values, uint32_t dim_count, const size_t *dims)
 {
-    if (tape->status != DCPS_OK)
+    if (tape->status != DCPS_OK) {
         return NULL;
+    }
     size_t count;
     char text[DCPS_SHAPE_TEXT_BYTES];
-    if ((dims == NULL && dim_count > 0) || !dcps_shape_count(dim_count, dims, &count))
+    if ((dims == NULL && dim_count > 0) || !dcps_shape_count(dim_count, dims, &count)) {
         return dcps_tape_fail(tape, dcps_fail(DCPS_INVALID, "input: expected at most %u dims, each at least 1, seen %s",
                                               DCPS_LAYOUT_MAX_DIMS,
                                               dims == NULL ? "none" : dcps_shape_format(text, dim_count, dims)));
-    if (values == NULL)
+    }
+    if (values == NULL) {
         return dcps_tape_fail(
             tape, dcps_fail(DCPS_INVALID, "input %s: values are NULL", dcps_shape_format(text, dim_count, dims)));
-    dcps_tensor *tensor = dcps_tape_take(tape, 1, sizeof *tensor);
-    if (tensor == NULL)
+    }
+    dcps_tensor *tensor = dcps_tape_take(tape, 1, sizeof(*tensor));
+    if (tensor == NULL) {
         return NULL;
-    values = dcps_tape_upload(tape, values, count * sizeof *values);
-    if (values == NULL)
+    }
+    values = dcps_tape_upload(tape, values, count * sizeof(*values));
+    if (values == NULL) {
         return NULL;
+    }
     *tensor = (dcps_tensor){.dim_count = dim_count, .count = count, .values = values};
-    if (dim_count > 0)
-        memcpy(tensor->dims, dims, dim_count * sizeof dims[0]);
+    if (dim_count > 0) {
+        memcpy(tensor->dims, dims, dim_count * sizeof(dims[0]));
+    }
     return tensor;
 }
 
@@ -211,10 +230,12 @@ static const dcps_tensor *readable(dcps_tape *tape, const dcps_tensor *tensor)
 const float *dcps_tensor_values(dcps_tape *tape, const dcps_tensor *tensor)
 {
     const dcps_tensor *x = readable(tape, tensor);
-    if (x == NULL || tape->on_device == NULL)
+    if (x == NULL || tape->on_device == NULL) {
         return x == NULL ? NULL : x->values;
-    if (tape->status != DCPS_OK)
+    }
+    if (tape->status != DCPS_OK) {
         return NULL;
+    }
     const float *values;
     dcps_status status = dcps_device_tape_read(tape->on_device, x->values, x->count, &values);
     if (status != DCPS_OK) {
@@ -228,16 +249,19 @@ void dcps_tape_fetch(dcps_tape *tape, const dcps_tensor *tensor, float *to)
 {
     if (tape->on_device == NULL || !dcps_tape_is_training(tape)) {
         const float *values = dcps_tensor_values(tape, tensor);
-        if (values != NULL)
-            memcpy(to, values, tensor->count * sizeof *to);
+        if (values != NULL) {
+            memcpy(to, values, tensor->count * sizeof(*to));
+        }
         return;
     }
     const dcps_tensor *x = readable(tape, tensor);
-    if (x == NULL || tape->status != DCPS_OK)
+    if (x == NULL || tape->status != DCPS_OK) {
         return;
+    }
     dcps_status status = dcps_device_tape_fetch(tape->on_device, x->values, x->count, to);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         dcps_tape_fail(tape, status);
+    }
 }
 
 float dcps_tape_loss(const dcps_tape *tape)
@@ -247,6 +271,7 @@ float dcps_tape_loss(const dcps_tape *tape)
 
 void dcps_tape_weights_changed(dcps_tape *tape)
 {
-    if (tape->on_device != NULL)
+    if (tape->on_device != NULL) {
         tape->on_device->weights_stale = true;
+    }
 }

@@ -28,16 +28,18 @@ static bool try_folder(void *context, const char *folder)
 {
     model_search *search = context;
     char path[PATH_MAX];
-    if (dcps_format(path, sizeof path, "%s/%s.so", folder, search->name) != DCPS_OK)
+    if (dcps_format(path, sizeof(path), "%s/%s.so", folder, search->name) != DCPS_OK) {
         return false;
+    }
     if (access(path, F_OK) == 0) {
-        memcpy(search->found, path, sizeof path);
+        memcpy(search->found, path, sizeof(path));
         return true;
     }
     size_t used = strlen(search->places);
-    if (dcps_format(search->places + used, sizeof search->places - used, "%s%s", used == 0 ? "" : ", ", folder) !=
-        DCPS_OK)
+    if (dcps_format(search->places + used, sizeof(search->places) - used, "%s%s", used == 0 ? "" : ", ", folder) !=
+        DCPS_OK) {
         search->places[used] = '\0';
+    }
     return false;
 }
 
@@ -50,20 +52,24 @@ static bool is_path(const char *model)
 /* Absolute, so that dlopen does not search its own places. */
 static dcps_status resolve_path(const char *model, char path[PATH_MAX])
 {
-    if (realpath(model, path) == NULL)
+    if (realpath(model, path) == NULL) {
         return dcps_fail(DCPS_NOT_FOUND, "model %s: no such file", model);
+    }
     return DCPS_OK;
 }
 
 static dcps_status resolve(const char *model, char path[PATH_MAX])
 {
-    if (model[0] == '\0')
+    if (model[0] == '\0') {
         return dcps_fail(DCPS_INVALID, "model: expected a name (\"mlp\") or the path of a .so, seen an empty text");
-    if (is_path(model))
+    }
+    if (is_path(model)) {
         return resolve_path(model, path);
+    }
     model_search search = {.name = model};
-    if (dcps_plugin_folders_visit(try_folder, &search))
+    if (dcps_plugin_folders_visit(try_folder, &search)) {
         return resolve_path(search.found, path);
+    }
     return dcps_fail(DCPS_NOT_FOUND, "model %s: no %s.so in %s; give the path of its .so, or its folder in DCPS_MODELS",
                      model, model, search.places);
 }
@@ -71,28 +77,33 @@ static dcps_status resolve(const char *model, char path[PATH_MAX])
 static dcps_status load(dcps_plugin *plugin)
 {
     dcps_status status = dcps_plugin_file_check(plugin->path);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     plugin->handle = dlopen(plugin->path, RTLD_NOW | RTLD_LOCAL);
-    if (plugin->handle == NULL)
+    if (plugin->handle == NULL) {
         return dcps_fail(DCPS_INVALID, "model %s cannot be loaded: %s", plugin->path, dlerror());
+    }
     plugin->model = dlsym(plugin->handle, DCPS_MODEL_SYMBOL);
-    if (plugin->model == NULL)
+    if (plugin->model == NULL) {
         return dcps_fail(
             DCPS_INVALID,
             "model %s: expected the symbol %s (made by DCPS_MODEL_EXPORT), the file has none: is it a dcps model?",
             plugin->path, DCPS_MODEL_SYMBOL);
+    }
     return dcps_plugin_check(plugin->path, plugin->model);
 }
 
 dcps_status dcps_plugin_open(const char *model, dcps_plugin **plugin)
 {
-    dcps_plugin *made = dcps_alloc(1, sizeof *made);
-    if (made == NULL)
+    dcps_plugin *made = dcps_alloc(1, sizeof(*made));
+    if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "model %s: no memory", model);
+    }
     dcps_status status = resolve(model, made->path);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = load(made);
+    }
     if (status != DCPS_OK) {
         dcps_plugin_close(&made);
         return status;
@@ -113,10 +124,12 @@ const char *dcps_plugin_path(const dcps_plugin *plugin)
 
 void dcps_plugin_close(dcps_plugin **plugin)
 {
-    if (*plugin == NULL)
+    if (*plugin == NULL) {
         return;
-    if ((*plugin)->handle != NULL)
+    }
+    if ((*plugin)->handle != NULL) {
         dlclose((*plugin)->handle);
+    }
     dcps_free(*plugin);
     *plugin = NULL;
 }

@@ -10,13 +10,15 @@
 
 static dcps_status head_check(const char *path, const dcps_model *model)
 {
-    if (model->abi != DCPS_MODEL_ABI)
+    if (model->abi != DCPS_MODEL_ABI) {
         return dcps_fail(DCPS_MISMATCH, "model %s: expected ABI %u, seen %u: rebuild it against this dcps", path,
                          DCPS_MODEL_ABI, model->abi);
-    if (model->struct_bytes != sizeof *model)
+    }
+    if (model->struct_bytes != sizeof(*model)) {
         return dcps_fail(DCPS_MISMATCH,
                          "model %s: expected a table of %zu bytes, seen %u: rebuild it against this dcps", path,
-                         sizeof *model, model->struct_bytes);
+                         sizeof(*model), model->struct_bytes);
+    }
     return DCPS_OK;
 }
 
@@ -34,10 +36,12 @@ static dcps_status functions_check(const char *path, const dcps_model *model)
                     {"loss", model->loss != NULL},
                     {"evaluate", model->evaluate != NULL},
                     {"close", model->close != NULL}};
-    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++)
-        if (!required[i].present)
+    for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
+        if (!required[i].present) {
             return dcps_fail(DCPS_INVALID, "model %s: expected every field of dcps_model to be set, seen %s = NULL",
                              path, required[i].name);
+        }
+    }
     return DCPS_OK;
 }
 
@@ -50,28 +54,35 @@ static bool name_is_sane(const char *name)
 
 static bool name_is_taken(const dcps_option *options, uint32_t index)
 {
-    for (uint32_t i = 0; i < index; i++)
-        if (strcmp(options[i].name, options[index].name) == 0)
+    for (uint32_t i = 0; i < index; i++) {
+        if (strcmp(options[i].name, options[index].name) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
 static dcps_status option_check(const char *path, const dcps_option *options, uint32_t index)
 {
     const dcps_option *option = &options[index];
-    if (!name_is_sane(option->name))
+    if (!name_is_sane(option->name)) {
         return dcps_fail(DCPS_INVALID, "model %s: option %u: expected a name of 1 to %u of [a-z0-9-], seen another",
                          path, index, MAX_NAME_BYTES);
-    if (name_is_taken(options, index))
+    }
+    if (name_is_taken(options, index)) {
         return dcps_fail(DCPS_INVALID, "model %s: option %s is in the table twice", path, option->name);
-    if (option->type < DCPS_OPTION_FLAG || option->type > DCPS_OPTION_REALS)
+    }
+    if (option->type < DCPS_OPTION_FLAG || option->type > DCPS_OPTION_REALS) {
         return dcps_fail(DCPS_INVALID, "model %s: option %s: expected a type from %d to %d, seen %d", path,
                          option->name, DCPS_OPTION_FLAG, DCPS_OPTION_REALS, (int)option->type);
-    if (option->help == NULL)
+    }
+    if (option->help == NULL) {
         return dcps_fail(DCPS_INVALID, "model %s: option %s: expected a help text, seen NULL", path, option->name);
-    if (!(option->minimum <= option->maximum))
+    }
+    if (!(option->minimum <= option->maximum)) {
         return dcps_fail(DCPS_INVALID, "model %s: option %s: expected minimum ≤ maximum, seen %g and %g", path,
                          option->name, option->minimum, option->maximum);
+    }
     return DCPS_OK;
 }
 
@@ -80,11 +91,11 @@ static dcps_status defaults_check(const char *path, const dcps_model *model)
 {
     dcps_options *options = NULL;
     char owner[128];
-    snprintf(owner, sizeof owner, "model %s", model->name);
+    snprintf(owner, sizeof(owner), "model %s", model->name);
     dcps_status status = dcps_options_from_assignments(owner, model->options, NULL, 0, &options);
     if (status != DCPS_OK) {
         char why[512];
-        snprintf(why, sizeof why, "%s", dcps_error_message());
+        snprintf(why, sizeof(why), "%s", dcps_error_message());
         return dcps_fail(status, "model %s: a default of its options is unusable: %s", path, why);
     }
     dcps_options_destroy(&options);
@@ -94,32 +105,37 @@ static dcps_status defaults_check(const char *path, const dcps_model *model)
 static const char *const setting_names[] = {"epochs",        "batch-size",   "learning-rate",
                                             "warmup-epochs", "decay-epochs", "decay-factor",
                                             "optimizer",     "momentum",     "weight-decay"};
-#define SETTING_COUNT (sizeof setting_names / sizeof setting_names[0])
+#define SETTING_COUNT (sizeof(setting_names) / sizeof(setting_names[0]))
 
 static bool is_setting(const char *name)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++)
-        if (strcmp(setting_names[i], name) == 0)
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (strcmp(setting_names[i], name) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
 static dcps_status settings_check(const char *path, const dcps_setting *settings)
 {
     for (uint32_t i = 0; settings != NULL && settings[i].name != NULL; i++) {
-        if (i == SETTING_COUNT)
+        if (i == SETTING_COUNT) {
             return dcps_fail(
                 DCPS_INVALID,
                 "model %s: expected each setting once and then an entry whose name is NULL, seen more than "
                 "%zu",
                 path, SETTING_COUNT);
-        if (!is_setting(settings[i].name))
+        }
+        if (!is_setting(settings[i].name)) {
             return dcps_fail(DCPS_INVALID,
                              "model %s: setting %u: expected epochs, batch-size, learning-rate, warmup-epochs, "
                              "decay-epochs, decay-factor, optimizer, momentum or weight-decay, seen %.64s",
                              path, i, settings[i].name);
-        if (settings[i].value == NULL)
+        }
+        if (settings[i].value == NULL) {
             return dcps_fail(DCPS_INVALID, "model %s: setting %s: expected a value, seen NULL", path, settings[i].name);
+        }
     }
     return DCPS_OK;
 }
@@ -127,21 +143,26 @@ static dcps_status settings_check(const char *path, const dcps_setting *settings
 dcps_status dcps_plugin_check(const char *path, const dcps_model *model)
 {
     dcps_status status = head_check(path, model);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = functions_check(path, model);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = settings_check(path, model->settings);
-    if (status != DCPS_OK || model->options == NULL)
+    }
+    if (status != DCPS_OK || model->options == NULL) {
         return status;
+    }
     for (uint32_t i = 0; model->options[i].name != NULL; i++) {
-        if (i == MAX_OPTIONS)
+        if (i == MAX_OPTIONS) {
             return dcps_fail(
                 DCPS_INVALID,
                 "model %s: expected at most %u options before the entry whose name is NULL, seen none by then", path,
                 MAX_OPTIONS);
+        }
         status = option_check(path, model->options, i);
-        if (status != DCPS_OK)
+        if (status != DCPS_OK) {
             return status;
+        }
     }
     return defaults_check(path, model);
 }

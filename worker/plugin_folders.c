@@ -16,11 +16,12 @@ static bool visit_environment(dcps_plugin_folder_fn visit, void *context)
     char folder[PATH_MAX];
     while (folders != NULL && *folders != '\0') {
         size_t bytes = strcspn(folders, ":");
-        if (bytes > 0 && bytes < sizeof folder) {
+        if (bytes > 0 && bytes < sizeof(folder)) {
             memcpy(folder, folders, bytes);
             folder[bytes] = '\0';
-            if (visit(context, folder))
+            if (visit(context, folder)) {
                 return true;
+            }
         }
         folders += bytes + (folders[bytes] == ':');
     }
@@ -32,16 +33,17 @@ static bool visit_near(char *file, dcps_plugin_folder_fn visit, void *context)
 {
     const char *folder = dirname(file);
     char path[PATH_MAX];
-    return (dcps_format(path, sizeof path, "%s/../lib/dcps/models", folder) == DCPS_OK && visit(context, path)) ||
-           (dcps_format(path, sizeof path, "%s/dcps/models", folder) == DCPS_OK && visit(context, path));
+    return (dcps_format(path, sizeof(path), "%s/../lib/dcps/models", folder) == DCPS_OK && visit(context, path)) ||
+           (dcps_format(path, sizeof(path), "%s/dcps/models", folder) == DCPS_OK && visit(context, path));
 }
 
 static bool visit_near_program(dcps_plugin_folder_fn visit, void *context)
 {
     char file[PATH_MAX];
-    ssize_t bytes = readlink("/proc/self/exe", file, sizeof file - 1);
-    if (bytes <= 0)
+    ssize_t bytes = readlink("/proc/self/exe", file, sizeof(file) - 1);
+    if (bytes <= 0) {
         return false;
+    }
     file[bytes] = '\0';
     return visit_near(file, visit, context);
 }

@@ -26,8 +26,9 @@ static void print_help(FILE *out)
     (void)fputs(
         "Usage: dcps bench BENCHMARK [OPTION…]\n\nMeasures speeds beside the limits of this machine.\n\nBenchmarks:\n",
         out);
-    for (size_t i = 0; i < BENCHMARKS; i++)
+    for (size_t i = 0; i < BENCHMARKS; i++) {
         (void)fprintf(out, "  %-12s %s\n", benchmarks[i].name, benchmarks[i].summary);
+    }
     (void)fputs("\ndcps bench BENCHMARK --help lists the options of a benchmark.\n", out);
 }
 
@@ -42,8 +43,9 @@ int dcps_command_bench(int argc, char **argv)
         return DCPS_EXIT_GOOD;
     }
     for (size_t i = 0; i < BENCHMARKS; i++) {
-        if (strcmp(argv[1], benchmarks[i].name) == 0)
+        if (strcmp(argv[1], benchmarks[i].name) == 0) {
             return benchmarks[i].run(argc - 1, argv + 1);
+        }
     }
     dcps_error("unknown benchmark '%.100s': dcps bench --help lists them", argv[1]);
     return DCPS_EXIT_BAD_USAGE;

@@ -11,8 +11,9 @@ double dcps_push_bytes_per_param(const dcps_algorithm *algorithm, const dcps_rul
 {
     const double copied = dcps_rule_looks_ahead(rule) ? 2.0 * sizeof(float) : 0.0;
     const double apply = dcps_rule_bytes_per_param(rule) + copied;
-    if (algorithm->consistency != DCPS_CONSISTENCY_BSP || workers == 1)
+    if (algorithm->consistency != DCPS_CONSISTENCY_BSP || workers == 1) {
         return apply;
+    }
     const double read_gradients = (double)workers * sizeof(float);
     return (read_gradients + sizeof(float) + apply) / workers;
 }

@@ -24,8 +24,9 @@ bool dcps_gate_pass(dcps_gate *gate)
         gate->generation++;
         (void)pthread_cond_broadcast(&gate->opened);
     }
-    while (gate->generation == generation && !gate->broken)
+    while (gate->generation == generation && !gate->broken) {
         (void)pthread_cond_wait(&gate->opened, &gate->mutex);
+    }
     const bool good = !gate->broken;
     (void)pthread_mutex_unlock(&gate->mutex);
     return good;

@@ -88,14 +88,17 @@ static dcps_status open_model(model_bench *bench)
     const char *name = dcps_options_text(bench->options, "model");
     dcps_model_result *result = &bench->result;
     dcps_status status = dcps_assignments_init(dcps_options_text(bench->options, "model-opt"), &bench->model_options);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_loaded_model_open(name, bench->model_options.texts, bench->model_options.count,
                                         dcps_options_text(bench->options, "data"), &bench->loaded);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
-    if (bench->loaded.info.train_samples < result->batch_size)
+    }
+    if (bench->loaded.info.train_samples < result->batch_size) {
         return dcps_fail(DCPS_INVALID, "--batch-size %" PRIu32 ": model %s has only %" PRIu64 " training samples",
                          result->batch_size, bench->loaded.model->name, bench->loaded.info.train_samples);
+    }
     result->model = bench->loaded.model->name;
     result->dataset = bench->loaded.info.dataset;
     result->model_options = &bench->model_options;
@@ -111,8 +114,9 @@ static dcps_status prepare(model_bench *bench)
     bench->gradient = dcps_alloc_aligned(params, sizeof(float));
     bench->seconds = dcps_alloc(samples, sizeof(double));
     bench->rates = dcps_alloc(samples, sizeof(double));
-    if (bench->weights == NULL || bench->gradient == NULL || bench->seconds == NULL || bench->rates == NULL)
+    if (bench->weights == NULL || bench->gradient == NULL || bench->seconds == NULL || bench->rates == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for weights and gradients of %zu parameters", params);
+    }
     dcps_layout_initialise(bench->loaded.layout, SEED, bench->weights);
     const dcps_tape_config config = {.layout = bench->loaded.layout,
                                      .weights = bench->weights,
@@ -133,8 +137,9 @@ static dcps_status setup(model_bench *bench)
     result->steps = (uint32_t)dcps_options_integer(options, "steps");
     result->repeats = (uint32_t)dcps_options_integer(options, "repeats");
     dcps_status status = dcps_compute_open(result->device, result->threads, &bench->compute);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = open_model(bench);
+    }
     return status == DCPS_OK ? prepare(bench) : status;
 }
 
@@ -147,9 +152,9 @@ static double seconds_since(uint64_t then_ns)
 static dcps_batch next_batch(model_bench *bench)
 {
     dcps_batch batch;
-    do
+    do {
         batch = dcps_shuffle_batch(bench->shuffle, bench->batches++);
-    while (batch.count != bench->result.batch_size);
+    } while (batch.count != bench->result.batch_size);
     batch.worker = 0;
     batch.workers = 1;
     batch.turn = bench->turns++;
@@ -165,10 +170,12 @@ static dcps_status step(model_bench *bench, double *seconds)
     dcps_tape_reset(bench->tape);
     dcps_status status = dcps_trainer_load(loaded->model, loaded->state, &batch);
     bench->load_ns += dcps_clock_ns() - begin_ns;
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_trainer_compute(loaded->model, loaded->state, bench->tape, &bench->loss);
-    if (status == DCPS_OK && loaded->info.clip_norm > 0)
+    }
+    if (status == DCPS_OK && loaded->info.clip_norm > 0) {
         (void)dcps_clip_gradient(loaded->layout, loaded->info.clip_norm, bench->gradient);
+    }
     *seconds = seconds_since(begin_ns);
     bench->allocations += dcps_alloc_count() - allocations;
     return status;
@@ -185,11 +192,13 @@ static dcps_status warm_up(model_bench *bench)
         status = step(bench, &seconds);
         if (i == 0) {
             bench->result.flops_per_step = dcps_profile_flops(&bench->profile);
-            if (!dcps_options_flag(bench->options, "profile"))
+            if (!dcps_options_flag(bench->options, "profile")) {
                 dcps_tape_watch(bench->tape, NULL, NULL);
+            }
         }
-        if (status == DCPS_OK)
+        if (status == DCPS_OK) {
             status = dcps_product_run(bench->product, seconds, &rate);
+        }
     }
     bench->profile = (dcps_profile){0};
     bench->load_ns = bench->allocations = 0;
@@ -202,8 +211,9 @@ static void evaluate(model_bench *bench)
     const size_t count = (size_t)result->steps * result->repeats;
     struct rusage usage;
     double sum = 0.0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         sum += bench->seconds[i];
+    }
     dcps_samples_sort(bench->seconds, count);
     dcps_samples_sort(bench->rates, count);
     result->median = dcps_samples_median(bench->seconds, count);
@@ -216,8 +226,9 @@ static void evaluate(model_bench *bench)
     result->product_best = bench->rates[count - 1];
     result->allocations_per_step = (double)bench->allocations / (double)count;
     result->step_bytes = dcps_tape_step_bytes(bench->tape);
-    if (getrusage(RUSAGE_SELF, &usage) == 0)
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
         result->process_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    }
     result->profile = dcps_options_flag(bench->options, "profile") ? &bench->profile : NULL;
 }
 
@@ -227,11 +238,13 @@ static dcps_status measure(model_bench *bench)
     dcps_status status = warm_up(bench);
     for (size_t i = 0; i < count && status == DCPS_OK; i++) {
         status = step(bench, &bench->seconds[i]);
-        if (status == DCPS_OK)
+        if (status == DCPS_OK) {
             status = dcps_product_run(bench->product, bench->seconds[i], &bench->rates[i]);
+        }
     }
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         evaluate(bench);
+    }
     return status;
 }
 
@@ -253,15 +266,18 @@ static void release(model_bench *bench)
 static dcps_status bench_run(const dcps_options *options)
 {
     model_bench *bench = dcps_alloc(1, sizeof(*bench));
-    if (bench == NULL)
+    if (bench == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the benchmark");
+    }
     bench->options = options;
     dcps_status status = setup(bench);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = measure(bench);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_options_flag(options, "json") ? dcps_model_result_print_json(&bench->result)
                                                     : dcps_model_result_print_text(&bench->result);
+    }
     release(bench);
     return status;
 }
@@ -271,8 +287,9 @@ int dcps_bench_model(int argc, char **argv)
     dcps_options *options = NULL;
     int positional = 0;
     int code = DCPS_EXIT_GOOD;
-    if (!dcps_command_parse(&program, argc, argv, &options, &positional, &code))
+    if (!dcps_command_parse(&program, argc, argv, &options, &positional, &code)) {
         return code;
+    }
     const dcps_status status = bench_run(options);
     dcps_options_destroy(&options);
     return dcps_command_code(status, false);

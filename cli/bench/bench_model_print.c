@@ -31,8 +31,9 @@ static double share_of_limit(const dcps_model_result *result)
 static json_t *options_json(const dcps_model_result *result)
 {
     json_t *array = json_array();
-    for (size_t i = 0; i < result->model_options->count; i++)
+    for (size_t i = 0; i < result->model_options->count; i++) {
         (void)json_array_append_new(array, json_string(result->model_options->texts[i]));
+    }
     return array;
 }
 
@@ -81,15 +82,18 @@ dcps_status dcps_model_result_print_json(const dcps_model_result *result)
     json_t *all = settings_json(result);
     json_t *figures = figures_json(result);
     bool good = all != NULL && figures != NULL && json_object_update(all, figures) == 0;
-    if (good && result->profile != NULL)
+    if (good && result->profile != NULL) {
         good = json_object_set_new(all, "profile", profile_json(result)) == 0;
+    }
     bool written = false;
-    if (good)
+    if (good) {
         written = json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && fputc('\n', stdout) != EOF && fflush(stdout) == 0;
+    }
     json_decref(figures);
     json_decref(all);
-    if (!good)
+    if (!good) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the result, or a figure of it is not finite");
+    }
     return written ? DCPS_OK : dcps_fail(DCPS_IO, "cannot write the result to standard output");
 }
 
@@ -101,10 +105,11 @@ static void profile_line(dcps_table *table, const char *op, const char *pass, do
     dcps_table_cell(table, "%.0f", calls);
     dcps_table_cell(table, "%.3f", seconds * 1e3);
     dcps_table_cell(table, "%.1f", 100.0 * seconds / mean);
-    if (flops > 0.0)
+    if (flops > 0.0) {
         dcps_table_cell(table, "%.1f", flops / seconds * 1e-9);
-    else
+    } else {
         dcps_table_cell(table, "%s", "");
+    }
 }
 
 static void profile_fill(const dcps_model_result *result, dcps_table *table)
@@ -118,9 +123,10 @@ static void profile_fill(const dcps_model_result *result, dcps_table *table)
     dcps_table_column(table, "ms a step", DCPS_ALIGN_RIGHT);
     dcps_table_column(table, "% of it", DCPS_ALIGN_RIGHT);
     dcps_table_column(table, "GFLOP/s", DCPS_ALIGN_RIGHT);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         profile_line(table, dcps_op_name(rows[i].op), pass_name(rows[i].pass), (double)rows[i].calls / steps,
                      rows[i].seconds / steps, result->mean, rows[i].flops / steps);
+    }
     const double rest = result->mean - result->load - dcps_profile_seconds(result->profile) / steps;
     profile_line(table, "(load)", "", 1.0, result->load, result->mean, 0.0);
     profile_line(table, "(rest)", "", 1.0, rest, result->mean, 0.0);
@@ -130,8 +136,9 @@ static dcps_status print_profile(const dcps_model_result *result)
 {
     dcps_table *table;
     dcps_status status = dcps_table_create(&table);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     profile_fill(result, table);
     status = fputc('\n', stdout) == EOF ? dcps_fail(DCPS_IO, "cannot write the profile to standard output")
                                         : dcps_table_print(table, stdout);
@@ -159,9 +166,11 @@ dcps_status dcps_model_result_print_text(const dcps_model_result *result)
         2.0 * (double)result->parameters * sizeof(float) * mib, (double)result->process_bytes * mib,
         result->allocations_per_step);
     dcps_status status = written < 0 ? dcps_fail(DCPS_IO, "cannot write the result to standard output") : DCPS_OK;
-    if (status == DCPS_OK && result->profile != NULL)
+    if (status == DCPS_OK && result->profile != NULL) {
         status = print_profile(result);
-    if (status == DCPS_OK && fflush(stdout) != 0)
+    }
+    if (status == DCPS_OK && fflush(stdout) != 0) {
         status = dcps_fail(DCPS_IO, "cannot write the result to standard output");
+    }
     return status;
 }

@@ -22,18 +22,21 @@ static dcps_status declare(dcps_product *self)
 {
     const size_t dims[] = {self->side, self->side};
     dcps_status status = dcps_layout_create(&self->layout);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_layout_add(self->layout, "a", DCPS_INIT_HE_NORMAL, 2, dims, NULL);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_layout_add(self->layout, "b", DCPS_INIT_HE_NORMAL, 2, dims, NULL);
+    }
     return status;
 }
 
 static dcps_status prepare(dcps_product *self, const dcps_compute *compute)
 {
     self->matrices = dcps_alloc_aligned(dcps_layout_total_params(self->layout), sizeof(float));
-    if (self->matrices == NULL)
+    if (self->matrices == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for two matrices of %zu rows", self->side);
+    }
     dcps_layout_initialise(self->layout, 1, self->matrices);
     const dcps_tape_config config = {
         .layout = self->layout, .weights = self->matrices, .backend = compute->backend, .device = compute->device};
@@ -43,13 +46,15 @@ static dcps_status prepare(dcps_product *self, const dcps_compute *compute)
 dcps_status dcps_product_create(const dcps_compute *compute, dcps_product **product)
 {
     dcps_product *made = dcps_alloc(1, sizeof(*made));
-    if (made == NULL)
+    if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the measurement of matrix products");
+    }
     made->side = compute->device == NULL ? SIDE_ON_HOST : SIDE_ON_DEVICE;
     made->together = compute->device == NULL ? 1 : TOGETHER_ON_DEVICE;
     dcps_status status = declare(made);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = prepare(made, compute);
+    }
     if (status != DCPS_OK) {
         dcps_product_destroy(&made);
         return status;
@@ -61,8 +66,9 @@ dcps_status dcps_product_create(const dcps_compute *compute, dcps_product **prod
 void dcps_product_destroy(dcps_product **product)
 {
     dcps_product *self = *product;
-    if (self == NULL)
+    if (self == NULL) {
         return;
+    }
     dcps_tape_destroy(&self->tape);
     dcps_layout_destroy(&self->layout);
     dcps_free(self->matrices);
@@ -74,8 +80,9 @@ static dcps_status multiply(dcps_tape *tape, uint32_t count)
 {
     dcps_tensor *y = NULL;
     dcps_tape_reset(tape);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         y = dcps_tape_matmul(tape, dcps_tape_parameter(tape, 0), dcps_tape_parameter(tape, 1));
+    }
     (void)dcps_tensor_values(tape, dcps_tape_slice(tape, y, 0, 0, 1)); /* waits for a device */
     return dcps_tape_status(tape);
 }
@@ -88,8 +95,9 @@ dcps_status dcps_product_run(dcps_product *product, double seconds, double *flop
     double flops = 0.0;
     do {
         const dcps_status status = multiply(product->tape, product->together);
-        if (status != DCPS_OK)
+        if (status != DCPS_OK) {
             return status;
+        }
         flops += 2.0 * side * side * side * product->together;
         elapsed = (double)(dcps_clock_ns() - begin_ns) / (double)DCPS_NS_PER_S;
     } while (elapsed < seconds);

@@ -28,8 +28,9 @@ size_t dcps_profile_sort(const dcps_profile *profile, dcps_profile_row sorted[RO
 {
     size_t count = 0;
     for (size_t i = 0; i < ROWS; i++) {
-        if (profile->rows[i].calls > 0)
+        if (profile->rows[i].calls > 0) {
             sorted[count++] = profile->rows[i];
+        }
     }
     qsort(sorted, count, sizeof(*sorted), longest_first);
     return count;
@@ -38,15 +39,17 @@ size_t dcps_profile_sort(const dcps_profile *profile, dcps_profile_row sorted[RO
 double dcps_profile_flops(const dcps_profile *profile)
 {
     double sum = 0.0;
-    for (size_t i = 0; i < ROWS; i++)
+    for (size_t i = 0; i < ROWS; i++) {
         sum += profile->rows[i].flops;
+    }
     return sum;
 }
 
 double dcps_profile_seconds(const dcps_profile *profile)
 {
     double sum = 0.0;
-    for (size_t i = 0; i < ROWS; i++)
+    for (size_t i = 0; i < ROWS; i++) {
         sum += profile->rows[i].seconds;
+    }
     return sum;
 }

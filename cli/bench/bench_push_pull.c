@@ -117,10 +117,12 @@ static dcps_status bench_setup(push_pull_bench *bench, const dcps_options *optio
     bench->memory_threads = bench->shards < dcps_cores_online() ? bench->shards : dcps_cores_online();
     dcps_status status = dcps_algorithm_preset(dcps_options_text(options, "algorithm"), &bench->algorithm);
     dcps_rule *rule = NULL;
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_rule_create(&bench->algorithm.rule, &rule);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         bench->memory_bytes = dcps_push_bytes_per_param(&bench->algorithm, rule, bench->workers);
+    }
     dcps_rule_destroy(&rule);
     return status;
 }
@@ -133,12 +135,15 @@ static dcps_status measure_limits(push_pull_bench *bench)
     double loopback = 0.0;
     dcps_status status = dcps_limit_memory(1, &one_thread);
     memory = one_thread;
-    if (status == DCPS_OK && bench->memory_threads > 1)
+    if (status == DCPS_OK && bench->memory_threads > 1) {
         status = dcps_limit_memory(bench->memory_threads, &memory);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_limit_loopback(ipc ? DCPS_LOOPBACK_UNIX : DCPS_LOOPBACK_TCP, &loopback);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     /* Called before and after the benchmark: the machine can do what it did at its best. */
     bench->memory_one_thread = one_thread > bench->memory_one_thread ? one_thread : bench->memory_one_thread;
     bench->memory = memory > bench->memory ? memory : bench->memory;
@@ -164,8 +169,9 @@ static dcps_status run_workers(push_pull_bench *bench)
                                               .context = bench};
     const dcps_status status = dcps_bench_workers_run(&config, &bench->result);
     /* A server that has gone explains every failure of a client. */
-    if (!dcps_bench_server_poll(bench->server, 0))
+    if (!dcps_bench_server_poll(bench->server, 0)) {
         return dcps_bench_server_fail(bench->server);
+    }
     return status;
 }
 
@@ -176,16 +182,21 @@ static dcps_status measure(push_pull_bench *bench)
                                              .transport = bench->transport,
                                              .algorithm = bench->algorithm.name};
     dcps_status status = measure_limits(bench);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_bench_server_start(&config, &bench->server);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = run_workers(bench);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_bench_server_stop(bench->server);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = measure_limits(bench);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     const dcps_bench_workers_result *result = &bench->result;
     bench->median = dcps_samples_median(result->seconds, result->sample_count);
     bench->p99 = dcps_samples_percentile(result->seconds, result->sample_count, 0.99);
@@ -239,8 +250,9 @@ static dcps_status print_json(const push_pull_bench *bench)
         (int)bench->steps, "repeats", (int)bench->repeats, "warmup", (int)bench->warmup, "seconds", "median",
         bench->median, "p99", bench->p99, "params_per_second", bench->params_per_second, "client_allocations_per_step",
         allocations_per_step(bench), "limits", limits_json(bench), "share_of_limit", share_of_limit(bench));
-    if (result == NULL)
+    if (result == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the result");
+    }
     const bool good =
         json_dumpf(result, stdout, JSON_INDENT(2)) == 0 && fputc('\n', stdout) != EOF && fflush(stdout) == 0;
     json_decref(result);
@@ -289,14 +301,17 @@ int dcps_bench_push_pull(int argc, char **argv)
     dcps_options *options = NULL;
     int positional = 0;
     int code = DCPS_EXIT_GOOD;
-    if (!dcps_command_parse(&program, argc, argv, &options, &positional, &code))
+    if (!dcps_command_parse(&program, argc, argv, &options, &positional, &code)) {
         return code;
+    }
     push_pull_bench bench = {0};
     dcps_status status = bench_setup(&bench, options);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = measure(&bench);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_options_flag(options, "json") ? print_json(&bench) : print_text(&bench);
+    }
     code = dcps_command_code(status, false);
     dcps_bench_server_destroy(&bench.server);
     dcps_free(bench.result.seconds);

@@ -26,8 +26,9 @@ static void take_line(void *context, dcps_process *process, dcps_stream stream, 
     (void)process;
     static const char prefix[] = "dcps-server listening control=";
     dcps_bench_server *server = context;
-    if (stream != DCPS_STREAM_OUT || strncmp(line, prefix, sizeof(prefix) - 1) != 0)
+    if (stream != DCPS_STREAM_OUT || strncmp(line, prefix, sizeof(prefix) - 1) != 0) {
         return;
+    }
     const char *address = line + sizeof(prefix) - 1;
     const size_t length = strcspn(address, " ");
     if (length < sizeof(server->address)) {
@@ -58,8 +59,9 @@ static dcps_status spawn(dcps_bench_server *server, const dcps_bench_server_conf
     char path[PATH_MAX];
     dcps_args args = {0};
     dcps_status status = dcps_program_dir(dir, sizeof(dir));
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_program_find(dir, "dcps-server", path, sizeof(path));
+    }
     if (status == DCPS_OK) {
         add_args(&args, config, path);
         status = dcps_args_check(&args);
@@ -77,10 +79,12 @@ static dcps_status await_listening(dcps_bench_server *server)
 {
     const uint64_t deadline_ns = dcps_clock_ns() + START_MS * DCPS_NS_PER_MS;
     while (server->address[0] == '\0') {
-        if (!dcps_bench_server_poll(server, TURN_MS))
+        if (!dcps_bench_server_poll(server, TURN_MS)) {
             return dcps_bench_server_fail(server);
-        if (dcps_clock_ns() > deadline_ns)
+        }
+        if (dcps_clock_ns() > deadline_ns) {
             return dcps_fail(DCPS_TIMEOUT, "the server does not listen after %d ms", START_MS);
+        }
     }
     return DCPS_OK;
 }
@@ -88,11 +92,13 @@ static dcps_status await_listening(dcps_bench_server *server)
 dcps_status dcps_bench_server_start(const dcps_bench_server_config *config, dcps_bench_server **server)
 {
     dcps_bench_server *made = dcps_alloc(1, sizeof(*made));
-    if (made == NULL)
+    if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory to start a server");
+    }
     dcps_status status = spawn(made, config);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = await_listening(made);
+    }
     if (status != DCPS_OK) {
         dcps_bench_server_destroy(&made);
         return status;
@@ -119,8 +125,9 @@ dcps_status dcps_bench_server_fail(const dcps_bench_server *server)
 {
     char ending[128];
     const char *last = NULL;
-    for (size_t i = 0; dcps_process_tail(server->process, i) != NULL; i++)
+    for (size_t i = 0; dcps_process_tail(server->process, i) != NULL; i++) {
         last = dcps_process_tail(server->process, i);
+    }
     return dcps_fail(DCPS_SYSTEM, "the server %s%s%.700s", dcps_process_ending(server->process, ending, sizeof(ending)),
                      last == NULL ? "" : ": ", last == NULL ? "" : last);
 }
@@ -130,16 +137,18 @@ dcps_status dcps_bench_server_stop(dcps_bench_server *server)
     const uint64_t deadline_ns = dcps_clock_ns() + STOP_MS * DCPS_NS_PER_MS;
     dcps_process_signal(server->process, SIGTERM);
     while (dcps_bench_server_poll(server, TURN_MS)) {
-        if (dcps_clock_ns() > deadline_ns)
+        if (dcps_clock_ns() > deadline_ns) {
             return dcps_fail(DCPS_TIMEOUT, "the server did not end within %d ms of SIGTERM", STOP_MS);
+        }
     }
     return dcps_process_exit_status(server->process) == 0 ? DCPS_OK : dcps_bench_server_fail(server);
 }
 
 void dcps_bench_server_destroy(dcps_bench_server **server)
 {
-    if (*server == NULL)
+    if (*server == NULL) {
         return;
+    }
     dcps_process_destroy(&(*server)->process);
     dcps_free(*server);
     *server = NULL;

@@ -20,8 +20,9 @@ double dcps_samples_percentile(const double *sorted, size_t count, double share)
 {
     assert(count > 0);
     const double rank = ceil(share * (double)count);
-    if (rank < 1.0)
+    if (rank < 1.0) {
         return sorted[0];
+    }
     return rank >= (double)count ? sorted[count - 1] : sorted[(size_t)rank - 1];
 }
 

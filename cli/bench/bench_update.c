@@ -119,10 +119,12 @@ static void share_free(update_share *share)
     dcps_free(share->gradient);
     dcps_free(share->pulled);
     dcps_free(share->snapshot);
-    for (uint32_t i = 0; i < DCPS_RULE_MAX_STATES; i++)
+    for (uint32_t i = 0; i < DCPS_RULE_MAX_STATES; i++) {
         dcps_free(share->block.states[i]);
-    for (uint32_t i = 0; i < DCPS_RULE_MAX_WORKER_STATES; i++)
+    }
+    for (uint32_t i = 0; i < DCPS_RULE_MAX_WORKER_STATES; i++) {
         dcps_free(share->worker_states[i]);
+    }
 }
 
 /* Ordinary magnitudes: numbers below the normal range would slow the processor down. */
@@ -141,8 +143,9 @@ static void share_step(update_share *share)
         const size_t left = share->params - first;
         dcps_rule_block block = {.weights = share->block.weights + first,
                                  .count = left < DCPS_MAX_BLOCK_PARAMS ? left : DCPS_MAX_BLOCK_PARAMS};
-        for (uint32_t i = 0; i < dcps_rule_state_count(share->rule); i++)
+        for (uint32_t i = 0; i < dcps_rule_state_count(share->rule); i++) {
             block.states[i] = share->block.states[i] + first;
+        }
         dcps_rule_push push = {.gradient = share->gradient + first,
                                .pulled = share->pulled + first,
                                .step_size = 1e-4f,
@@ -150,10 +153,12 @@ static void share_step(update_share *share)
                                .step_size_max = 1e-4f,
                                .staleness = 1,
                                .workers = 1};
-        for (uint32_t i = 0; i < dcps_rule_worker_state_count(share->rule); i++)
+        for (uint32_t i = 0; i < dcps_rule_worker_state_count(share->rule); i++) {
             push.worker_states[i] = share->worker_states[i] + first;
-        for (uint32_t i = 0; i < dcps_rule_state_count(share->rule); i++)
+        }
+        for (uint32_t i = 0; i < dcps_rule_state_count(share->rule); i++) {
             block.state_updates[i] = share->step;
+        }
         dcps_rule_apply(share->rule, &block, &push, share->snapshot + first);
     }
     share->step++;
@@ -204,9 +209,10 @@ static dcps_status bench_threads(update_bench *bench)
     }
     for (uint32_t i = 0; i < started; i++) {
         (void)pthread_join(bench->shares[i].thread, NULL);
-        if (!bench->shares[i].good && status == DCPS_OK)
+        if (!bench->shares[i].good && status == DCPS_OK) {
             status = dcps_fail(DCPS_NO_MEMORY, "no memory for the arrays of %zu parameters: choose fewer with --params",
                                bench->shares[i].params);
+        }
     }
     return status;
 }
@@ -217,8 +223,9 @@ static void bench_evaluate(update_bench *bench)
     for (uint32_t step = 0; step < bench->steps; step++) {
         for (uint32_t i = 1; i < bench->threads; i++) {
             const double seconds = bench->shares[i].seconds[step];
-            if (seconds > bench->seconds[step])
+            if (seconds > bench->seconds[step]) {
                 bench->seconds[step] = seconds;
+            }
         }
     }
     dcps_samples_sort(bench->seconds, bench->steps);
@@ -230,17 +237,20 @@ static void bench_evaluate(update_bench *bench)
 static dcps_status bench_measure(update_bench *bench)
 {
     bench->seconds = dcps_alloc((size_t)bench->threads * bench->steps, sizeof(double));
-    if (bench->seconds == NULL)
+    if (bench->seconds == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the times of %" PRIu32 " steps", bench->steps);
+    }
     bench_cut(bench);
     /* The limit is measured before and after, since what else runs on the machine comes and goes. */
     double before = 0.0;
     double after = 0.0;
     dcps_status status = dcps_limit_memory(bench->threads, &before);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = bench_threads(bench);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_limit_memory(bench->threads, &after);
+    }
     if (status == DCPS_OK) {
         bench->memory = before > after ? before : after;
         bench_evaluate(bench);
@@ -252,12 +262,14 @@ static dcps_status bench_setup(update_bench *bench)
 {
     const dcps_options *options = bench->options;
     dcps_status status = dcps_algorithm_preset(dcps_options_text(options, "algorithm"), &bench->algorithm);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     const char *optimizer = dcps_options_text(options, "optimizer");
     status = optimizer != NULL ? dcps_algorithm_set_optimizer(&bench->algorithm, optimizer) : DCPS_OK;
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     bench->params = (uint64_t)dcps_options_integer(options, "params");
     bench->threads = (uint32_t)dcps_options_integer(options, "threads");
     bench->steps = (uint32_t)dcps_options_integer(options, "steps");
@@ -273,8 +285,9 @@ static dcps_status print_json(const update_bench *bench, double bytes)
                                bench->median, "p99", bench->p99, "params_per_second", bench->params_per_second,
                                "memory_bytes_per_param", bytes, "limits", "memory_bytes_per_second", bench->memory,
                                "share_of_limit", bench->params_per_second * bytes / bench->memory);
-    if (result == NULL)
+    if (result == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the result");
+    }
     const int failed =
         json_dumpf(result, stdout, JSON_INDENT(2)) != 0 || fputc('\n', stdout) == EOF || fflush(stdout) != 0;
     json_decref(result);
@@ -304,8 +317,9 @@ static dcps_status bench_run(const dcps_options *options)
 {
     update_bench bench = {.options = options};
     dcps_status status = bench_setup(&bench);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = bench_measure(&bench);
+    }
     if (status == DCPS_OK) {
         const double bytes = dcps_rule_bytes_per_param(bench.rule);
         status = dcps_options_flag(options, "json") ? print_json(&bench, bytes) : print_text(&bench, bytes);
@@ -320,8 +334,9 @@ int dcps_bench_update(int argc, char **argv)
     dcps_options *options = NULL;
     int positional = 0;
     int code = DCPS_EXIT_GOOD;
-    if (!dcps_command_parse(&program, argc, argv, &options, &positional, &code))
+    if (!dcps_command_parse(&program, argc, argv, &options, &positional, &code)) {
         return code;
+    }
     const dcps_status status = bench_run(options);
     dcps_options_destroy(&options);
     return dcps_command_code(status, false);

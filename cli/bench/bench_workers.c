@@ -51,16 +51,19 @@ static dcps_status worker_prepare(bench_worker *worker)
 {
     const size_t dims[] = {(size_t)worker->all->config->params};
     dcps_status status = dcps_layout_create(&worker->layout);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_layout_add(worker->layout, "weights", DCPS_INIT_ZERO, 1, dims, NULL);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     worker->total_params = dcps_layout_total_params(worker->layout);
     worker->weights = dcps_alloc_aligned(worker->total_params, sizeof(float));
     worker->gradient = dcps_alloc_aligned(worker->total_params, sizeof(float));
-    if (worker->weights == NULL || worker->gradient == NULL)
+    if (worker->weights == NULL || worker->gradient == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for weights and gradient of %" PRIu64 " parameters",
                          worker->total_params);
+    }
     for (uint64_t i = 0; i < worker->total_params; i++) {
         worker->weights[i] = 0.1f;
         worker->gradient[i] = 0.01f * (float)(1 + i % 7);
@@ -76,8 +79,9 @@ static dcps_status worker_join(bench_worker *worker)
     dcps_client *client = NULL;
     dcps_work work;
     dcps_status status = dcps_client_connect(&config, &client);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     atomic_store(&worker->client, client);
     return dcps_client_declare(client, worker->layout, samples_per_epoch, worker->weights, worker->gradient, &work);
 }
@@ -116,14 +120,18 @@ static dcps_status worker_measure(bench_worker *worker)
 {
     bench_workers *all = worker->all;
     dcps_status status = worker_gate(worker);
-    if (worker->index == 0)
+    if (worker->index == 0) {
         all->allocations_before = dcps_alloc_count();
-    for (uint32_t repeat = 0; status == DCPS_OK && repeat < all->config->repeats; repeat++)
+    }
+    for (uint32_t repeat = 0; status == DCPS_OK && repeat < all->config->repeats; repeat++) {
         status = worker_repeat(worker, repeat);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = worker_gate(worker);
-    if (worker->index == 0)
+    }
+    if (worker->index == 0) {
         all->allocations_after = dcps_alloc_count();
+    }
     return status == DCPS_OK ? worker_gate(worker) : status;
 }
 
@@ -131,14 +139,18 @@ static void *worker_run(void *context)
 {
     bench_worker *worker = context;
     dcps_status status = worker_prepare(worker);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = worker_join(worker);
-    for (uint32_t step = 0; status == DCPS_OK && step < worker->all->config->warmup; step++)
+    }
+    for (uint32_t step = 0; status == DCPS_OK && step < worker->all->config->warmup; step++) {
         status = worker_step(worker);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = worker_measure(worker);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_client_finish(atomic_load(&worker->client), FINISH_MS);
+    }
     if (status != DCPS_OK) {
         (void)snprintf(worker->message, sizeof(worker->message), "%s", dcps_error_message());
         dcps_gate_break(&worker->all->gate);
@@ -156,9 +168,10 @@ static dcps_status workers_alloc(bench_workers *all)
     all->seconds = dcps_alloc(config->workers * samples, sizeof(double));
     all->ended_ns = dcps_alloc((size_t)config->workers * config->repeats, sizeof(uint64_t));
     all->started_ns = dcps_alloc((size_t)config->workers * config->repeats, sizeof(uint64_t));
-    if (all->workers == NULL || all->seconds == NULL || all->ended_ns == NULL || all->started_ns == NULL)
+    if (all->workers == NULL || all->seconds == NULL || all->ended_ns == NULL || all->started_ns == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for the times of %zu steps of %" PRIu32 " workers", samples,
                          config->workers);
+    }
     for (uint32_t i = 0; i < config->workers; i++) {
         all->workers[i].all = all;
         all->workers[i].index = i;
@@ -188,8 +201,9 @@ static void workers_cancel(bench_workers *all, uint32_t started)
     dcps_gate_break(&all->gate);
     for (uint32_t i = 0; i < started; i++) {
         dcps_client *client = atomic_load(&all->workers[i].client);
-        if (client != NULL)
+        if (client != NULL) {
             dcps_client_cancel(client);
+        }
     }
 }
 
@@ -206,8 +220,9 @@ static void workers_watch(bench_workers *all, uint32_t started)
                 stop = stop || all->workers[i].status != DCPS_OK;
             }
         }
-        if (stop || started < all->config->workers)
+        if (stop || started < all->config->workers) {
             workers_cancel(all, started);
+        }
     }
 }
 
@@ -217,8 +232,9 @@ static dcps_status workers_status(const bench_workers *all, uint32_t started)
     const bench_worker *failed = NULL;
     for (uint32_t i = 0; i < started; i++) {
         const bench_worker *worker = &all->workers[i];
-        if (worker->status != DCPS_OK && (failed == NULL || failed->status == DCPS_CANCELLED))
+        if (worker->status != DCPS_OK && (failed == NULL || failed->status == DCPS_CANCELLED)) {
             failed = worker;
+        }
     }
     return failed == NULL ? DCPS_OK
                           : dcps_fail(failed->status, "worker %" PRIu32 ": %s", failed->index, failed->message);
@@ -276,12 +292,15 @@ dcps_status dcps_bench_workers_run(const dcps_bench_workers_config *config, dcps
     if (status == DCPS_OK) {
         const uint32_t started = workers_start(&all, &status);
         workers_watch(&all, started);
-        for (uint32_t i = 0; i < started; i++)
+        for (uint32_t i = 0; i < started; i++) {
             (void)pthread_join(all.workers[i].thread, NULL);
-        if (status == DCPS_OK)
+        }
+        if (status == DCPS_OK) {
             status = workers_status(&all, started);
-        if (status == DCPS_OK)
+        }
+        if (status == DCPS_OK) {
             workers_result(&all, result);
+        }
     }
     workers_free(&all);
     dcps_gate_fini(&all.gate);

@@ -29,10 +29,12 @@ static bool send_all(int fd, const char *data, size_t bytes)
 {
     while (bytes > 0) {
         const ssize_t sent = send(fd, data, bytes, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR)
+        if (sent < 0 && errno == EINTR) {
             continue;
-        if (sent <= 0)
+        }
+        if (sent <= 0) {
             return false;
+        }
         data += sent;
         bytes -= (size_t)sent;
     }
@@ -46,10 +48,12 @@ static bool receive_all(int fd, char *buffer, size_t bytes)
     while (bytes > 0) {
         const size_t room = MESSAGE_BYTES - filled;
         const ssize_t got = recv(fd, buffer + filled, bytes < room ? bytes : room, 0);
-        if (got < 0 && errno == EINTR)
+        if (got < 0 && errno == EINTR) {
             continue;
-        if (got <= 0)
+        }
+        if (got <= 0) {
             return false;
+        }
         bytes -= (size_t)got;
         filled = (filled + (size_t)got) % MESSAGE_BYTES;
     }
@@ -73,11 +77,13 @@ static dcps_status exchange(int fd, const char *message, double *seconds)
 {
     const uint64_t start_ns = dcps_clock_ns();
     bool good = true;
-    for (int i = 0; i < MESSAGES && good; i++)
+    for (int i = 0; i < MESSAGES && good; i++) {
         good = send_all(fd, message, MESSAGE_BYTES);
+    }
     char answer;
-    if (!good || recv(fd, &answer, 1, MSG_WAITALL) != 1)
+    if (!good || recv(fd, &answer, 1, MSG_WAITALL) != 1) {
         return socket_fail("exchange messages");
+    }
     *seconds = (double)(dcps_clock_ns() - start_ns) / (double)DCPS_NS_PER_S;
     return DCPS_OK;
 }
@@ -93,11 +99,13 @@ static dcps_status measure(int fd, char *message, double *bytes_per_second)
          round++) {
         double seconds;
         status = exchange(fd, message, &seconds);
-        if (status == DCPS_OK && (round == 0 || seconds < best))
+        if (status == DCPS_OK && (round == 0 || seconds < best)) {
             best = seconds;
+        }
     }
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         *bytes_per_second = (double)MESSAGE_BYTES * MESSAGES / best;
+    }
     return status;
 }
 
@@ -106,23 +114,27 @@ static dcps_status connect_tcp(int listener, int fds[2])
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
     if (bind(listener, (struct sockaddr *)&address, length) != 0 || listen(listener, 1) != 0 ||
-        getsockname(listener, (struct sockaddr *)&address, &length) != 0)
+        getsockname(listener, (struct sockaddr *)&address, &length) != 0) {
         return socket_fail("listen at 127.0.0.1");
+    }
     fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fds[0] < 0 || connect(fds[0], (struct sockaddr *)&address, length) != 0)
+    if (fds[0] < 0 || connect(fds[0], (struct sockaddr *)&address, length) != 0) {
         return socket_fail("connect to 127.0.0.1");
+    }
     fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     return fds[1] < 0 ? socket_fail("accept at 127.0.0.1") : DCPS_OK;
 }
 
 static dcps_status open_pair(dcps_loopback kind, int fds[2])
 {
-    if (kind == DCPS_LOOPBACK_UNIX)
+    if (kind == DCPS_LOOPBACK_UNIX) {
         return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0 ? DCPS_OK
                                                                             : socket_fail("open a socket pair");
+    }
     const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener < 0)
+    if (listener < 0) {
         return socket_fail("open a socket");
+    }
     const dcps_status status = connect_tcp(listener, fds);
     (void)close(listener);
     return status;
@@ -143,8 +155,9 @@ static dcps_status measure_pair(int fds[2], char *memory, double *bytes_per_seco
     receiver other = {.fd = fds[1], .buffer = memory};
     pthread_t thread;
     const int error = pthread_create(&thread, NULL, receiver_run, &other);
-    if (error != 0)
+    if (error != 0) {
         return dcps_fail(DCPS_SYSTEM, "cannot start a thread to measure the loopback rate: %s", strerror(error));
+    }
     const dcps_status status = measure(fds[0], memory + MESSAGE_BYTES, bytes_per_second);
     (void)shutdown(fds[0], SHUT_RDWR); /* ends the receiver */
     (void)pthread_join(thread, NULL);
@@ -155,8 +168,9 @@ dcps_status dcps_limit_loopback(dcps_loopback kind, double *bytes_per_second)
 {
     int fds[2] = {-1, -1};
     char *memory = dcps_alloc_aligned(2, MESSAGE_BYTES);
-    if (memory == NULL)
+    if (memory == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for two messages of %d bytes", MESSAGE_BYTES);
+    }
     dcps_status status = open_pair(kind, fds);
     if (status == DCPS_OK) {
         set_options(fds[0]);
@@ -164,8 +178,9 @@ dcps_status dcps_limit_loopback(dcps_loopback kind, double *bytes_per_second)
         status = measure_pair(fds, memory, bytes_per_second);
     }
     for (size_t i = 0; i < 2; i++) {
-        if (fds[i] >= 0)
+        if (fds[i] >= 0) {
             (void)close(fds[i]);
+        }
     }
     dcps_free(memory);
     return status;

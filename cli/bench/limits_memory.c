@@ -33,22 +33,25 @@ typedef struct triad_thread {
 static void triad_chunk(float *restrict a, const float *restrict b, const float *restrict c)
 {
     const __m128 factor = _mm_set1_ps(3.0f);
-    for (size_t i = 0; i < CHUNK_PARAMS; i += 4)
+    for (size_t i = 0; i < CHUNK_PARAMS; i += 4) {
         _mm_stream_ps(a + i, _mm_add_ps(_mm_load_ps(b + i), _mm_mul_ps(factor, _mm_load_ps(c + i))));
+    }
 }
 #else
 static void triad_chunk(float *restrict a, const float *restrict b, const float *restrict c)
 {
-    for (size_t i = 0; i < CHUNK_PARAMS; i++) /* a fixed count: every compiler vectorises it */
+    for (size_t i = 0; i < CHUNK_PARAMS; i++) { /* a fixed count: every compiler vectorises it */
         a[i] = b[i] + 3.0f * c[i];
+    }
 }
 #endif
 
 static double triad_seconds(const triad_thread *self)
 {
     const uint64_t start_ns = dcps_clock_ns();
-    for (size_t first = 0; first < self->params; first += CHUNK_PARAMS)
+    for (size_t first = 0; first < self->params; first += CHUNK_PARAMS) {
         triad_chunk(self->a + first, self->b + first, self->c + first);
+    }
     /* Nothing may stay in a store buffer, and the compiler may not drop a pass whose result the next one overwrites. */
     atomic_thread_fence(memory_order_seq_cst);
     return (double)(dcps_clock_ns() - start_ns) / (double)DCPS_NS_PER_S;
@@ -73,8 +76,9 @@ static void triad_free(triad_thread *self)
 static void *triad_run(void *context)
 {
     triad_thread *self = context;
-    if (!triad_alloc(self))
+    if (!triad_alloc(self)) {
         goto done;
+    }
     for (size_t i = 0; i < self->params; i++) {
         self->b[i] = 0.5f;
         self->c[i] = 0.25f;
@@ -106,14 +110,16 @@ static dcps_status triad_run_all(triad_thread *all, uint32_t threads, double *by
     }
     for (uint32_t i = 0; i < started; i++) {
         (void)pthread_join(all[i].thread, NULL);
-        if (all[i].rate <= 0.0 && status == DCPS_OK)
+        if (all[i].rate <= 0.0 && status == DCPS_OK) {
             status = dcps_fail(DCPS_NO_MEMORY,
                                "no memory for three arrays of %zu parameters to measure memory bandwidth with",
                                all[i].params);
+        }
         sum += all[i].rate;
     }
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         *bytes_per_second = sum;
+    }
     return status;
 }
 
@@ -122,20 +128,23 @@ static size_t total_params(void)
 {
     const long cache_bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
     const size_t wanted = cache_bytes > 0 ? 2 * (size_t)cache_bytes / (3 * sizeof(float)) : 0;
-    if (wanted < MIN_PARAMS)
+    if (wanted < MIN_PARAMS) {
         return MIN_PARAMS;
+    }
     return wanted < MAX_PARAMS ? wanted : MAX_PARAMS;
 }
 
 dcps_status dcps_limit_memory(uint32_t threads, double *bytes_per_second)
 {
     triad_thread *all = dcps_alloc(threads, sizeof(*all));
-    if (all == NULL)
+    if (all == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for %u threads", threads);
+    }
     const size_t even = total_params() / threads;
     const size_t share = even > MIN_SHARE_PARAMS ? even : MIN_SHARE_PARAMS;
-    for (uint32_t i = 0; i < threads; i++)
+    for (uint32_t i = 0; i < threads; i++) {
         all[i].params = share - share % CHUNK_PARAMS;
+    }
     const dcps_status status = triad_run_all(all, threads, bytes_per_second);
     dcps_free(all);
     return status;

@@ -12,8 +12,9 @@ __global__ void moment_parts(unsigned rows, unsigned channels, unsigned chunk, c
     bool inside = channel < channels;
     dcps_sums<V> sums = {};
     dcps_vector<V> near = {};
-    if (inside)
+    if (inside) {
         near = dcps_load<V>(x + channel);
+    }
     for (unsigned row = begin + threadIdx.y; row < end && inside; row += blockDim.y) {
         dcps_vector<V> p = dcps_load<V>(x + (size_t)row * channels + channel);
         for (int i = 0; i < V; i++) {
@@ -23,8 +24,9 @@ __global__ void moment_parts(unsigned rows, unsigned channels, unsigned chunk, c
         }
     }
     dcps_combine_lines(&sums);
-    if (threadIdx.y == 0 && inside)
+    if (threadIdx.y == 0 && inside) {
         dcps_parts_store(channels, channel, sums, parts);
+    }
 }
 
 template <int V>
@@ -46,8 +48,9 @@ __device__ inline statistics<V> of_batch(unsigned rows, unsigned channels, unsig
 {
     dcps_sums<V> sums = dcps_column_sums<V>(parts_count, channels, channel, parts);
     statistics<V> found = {};
-    if (channel >= channels)
+    if (channel >= channels) {
         return found;
+    }
     dcps_vector<V> near = dcps_load<V>(x + channel);
     double n = (double)rows;
     for (int i = 0; i < V; i++) {
@@ -65,8 +68,9 @@ template <int V> __device__ inline statistics<V> of_running(float epsilon, const
     statistics<V> found = {};
     found.mean = dcps_load<V>(mean);
     dcps_vector<V> v = dcps_load<V>(variance);
-    for (int i = 0; i < V; i++)
+    for (int i = 0; i < V; i++) {
         found.inverse.of[i] = (float)(1.0 / sqrt((double)v.of[i] + (double)epsilon));
+    }
     return found;
 }
 
@@ -81,12 +85,15 @@ __global__ void normalise(unsigned rows, unsigned channels, unsigned chunk, unsi
     unsigned channel = (blockIdx.x * blockDim.x + threadIdx.x) * V, begin = blockIdx.y * chunk;
     unsigned end = min(begin + chunk, rows);
     statistics<V> are = {};
-    if (parts_count > 0)
+    if (parts_count > 0) {
         are = of_batch<V>(rows, channels, channel, parts_count, epsilon, x, parts);
-    if (channel >= channels)
+    }
+    if (channel >= channels) {
         return;
-    if (parts_count == 0)
+    }
+    if (parts_count == 0) {
         are = of_running<V>(epsilon, mean + channel, variance + channel);
+    }
     if (saved != NULL && blockIdx.y == 0 && threadIdx.y == 0) {
         dcps_store(saved + channel, false, are.mean);
         dcps_store(saved + channels + channel, false, are.inverse);
@@ -96,12 +103,14 @@ __global__ void normalise(unsigned rows, unsigned channels, unsigned chunk, unsi
     for (unsigned row = begin + threadIdx.y; row < end; row += blockDim.y) {
         dcps_vector<V> p = dcps_load<V>(x + (size_t)row * channels + channel);
         dcps_vector<V> added = {};
-        if (residual != NULL)
+        if (residual != NULL) {
             added = dcps_load<V>(residual + (size_t)row * channels + channel);
+        }
         for (int i = 0; i < V; i++) {
             p.of[i] = (p.of[i] - are.mean.of[i]) * (s.of[i] * are.inverse.of[i]) + b.of[i] + added.of[i];
-            if (relu && p.of[i] < 0.0f)
+            if (relu && p.of[i] < 0.0f) {
                 p.of[i] = 0.0f;
+            }
         }
         dcps_store(y + (size_t)row * channels + channel, false, p);
     }
@@ -117,8 +126,9 @@ __global__ void normalise_back(unsigned rows, unsigned channels, unsigned chunk,
     unsigned channel = (blockIdx.x * blockDim.x + threadIdx.x) * V, begin = blockIdx.y * chunk;
     unsigned end = min(begin + chunk, rows);
     dcps_sums<V> sums = dcps_column_sums<V>(parts_count, channels, channel, parts);
-    if (channel >= channels)
+    if (channel >= channels) {
         return;
+    }
     dcps_vector<V> mean = dcps_load<V>(saved + channel), inverse = dcps_load<V>(saved + channels + channel);
     dcps_vector<V> s = dcps_load<V>(scale + channel);
     float share = 1.0f / (float)rows;
@@ -129,10 +139,12 @@ __global__ void normalise_back(unsigned rows, unsigned channels, unsigned chunk,
             float normal = (p.of[i] - mean.of[i]) * inverse.of[i];
             p.of[i] = s.of[i] * inverse.of[i] * (d.of[i] - sums.a.of[i] * share - normal * (sums.b.of[i] * share));
         }
-        if (dx != NULL)
+        if (dx != NULL) {
             dcps_store(dx + at, add, p);
-        if (dresidual != NULL)
+        }
+        if (dresidual != NULL) {
             dcps_store(dresidual + at, add_residual, d);
+        }
     }
 }
 
@@ -143,16 +155,21 @@ __global__ void channel_slots(unsigned channels, unsigned parts_count, const flo
 {
     unsigned channel = blockIdx.x * blockDim.x + threadIdx.x;
     dcps_sums<1> sums = dcps_column_sums<1>(parts_count, channels, channel, parts);
-    if (threadIdx.y != 0 || channel >= channels)
+    if (threadIdx.y != 0 || channel >= channels) {
         return;
-    if (dscale != NULL)
+    }
+    if (dscale != NULL) {
         dcps_put(&dscale[channel], add_scale, sums.b.of[0]);
-    if (dshift != NULL)
+    }
+    if (dshift != NULL) {
         dcps_put(&dshift[channel], add_shift, sums.a.of[0]);
-    if (mean != NULL)
+    }
+    if (mean != NULL) {
         dcps_put(&mean[channel], add_mean, saved[channel]);
-    if (variance != NULL)
+    }
+    if (variance != NULL) {
         dcps_put(&variance[channel], add_variance, saved[2 * channels + channel]);
+    }
 }
 
 /* mean, inverse and unbiased variance [3, channels] */
@@ -194,13 +211,15 @@ template <int V> dcps_status forward_by(const dcps_call *call, float *y)
     dcps_status status = DCPS_OK;
     if (is->training) {
         parts = dcps_scratch_floats(call, (size_t)2 * by.parts * channels);
-        if (parts == NULL)
+        if (parts == NULL) {
             return DCPS_NO_MEMORY;
+        }
         status = DCPS_CALL_LAUNCH(call, moment_parts<V>, dim3(by.tiles, by.parts), by.block, rows, channels, by.chunk,
                                   x, parts);
     }
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     unsigned chunk = apply_chunk(by, rows);
     return DCPS_CALL_LAUNCH(call, normalise<V>, dim3(by.tiles, (rows + chunk - 1) / chunk), by.block, rows, channels,
                             chunk, is->training ? by.parts : 0u, is->epsilon, x, call->x[DCPS_BATCH_NORM_SCALE]->values,
@@ -212,8 +231,9 @@ template <int V> dcps_status forward_by(const dcps_call *call, float *y)
 dcps_status forward(const dcps_call *call, float *y)
 {
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     bool wide = channels_are_wide(call) && dcps_is_aligned(call->x[DCPS_BATCH_NORM_X]->values, y, residual_of(call));
     return wide ? forward_by<4>(call, y) : forward_by<1>(call, y);
 }
@@ -225,22 +245,26 @@ template <int V> dcps_status backward_by(const dcps_call *call, const float *dy,
     const float *x = call->x[DCPS_BATCH_NORM_X]->values, *scale = call->x[DCPS_BATCH_NORM_SCALE]->values;
     const float *gate = call->op == DCPS_OP_BATCH_NORM_RELU ? call->y->values : NULL;
     dcps_gradient_slot to_residual = {NULL, false};
-    if (residual_of(call) != NULL)
+    if (residual_of(call) != NULL) {
         to_residual = dx[DCPS_BATCH_NORM_RESIDUAL];
+    }
     dcps_columns by = dcps_columns_of(rows, channels, V);
     float *parts = dcps_scratch_floats(call, (size_t)2 * by.parts * channels);
-    if (parts == NULL)
+    if (parts == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dcps_status status = DCPS_CALL_LAUNCH(call, gradient_parts<V>, dim3(by.tiles, by.parts), by.block, rows, channels,
                                           by.chunk, x, dy, call->saved, call->saved + channels, gate, parts);
     unsigned chunk = apply_chunk(by, rows);
-    if (status == DCPS_OK && (dx[DCPS_BATCH_NORM_X].values != NULL || to_residual.values != NULL))
+    if (status == DCPS_OK && (dx[DCPS_BATCH_NORM_X].values != NULL || to_residual.values != NULL)) {
         status = DCPS_CALL_LAUNCH(call, normalise_back<V>, dim3(by.tiles, (rows + chunk - 1) / chunk), by.block, rows,
                                   channels, chunk, by.parts, x, dy, gate, scale, call->saved, parts,
                                   dx[DCPS_BATCH_NORM_X].values, dx[DCPS_BATCH_NORM_X].add, to_residual.values,
                                   to_residual.add);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     const dcps_gradient_slot *to_scale = &dx[DCPS_BATCH_NORM_SCALE], *to_shift = &dx[DCPS_BATCH_NORM_SHIFT];
     const dcps_gradient_slot *to_mean = &dx[DCPS_BATCH_NORM_MEAN], *to_variance = &dx[DCPS_BATCH_NORM_VARIANCE];
     dim3 block(DCPS_WARP, DCPS_BLOCK / DCPS_WARP);

@@ -54,8 +54,9 @@ __global__ void binary_forward(size_t count, size_t quads, const float *a, const
         float4 p = a4[i], q = b4[i];
         y4[i] = make_float4(F::of(p.x, q.x), F::of(p.y, q.y), F::of(p.z, q.z), F::of(p.w, q.w));
     }
-    for (size_t i = 4 * quads + first; i < count; i += stride)
+    for (size_t i = 4 * quads + first; i < count; i += stride) {
         y[i] = F::of(a[i], b[i]);
+    }
 }
 
 /* da (+)= ∂/∂a, then db (+)= ∂/∂b: both may be the same memory, when a thing is added to itself. NULL: not wanted. */
@@ -68,20 +69,24 @@ __global__ void binary_backward(size_t count, size_t quads, const float *dy, con
     const float4 *a4 = reinterpret_cast<const float4 *>(a), *b4 = reinterpret_cast<const float4 *>(b);
     for (size_t i = first; i < quads; i += stride) {
         float4 d = dy4[i], p = a4[i], q = b4[i];
-        if (da != NULL)
+        if (da != NULL) {
             dcps_put(
                 reinterpret_cast<float4 *>(da) + i, add_a,
                 make_float4(F::slope_a(d.x, q.x), F::slope_a(d.y, q.y), F::slope_a(d.z, q.z), F::slope_a(d.w, q.w)));
-        if (db != NULL)
+        }
+        if (db != NULL) {
             dcps_put(
                 reinterpret_cast<float4 *>(db) + i, add_b,
                 make_float4(F::slope_b(d.x, p.x), F::slope_b(d.y, p.y), F::slope_b(d.z, p.z), F::slope_b(d.w, p.w)));
+        }
     }
     for (size_t i = 4 * quads + first; i < count; i += stride) {
-        if (da != NULL)
+        if (da != NULL) {
             dcps_put(&da[i], add_a, F::slope_a(dy[i], b[i]));
-        if (db != NULL)
+        }
+        if (db != NULL) {
             dcps_put(&db[i], add_b, F::slope_b(dy[i], a[i]));
+        }
     }
 }
 
@@ -95,8 +100,9 @@ template <typename F> dcps_status forward(const dcps_call *call, float *y)
 
 template <typename F> dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    if (dx[0].values == NULL && dx[1].values == NULL)
+    if (dx[0].values == NULL && dx[1].values == NULL) {
         return DCPS_OK;
+    }
     const float *a = call->x[0]->values, *b = call->x[1]->values;
     bool aligned = dcps_is_aligned(a, b, dy) && dcps_is_aligned(dx[0].values, dx[1].values, NULL);
     size_t count = call->y->count, quads = aligned ? count / 4 : 0;

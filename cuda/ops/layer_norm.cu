@@ -10,15 +10,18 @@ __global__ void normalise(unsigned rows, unsigned columns, float epsilon, const 
     for (unsigned i = blockIdx.x * blockDim.y + threadIdx.y; i < rows; i += gridDim.x * blockDim.y) {
         size_t row = (size_t)i * columns;
         float sum = 0.0f, squares = 0.0f;
-        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x)
+        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x) {
             sum += x[row + j];
+        }
         float mean = dcps_row_reduce<dcps_sum>(sum) / (float)columns;
-        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x)
+        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x) {
             squares += (x[row + j] - mean) * (x[row + j] - mean);
+        }
         float variance = dcps_row_reduce<dcps_sum>(squares) / (float)columns;
         float inverse = 1.0f / sqrtf(variance + epsilon);
-        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x)
+        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x) {
             y[row + j] = scale[j] * ((x[row + j] - mean) * inverse) + shift[j];
+        }
         if (threadIdx.x == 0) {
             means[i] = mean;
             inverses[i] = inverse;
@@ -59,12 +62,15 @@ __global__ void column_slots(unsigned columns, unsigned parts_count, const float
 {
     unsigned column = blockIdx.x * blockDim.x + threadIdx.x;
     dcps_sums<1> sums = dcps_column_sums<1>(parts_count, columns, column, parts);
-    if (threadIdx.y != 0 || column >= columns)
+    if (threadIdx.y != 0 || column >= columns) {
         return;
-    if (dscale != NULL)
+    }
+    if (dscale != NULL) {
         dcps_put(&dscale[column], add_scale, sums.b.of[0]);
-    if (dshift != NULL)
+    }
+    if (dshift != NULL) {
         dcps_put(&dshift[column], add_shift, sums.a.of[0]);
+    }
 }
 
 /* mean and inverse of every row [2, rows] */
@@ -77,11 +83,13 @@ dcps_status forward(const dcps_call *call, float *y)
 {
     const auto *is = dcps_attributes<dcps_layer_norm_attributes>(call);
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     float *saved = call->saved != NULL ? call->saved : dcps_scratch_floats(call, saved_count(call));
-    if (saved == NULL)
+    if (saved == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dim3 block = dcps_row_block(is->columns);
     return DCPS_CALL_LAUNCH(call, normalise, dcps_grid(call, is->rows, block.y), block, (unsigned)is->rows,
                             (unsigned)is->columns, is->epsilon, call->x[0]->values, call->x[1]->values,
@@ -95,12 +103,14 @@ dcps_status parameters_back(const dcps_call *call, const float *dy, const dcps_g
     unsigned rows = (unsigned)is->rows, columns = (unsigned)is->columns;
     dcps_columns by = dcps_columns_of(rows, columns, 1);
     float *parts = dcps_scratch_floats(call, (size_t)2 * by.parts * columns);
-    if (parts == NULL)
+    if (parts == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dcps_status status = DCPS_CALL_LAUNCH(call, gradient_parts, dim3(by.tiles, by.parts), by.block, rows, columns,
                                           by.chunk, call->x[0]->values, dy, call->saved, call->saved + rows, parts);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     dim3 block(DCPS_WARP, DCPS_BLOCK / DCPS_WARP);
     return DCPS_CALL_LAUNCH(call, column_slots, (columns + DCPS_WARP - 1) / DCPS_WARP, block, columns, by.parts, parts,
                             dx[1].values, dx[1].add, dx[2].values, dx[2].add);
@@ -111,12 +121,14 @@ dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient
     const auto *is = dcps_attributes<dcps_layer_norm_attributes>(call);
     dim3 block = dcps_row_block(is->columns);
     dcps_status status = DCPS_OK;
-    if (dx[0].values != NULL)
+    if (dx[0].values != NULL) {
         status = DCPS_CALL_LAUNCH(call, normalise_back, dcps_grid(call, is->rows, block.y), block, (unsigned)is->rows,
                                   (unsigned)is->columns, call->x[0]->values, dy, call->x[1]->values, call->saved,
                                   call->saved + is->rows, dx[0].values, dx[0].add);
-    if (status == DCPS_OK && (dx[1].values != NULL || dx[2].values != NULL))
+    }
+    if (status == DCPS_OK && (dx[1].values != NULL || dx[2].values != NULL)) {
         status = parameters_back(call, dy, dx);
+    }
     return status;
 }
 } // namespace

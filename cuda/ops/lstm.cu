@@ -31,8 +31,9 @@ __global__ void gates_forward(unsigned count, unsigned hidden, const float *bias
         c[i] = cell;
         tanh_c[i] = bent;
         h[i] = out * bent;
-        if (c_last != NULL)
+        if (c_last != NULL) {
             c_last[i] = cell;
+        }
     }
 }
 
@@ -88,8 +89,9 @@ dcps_status step_forward(const dcps_call *call, const states &of, size_t t, floa
     float *gates = of.gates + 4 * t * of.slab;
     dcps_status status = dcps_cuda_gemm(call, 1, false, false, of.batch, 4 * of.hidden, of.hidden, h_before,
                                         call->x[DCPS_LSTM_W_HIDDEN]->values, gates, true);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     float *c_last = t + 1 == of.steps ? y + of.steps * of.slab : NULL;
     return DCPS_CALL_LAUNCH(call, gates_forward, dcps_grid(call, of.slab, DCPS_BLOCK), DCPS_BLOCK, (unsigned)of.slab,
                             (unsigned)of.hidden, call->x[DCPS_LSTM_BIAS]->values, of.c_before(t), gates,
@@ -100,16 +102,19 @@ dcps_status forward(const dcps_call *call, float *y)
 {
     const auto *is = dcps_attributes<dcps_lstm_attributes>(call);
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     float *saved = call->saved != NULL ? call->saved : dcps_scratch_floats(call, saved_count(call));
-    if (saved == NULL)
+    if (saved == NULL) {
         return DCPS_NO_MEMORY;
+    }
     states of = states_of(call, saved);
     status = dcps_cuda_gemm(call, 1, false, false, of.steps * of.batch, 4 * of.hidden, is->input,
                             call->x[DCPS_LSTM_X]->values, call->x[DCPS_LSTM_W_INPUT]->values, of.gates, false);
-    for (size_t t = 0; t < of.steps && status == DCPS_OK; t++)
+    for (size_t t = 0; t < of.steps && status == DCPS_OK; t++) {
         status = step_forward(call, of, t, y);
+    }
     return status;
 }
 
@@ -124,9 +129,10 @@ dcps_status steps_backward(const dcps_call *call, const states &of, const float 
                                   (unsigned)of.slab, (unsigned)of.hidden, of.gates + 4 * t * of.slab, of.c_before(t),
                                   of.tanh_c + t * of.slab, dy + t * of.slab, last ? NULL : dh,
                                   last ? dy + of.steps * of.slab : dc, dgates + 4 * t * of.slab, dc);
-        if (status == DCPS_OK && t > 0)
+        if (status == DCPS_OK && t > 0) {
             status = dcps_cuda_gemm(call, 1, false, true, of.batch, of.hidden, 4 * of.hidden, dgates + 4 * t * of.slab,
                                     call->x[DCPS_LSTM_W_HIDDEN]->values, dh, false);
+        }
     }
     return status;
 }
@@ -137,8 +143,9 @@ dcps_status w_hidden_backward(const dcps_call *call, const states &of, const flo
 {
     dcps_status status = dcps_cuda_gemm(call, 1, true, false, of.hidden, 4 * of.hidden, of.batch,
                                         call->x[DCPS_LSTM_H]->values, dgates, dw->values, dw->add);
-    if (status != DCPS_OK || of.steps == 1)
+    if (status != DCPS_OK || of.steps == 1) {
         return status;
+    }
     return dcps_cuda_gemm(call, 1, true, false, of.hidden, 4 * of.hidden, (of.steps - 1) * of.batch, call->y->values,
                           dgates + 4 * of.slab, dw->values, true);
 }
@@ -151,19 +158,24 @@ dcps_status inputs_backward(const dcps_call *call, const states &of, const float
     const dcps_gradient_slot *x = &dx[DCPS_LSTM_X], *w_input = &dx[DCPS_LSTM_W_INPUT], *bias = &dx[DCPS_LSTM_BIAS];
     const dcps_gradient_slot *w_hidden = &dx[DCPS_LSTM_W_HIDDEN], *h = &dx[DCPS_LSTM_H];
     dcps_status status = DCPS_OK;
-    if (x->values != NULL)
+    if (x->values != NULL) {
         status = dcps_cuda_gemm(call, 1, false, true, rows, input, width, dgates, call->x[DCPS_LSTM_W_INPUT]->values,
                                 x->values, x->add);
-    if (status == DCPS_OK && w_input->values != NULL)
+    }
+    if (status == DCPS_OK && w_input->values != NULL) {
         status = dcps_cuda_gemm(call, 1, true, false, input, width, rows, call->x[DCPS_LSTM_X]->values, dgates,
                                 w_input->values, w_input->add);
-    if (status == DCPS_OK && w_hidden->values != NULL)
+    }
+    if (status == DCPS_OK && w_hidden->values != NULL) {
         status = w_hidden_backward(call, of, dgates, w_hidden);
-    if (status == DCPS_OK && bias->values != NULL)
+    }
+    if (status == DCPS_OK && bias->values != NULL) {
         status = dcps_cuda_reduce(call, 1, rows, width, 1.0f, dgates, bias->values, bias->add);
-    if (status == DCPS_OK && h->values != NULL)
+    }
+    if (status == DCPS_OK && h->values != NULL) {
         status = dcps_cuda_gemm(call, 1, false, true, of.batch, of.hidden, width, dgates,
                                 call->x[DCPS_LSTM_W_HIDDEN]->values, h->values, h->add);
+    }
     return status;
 }
 
@@ -172,13 +184,16 @@ dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient
     states of = states_of(call, call->saved);
     float *dgates = dcps_scratch_floats(call, 4 * of.steps * of.slab);
     float *dh = dcps_scratch_floats(call, of.slab), *dc = dcps_scratch_floats(call, of.slab);
-    if (dgates == NULL || dh == NULL || dc == NULL)
+    if (dgates == NULL || dh == NULL || dc == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dcps_status status = steps_backward(call, of, dy, dgates, dh, dc);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = inputs_backward(call, of, dgates, dx);
-    if (status == DCPS_OK && dx[DCPS_LSTM_C].values != NULL)
+    }
+    if (status == DCPS_OK && dx[DCPS_LSTM_C].values != NULL) {
         status = dcps_cuda_put(call, of.slab, dc, &dx[DCPS_LSTM_C]);
+    }
     return status;
 }
 } // namespace

@@ -48,7 +48,7 @@ __global__ void max_forward(unsigned count, window_sizes is, const float *x, flo
         range rows = covered(is, at.row, is.height), columns = covered(is, at.column, is.width);
         unsigned best = rows.from * is.width + columns.from;
         float largest = image[(size_t)best * is.channels];
-        for (unsigned r = rows.from; r < rows.to; r++)
+        for (unsigned r = rows.from; r < rows.to; r++) {
             for (unsigned c = columns.from; c < columns.to; c++) {
                 float seen = image[(size_t)(r * is.width + c) * is.channels];
                 if (seen > largest || (seen != seen && largest == largest)) {
@@ -56,9 +56,11 @@ __global__ void max_forward(unsigned count, window_sizes is, const float *x, flo
                     largest = seen;
                 }
             }
+        }
         y[i] = largest;
-        if (chosen != NULL)
-            memcpy(&chosen[i], &best, sizeof best);
+        if (chosen != NULL) {
+            memcpy(&chosen[i], &best, sizeof(best));
+        }
     }
 }
 
@@ -70,14 +72,16 @@ __global__ void max_backward(unsigned count, window_sizes is, const float *chose
         range rows = covering(is, at.row, is.y_height), columns = covering(is, at.column, is.y_width);
         unsigned self = at.row * is.width + at.column;
         float sum = 0.0f;
-        for (unsigned r = rows.from; r < rows.to; r++)
+        for (unsigned r = rows.from; r < rows.to; r++) {
             for (unsigned c = columns.from; c < columns.to; c++) {
                 size_t window = (((size_t)at.image * is.y_height + r) * is.y_width + c) * is.channels + at.channel;
                 unsigned best;
-                memcpy(&best, &chosen[window], sizeof best);
-                if (best == self)
+                memcpy(&best, &chosen[window], sizeof(best));
+                if (best == self) {
                     sum += dy[window];
+                }
             }
+        }
         dcps_put(&dx[i], add, sum);
     }
 }
@@ -95,9 +99,11 @@ __global__ void avg_forward(unsigned count, window_sizes is, const float *x, flo
         const float *image = x + (size_t)at.image * is.height * is.width * is.channels + at.channel;
         range rows = covered(is, at.row, is.height), columns = covered(is, at.column, is.width);
         float sum = 0.0f;
-        for (unsigned r = rows.from; r < rows.to; r++)
-            for (unsigned c = columns.from; c < columns.to; c++)
+        for (unsigned r = rows.from; r < rows.to; r++) {
+            for (unsigned c = columns.from; c < columns.to; c++) {
                 sum += image[(size_t)(r * is.width + c) * is.channels];
+            }
+        }
         y[i] = sum / area(rows, columns);
     }
 }
@@ -109,11 +115,12 @@ __global__ void avg_backward(unsigned count, window_sizes is, const float *dy, f
         place at = place_of(i, is.height, is.width, is.channels);
         range rows = covering(is, at.row, is.y_height), columns = covering(is, at.column, is.y_width);
         float sum = 0.0f;
-        for (unsigned r = rows.from; r < rows.to; r++)
+        for (unsigned r = rows.from; r < rows.to; r++) {
             for (unsigned c = columns.from; c < columns.to; c++) {
                 size_t window = (((size_t)at.image * is.y_height + r) * is.y_width + c) * is.channels + at.channel;
                 sum += dy[window] / area(covered(is, r, is.height), covered(is, c, is.width));
             }
+        }
         dcps_put(&dx[i], add, sum);
     }
 }
@@ -135,21 +142,24 @@ size_t max_saved(const dcps_call *call)
 dcps_status forward(const dcps_call *call, float *y)
 {
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     unsigned count = (unsigned)call->y->count, grid = dcps_grid(call, count, DCPS_BLOCK);
     const float *x = call->x[0]->values;
-    if (call->op == DCPS_OP_MAX_POOL)
+    if (call->op == DCPS_OP_MAX_POOL) {
         return DCPS_CALL_LAUNCH(call, max_forward, grid, DCPS_BLOCK, count, sizes_of(call), x, y, call->saved);
+    }
     return DCPS_CALL_LAUNCH(call, avg_forward, grid, DCPS_BLOCK, count, sizes_of(call), x, y);
 }
 
 dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     unsigned count = (unsigned)call->x[0]->count, grid = dcps_grid(call, count, DCPS_BLOCK);
-    if (call->op == DCPS_OP_MAX_POOL)
+    if (call->op == DCPS_OP_MAX_POOL) {
         return DCPS_CALL_LAUNCH(call, max_backward, grid, DCPS_BLOCK, count, sizes_of(call), call->saved, dy,
                                 dx[0].values, dx[0].add);
+    }
     return DCPS_CALL_LAUNCH(call, avg_backward, grid, DCPS_BLOCK, count, sizes_of(call), dy, dx[0].values, dx[0].add);
 }
 } // namespace

@@ -9,10 +9,12 @@ namespace
 __global__ void put(size_t count, size_t quads, const float *from, float *to, bool add)
 {
     size_t first = (size_t)blockIdx.x * blockDim.x + threadIdx.x, stride = (size_t)gridDim.x * blockDim.x;
-    for (size_t i = first; i < quads; i += stride)
+    for (size_t i = first; i < quads; i += stride) {
         dcps_put(reinterpret_cast<float4 *>(to) + i, add, reinterpret_cast<const float4 *>(from)[i]);
-    for (size_t i = 4 * quads + first; i < count; i += stride)
+    }
+    for (size_t i = 4 * quads + first; i < count; i += stride) {
         dcps_put(&to[i], add, from[i]);
+    }
 }
 
 /* to [b, a] (+)= from [a, b] for each of outer · middle matrices, of which those of one outer are interleaved: row i of the m-th begins at
@@ -26,15 +28,17 @@ __global__ void transpose_tiles(unsigned matrices, unsigned middle, unsigned a, 
         unsigned m = i % middle, column = blockIdx.x * TILE + threadIdx.x;
         for (unsigned line = threadIdx.y; line < TILE; line += TILE_LINES) {
             unsigned row = blockIdx.y * TILE + line;
-            if (row < a && column < b)
+            if (row < a && column < b) {
                 tile[line][threadIdx.x] = from[base + (size_t)(row * middle + m) * b + column];
+            }
         }
         __syncthreads();
         unsigned column_to = blockIdx.y * TILE + threadIdx.x;
         for (unsigned line = threadIdx.y; line < TILE; line += TILE_LINES) {
             unsigned row_to = blockIdx.x * TILE + line;
-            if (row_to < b && column_to < a)
+            if (row_to < b && column_to < a) {
                 dcps_put(&to[base + (size_t)(row_to * middle + m) * a + column_to], add, tile[threadIdx.x][line]);
+            }
         }
         __syncthreads();
     }
@@ -77,16 +81,18 @@ dcps_status transpose(const dcps_call *call, const dcps_transpose_attributes *is
                       bool add)
 {
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     unsigned a = (unsigned)is->a, middle = (unsigned)is->middle, b = (unsigned)is->b;
     if (is->inner == 1) {
         size_t matrices = is->outer * is->middle;
         dim3 grid((unsigned)dcps_round_up_divide(b, TILE), (unsigned)dcps_round_up_divide(a, TILE),
                   matrices < 65535u ? (unsigned)matrices : 65535u);
-        if (grid.y <= 65535u)
+        if (grid.y <= 65535u) {
             return DCPS_CALL_LAUNCH(call, transpose_tiles, grid, dim3(TILE, TILE_LINES), (unsigned)matrices, middle, a,
                                     b, from, to, add);
+        }
     }
     unsigned count = (unsigned)(is->outer * is->a * is->middle * is->b * is->inner);
     return DCPS_CALL_LAUNCH(call, transpose_runs, dcps_grid(call, count, DCPS_BLOCK), DCPS_BLOCK, count, a, middle, b,
@@ -183,8 +189,9 @@ dcps_status concat_backward(const dcps_call *call, const float *dy, const dcps_g
     size_t whole = call->y->count / is->outer, at = 0;
     for (uint32_t i = 0; i < call->input_count && status == DCPS_OK; i++) {
         size_t piece = call->x[i]->dims[is->dim] * is->inner;
-        if (dx[i].values != NULL)
+        if (dx[i].values != NULL) {
             status = copy(call, {is->outer, piece, whole, at, piece, 0}, dy, dx[i].values, dx[i].add);
+        }
         at += piece;
     }
     return status;
@@ -195,8 +202,9 @@ dcps_status slice_forward(const dcps_call *call, float *y)
 {
     const auto *is = dcps_attributes<dcps_slice_attributes>(call);
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     size_t width = is->count * is->inner;
     return copy(call, {is->outer, width, is->whole * is->inner, is->first * is->inner, width, 0}, call->x[0]->values, y,
                 false);
@@ -207,11 +215,13 @@ dcps_status slice_backward(const dcps_call *call, const float *dy, const dcps_gr
 {
     const auto *is = dcps_attributes<dcps_slice_attributes>(call);
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     size_t width = is->count * is->inner, whole = is->whole * is->inner, first = is->first * is->inner;
-    if (dx[0].add)
+    if (dx[0].add) {
         return copy(call, {is->outer, width, width, 0, whole, first}, dy, dx[0].values, true);
+    }
     unsigned count = (unsigned)call->x[0]->count;
     return DCPS_CALL_LAUNCH(call, pad, dcps_grid(call, count, DCPS_BLOCK), DCPS_BLOCK, count, (unsigned)whole,
                             (unsigned)first, (unsigned)width, dy, dx[0].values);

@@ -14,11 +14,13 @@ __global__ void sum_rows(unsigned outer, unsigned count, unsigned chunk, float f
     for (unsigned o = blockIdx.y; o < outer; o += gridDim.y) {
         unsigned begin = blockIdx.x * chunk, end = min(begin + chunk, count);
         float sum = 0.0f;
-        for (unsigned i = begin + threadIdx.x; i < end; i += blockDim.x)
+        for (unsigned i = begin + threadIdx.x; i < end; i += blockDim.x) {
             sum += from[(size_t)o * count + i];
+        }
         sum = dcps_row_reduce<dcps_sum>(sum);
-        if (threadIdx.x == 0)
+        if (threadIdx.x == 0) {
             dcps_put(&to[(size_t)o * gridDim.x + blockIdx.x], add, factor * sum);
+        }
     }
 }
 
@@ -31,15 +33,18 @@ __global__ void sum_columns(unsigned outer, unsigned count, unsigned inner, unsi
     for (unsigned o = blockIdx.z; o < outer; o += gridDim.z) {
         unsigned begin = blockIdx.y * chunk, end = min(begin + chunk, count);
         float sum = 0.0f;
-        for (unsigned j = begin + threadIdx.y; j < end && at < inner; j += LINES)
+        for (unsigned j = begin + threadIdx.y; j < end && at < inner; j += LINES) {
             sum += from[((size_t)o * count + j) * inner + at];
+        }
         __syncthreads();
         sums[threadIdx.y][threadIdx.x] = sum;
         __syncthreads();
-        for (unsigned line = 1; line < LINES && threadIdx.y == 0; line++)
+        for (unsigned line = 1; line < LINES && threadIdx.y == 0; line++) {
             sum += sums[line][threadIdx.x];
-        if (threadIdx.y == 0 && at < inner)
+        }
+        if (threadIdx.y == 0 && at < inner) {
             dcps_put(&to[((size_t)o * gridDim.y + blockIdx.y) * inner + at], add, factor * sum);
+        }
     }
 }
 
@@ -47,8 +52,9 @@ __global__ void sum_columns(unsigned outer, unsigned count, unsigned inner, unsi
 __global__ void spread(unsigned total, unsigned count, unsigned inner, float factor, const float *dy, float *dx,
                        bool add)
 {
-    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < total; i += gridDim.x * blockDim.x)
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < total; i += gridDim.x * blockDim.x) {
         dcps_put(&dx[i], add, factor * dy[i / (count * inner) * inner + i % inner]);
+    }
 }
 
 unsigned at_most(size_t count, unsigned limit)
@@ -61,10 +67,11 @@ dcps_status pass(const dcps_call *call, size_t outer, size_t count, size_t inner
                  const float *from, float *to, bool add)
 {
     unsigned chunk = (unsigned)dcps_round_up_divide(count, chunks);
-    if (inner == 1)
+    if (inner == 1) {
         return DCPS_CALL_LAUNCH(call, sum_rows, dim3((unsigned)chunks, at_most(outer, 65535u)),
                                 count <= DCPS_WARP ? DCPS_WARP : DCPS_BLOCK, (unsigned)outer, (unsigned)count, chunk,
                                 factor, from, to, add);
+    }
     dim3 grid((unsigned)dcps_round_up_divide(inner, LANES), (unsigned)chunks, at_most(outer, 65535u));
     return DCPS_CALL_LAUNCH(call, sum_columns, grid, dim3(LANES, LINES), (unsigned)outer, (unsigned)count,
                             (unsigned)inner, chunk, factor, from, to, add);
@@ -77,8 +84,9 @@ size_t chunks_for(size_t count, size_t blocks, size_t enough)
     size_t chunks = dcps_round_up_divide(count, enough);
     size_t room = dcps_round_up_divide(2 * CHUNKS_MAX, blocks);
     chunks = chunks < room ? chunks : room;
-    if (chunks > CHUNKS_MAX)
+    if (chunks > CHUNKS_MAX) {
         chunks = CHUNKS_MAX;
+    }
     return dcps_round_up_divide(count, dcps_round_up_divide(count, chunks)); /* none is empty */
 }
 } // namespace
@@ -88,11 +96,13 @@ dcps_status dcps_cuda_reduce(const dcps_call *call, size_t outer, size_t count, 
 {
     size_t blocks = outer * dcps_round_up_divide(inner, inner == 1 ? 1 : LANES);
     size_t chunks = chunks_for(count, blocks, inner == 1 ? 8 * DCPS_BLOCK : 8 * LINES);
-    if (chunks == 1)
+    if (chunks == 1) {
         return pass(call, outer, count, inner, 1, factor, from, to, add);
+    }
     float *parts = dcps_scratch_floats(call, outer * chunks * inner);
-    if (parts == NULL)
+    if (parts == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dcps_status status = pass(call, outer, count, inner, chunks, 1.0f, from, parts, false);
     return status != DCPS_OK ? status : pass(call, outer, chunks, inner, 1, factor, parts, to, add);
 }
@@ -104,8 +114,9 @@ dcps_status forward(const dcps_call *call, float *y)
 {
     const auto *is = dcps_attributes<dcps_reduce_attributes>(call);
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     return dcps_cuda_reduce(call, is->outer, is->count, is->inner, is->factor, call->x[0]->values, y, false);
 }
 
@@ -129,8 +140,9 @@ dcps_status global_forward(const dcps_call *call, float *y)
     const size_t *dims = call->x[0]->dims;
     size_t pixels = dims[2] * dims[3];
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     return dcps_cuda_reduce(call, dims[0], pixels, dims[1], 1.0f / (float)pixels, call->x[0]->values, y, false);
 }
 

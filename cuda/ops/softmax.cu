@@ -18,13 +18,17 @@ __device__ inline unsigned row_stride()
 __device__ inline float log_sum_exp(unsigned columns, const float *x, const uint8_t *mask)
 {
     float maximum = -INFINITY, sum = 0.0f;
-    for (unsigned j = threadIdx.x; j < columns; j += blockDim.x)
-        if (mask == NULL || mask[j] != 0)
+    for (unsigned j = threadIdx.x; j < columns; j += blockDim.x) {
+        if (mask == NULL || mask[j] != 0) {
             maximum = fmaxf(maximum, x[j]);
+        }
+    }
     maximum = dcps_row_reduce<dcps_maximum>(maximum);
-    for (unsigned j = threadIdx.x; j < columns; j += blockDim.x)
-        if (mask == NULL || mask[j] != 0)
+    for (unsigned j = threadIdx.x; j < columns; j += blockDim.x) {
+        if (mask == NULL || mask[j] != 0) {
             sum += expf(x[j] - maximum);
+        }
+    }
     return maximum + logf(dcps_row_reduce<dcps_sum>(sum));
 }
 
@@ -50,11 +54,13 @@ __global__ void softmax_backward(unsigned rows, unsigned columns, const float *y
     for (unsigned i = first_row(); i < rows; i += row_stride()) {
         size_t row = (size_t)i * columns;
         float sum = 0.0f;
-        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x)
+        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x) {
             sum += dy[row + j] * y[row + j];
+        }
         sum = dcps_row_reduce<dcps_sum>(sum);
-        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x)
+        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x) {
             dcps_put(&dx[row + j], add, y[row + j] * (dy[row + j] - sum));
+        }
     }
 }
 
@@ -65,11 +71,13 @@ __global__ void log_softmax_backward(unsigned rows, unsigned columns, const floa
     for (unsigned i = first_row(); i < rows; i += row_stride()) {
         size_t row = (size_t)i * columns;
         float sum = 0.0f;
-        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x)
+        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x) {
             sum += dy[row + j];
+        }
         sum = dcps_row_reduce<dcps_sum>(sum);
-        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x)
+        for (unsigned j = threadIdx.x; j < columns; j += blockDim.x) {
             dcps_put(&dx[row + j], add, dy[row + j] - expf(y[row + j]) * sum);
+        }
     }
 }
 
@@ -93,11 +101,13 @@ __global__ void cross_entropy_rows(targets are, const int32_t *labels, const flo
         const float *row = x + (size_t)i * are.classes;
         float whole = log_sum_exp(are.classes, row, NULL), sum = 0.0f;
         /* Without smoothing the others do not enter, not even where they are infinite. */
-        for (unsigned j = threadIdx.x; j < are.classes && are.smoothing > 0.0f; j += blockDim.x)
+        for (unsigned j = threadIdx.x; j < are.classes && are.smoothing > 0.0f; j += blockDim.x) {
             sum += whole - row[j];
+        }
         sum = dcps_row_reduce<dcps_sum>(sum);
-        if (threadIdx.x != 0)
+        if (threadIdx.x != 0) {
             continue;
+        }
         bool counts = are.counts(labels[i]);
         wholes[i] = whole;
         losses[i] = !counts
@@ -110,11 +120,13 @@ __global__ void cross_entropy_rows(targets are, const int32_t *labels, const flo
 __global__ void cross_entropy_mean(unsigned rows, const float *losses, const uint64_t *counted, float *y)
 {
     float sum = 0.0f;
-    for (unsigned i = threadIdx.x; i < rows; i += blockDim.x)
+    for (unsigned i = threadIdx.x; i < rows; i += blockDim.x) {
         sum += losses[i];
+    }
     sum = dcps_row_reduce<dcps_sum>(sum);
-    if (threadIdx.x == 0)
+    if (threadIdx.x == 0) {
         y[0] = counted[0] == 0 ? 0.0f : sum / (float)counted[0];
+    }
 }
 
 /* dx [rows, classes] = dy · (softmax(x) − target) / counted, 0 in rows that do not count */
@@ -140,8 +152,9 @@ dcps_status forward(const dcps_call *call, float *y)
 {
     const auto *is = dcps_attributes<dcps_softmax_attributes>(call);
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     dim3 block = dcps_row_block(is->columns);
     bool logarithm = call->op == DCPS_OP_LOG_SOFTMAX;
     const uint8_t *mask = logarithm ? NULL : is->mask;
@@ -155,9 +168,10 @@ dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient
     const auto *is = dcps_attributes<dcps_softmax_attributes>(call);
     dim3 block = dcps_row_block(is->columns);
     unsigned grid = rows_grid(call, is->rows, block), rows = (unsigned)is->rows, columns = (unsigned)is->columns;
-    if (call->op == DCPS_OP_LOG_SOFTMAX)
+    if (call->op == DCPS_OP_LOG_SOFTMAX) {
         return DCPS_CALL_LAUNCH(call, log_softmax_backward, grid, block, rows, columns, call->y->values, dy,
                                 dx[0].values, dx[0].add);
+    }
     return DCPS_CALL_LAUNCH(call, softmax_backward, grid, block, rows, columns, call->y->values, dy, dx[0].values,
                             dx[0].add);
 }
@@ -180,17 +194,20 @@ dcps_status cross_entropy_forward(const dcps_call *call, float *y)
     const auto *is = dcps_attributes<dcps_cross_entropy_attributes>(call);
     targets are = targets_of(call);
     dcps_status status = dcps_expect_32_bits(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     float *losses = dcps_scratch_floats(call, are.rows);
     float *wholes = call->saved != NULL ? call->saved : dcps_scratch_floats(call, are.rows);
-    if (losses == NULL || wholes == NULL)
+    if (losses == NULL || wholes == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dim3 block = dcps_row_block(are.classes);
     status = DCPS_CALL_LAUNCH(call, cross_entropy_rows, rows_grid(call, are.rows, block), block, are, is->labels,
                               call->x[0]->values, wholes, losses);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     return DCPS_CALL_LAUNCH(call, cross_entropy_mean, 1, DCPS_BLOCK, are.rows, losses, is->counted, y);
 }
 

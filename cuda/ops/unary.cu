@@ -99,8 +99,9 @@ template <typename F> __global__ void unary_forward(size_t count, size_t quads, 
         float4 v = x4[i];
         y4[i] = make_float4(F::of(v.x, factor), F::of(v.y, factor), F::of(v.z, factor), F::of(v.w, factor));
     }
-    for (size_t i = 4 * quads + first; i < count; i += stride)
+    for (size_t i = 4 * quads + first; i < count; i += stride) {
         y[i] = F::of(x[i], factor);
+    }
 }
 
 /* dx (+)= dy · slope(v) */
@@ -117,8 +118,9 @@ __global__ void unary_backward(size_t count, size_t quads, float factor, const f
                  make_float4(d.x * F::slope(a.x, factor), d.y * F::slope(a.y, factor), d.z * F::slope(a.z, factor),
                              d.w * F::slope(a.w, factor)));
     }
-    for (size_t i = 4 * quads + first; i < count; i += stride)
+    for (size_t i = 4 * quads + first; i < count; i += stride) {
         dcps_put(&dx[i], add, dy[i] * F::slope(v[i], factor));
+    }
 }
 
 float factor_of(const dcps_call *call)

@@ -23,14 +23,17 @@ static float differentiate(const float *weights, uint64_t first, uint32_t count,
     double loss = 0.0, slope[WAVES] = {0};
     for (uint64_t s = first; s < first + count; s++) {
         double error = 0.0;
-        for (int i = 0; i < WAVES; i++)
+        for (int i = 0; i < WAVES; i++) {
             error += ((double)weights[i] - strength(i)) * wave(s, i);
-        for (int i = 0; i < WAVES; i++)
+        }
+        for (int i = 0; i < WAVES; i++) {
             slope[i] += error * wave(s, i) / count;
+        }
         loss += 0.5 * error * error / count;
     }
-    for (int i = 0; i < WAVES; i++)
+    for (int i = 0; i < WAVES; i++) {
         gradient[i] = (float)slope[i];
+    }
     return (float)loss;
 }
 
@@ -61,24 +64,28 @@ static dcps_status train(dcps_client *client, const dcps_layout *layout, float *
             steps++;
         }
     }
-    for (int i = 0; i < WAVES; i++)
+    for (int i = 0; i < WAVES; i++) {
         distance = hypot(distance, (double)weights[i] - strength(i));
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         printf("%u mini-batches computed here; distance of the weights from the truth: %.2g\n", steps, distance);
+    }
     return status;
 }
 
 /* Vectors are as long as the layout, which rounds up. They outlive the client. */
 static dcps_status take_part(dcps_client *client, const dcps_layout *layout)
 {
-    float *weights = calloc(dcps_layout_total_params(layout), sizeof *weights);
-    float *gradient = calloc(dcps_layout_total_params(layout), sizeof *gradient);
+    float *weights = calloc(dcps_layout_total_params(layout), sizeof(*weights));
+    float *gradient = calloc(dcps_layout_total_params(layout), sizeof(*gradient));
     dcps_status status = weights != NULL && gradient != NULL ? train(client, layout, weights, gradient)
                                                              : dcps_fail(DCPS_NO_MEMORY, "no memory for the weights");
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         fprintf(stderr, "regression: %s\n", dcps_error_message());
-    if (dcps_client_finish(client, GOODBYE_MS) != DCPS_OK)
+    }
+    if (dcps_client_finish(client, GOODBYE_MS) != DCPS_OK) {
         fprintf(stderr, "regression: %s\n", dcps_error_message());
+    }
     dcps_client_destroy(&client);
     free(weights);
     free(gradient);
@@ -94,14 +101,17 @@ int main(int argc, char **argv)
         return 2;
     }
     dcps_status status = dcps_layout_create(&layout);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_layout_add(layout, "strengths", DCPS_INIT_ZERO, 1, (size_t[]){WAVES}, NULL);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_client_connect(&(dcps_client_config){.servers = argv[1]}, &client);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         fprintf(stderr, "regression: %s\n", dcps_error_message());
-    else
+    } else {
         status = take_part(client, layout);
+    }
     dcps_layout_destroy(&layout);
     return status == DCPS_OK ? 0 : 1;
 }

@@ -75,8 +75,9 @@ static dcps_status read_options(cnn *self, const dcps_options *options)
 {
     size_t count;
     dcps_options_integers(options, "filters", &count);
-    if (count < 1 || count > 4)
+    if (count < 1 || count > 4) {
         return dcps_fail(DCPS_INVALID, "model cnn, option filters: expected one to four convolutions, got %zu", count);
+    }
     self->options = options;
     self->convs = (uint32_t)count;
     self->dropout = (float)dcps_options_real(options, "dropout");
@@ -95,12 +96,14 @@ static dcps_status read_images(cnn *self, const dcps_options *options, const cha
 
 static dcps_status cnn_open(const dcps_options *options, const char *data_dir, void **state)
 {
-    cnn *self = calloc(1, sizeof *self);
-    if (self == NULL)
+    cnn *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "cnn: no memory");
+    }
     dcps_status status = read_options(self, options);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = read_images(self, options, data_dir);
+    }
     if (status != DCPS_OK) {
         cnn_close(self);
         return status;
@@ -130,10 +133,10 @@ static dcps_status declare_conv(dcps_layout *layout, uint32_t number, size_t cha
                 {"mean", DCPS_INIT_ZERO, AVERAGE_RATE},
                 {"variance", DCPS_INIT_ONE, AVERAGE_RATE}};
     char name[32];
-    snprintf(name, sizeof name, "conv%u.weight", number);
+    snprintf(name, sizeof(name), "conv%u.weight", number);
     dcps_status status = dcps_layout_add(layout, name, DCPS_INIT_HE_NORMAL_FILTERS, 4, dims, NULL);
-    for (size_t i = 0; i < sizeof rest / sizeof rest[0] && status == DCPS_OK; i++) {
-        snprintf(name, sizeof name, "conv%u.%s", number, rest[i].name);
+    for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]) && status == DCPS_OK; i++) {
+        snprintf(name, sizeof(name), "conv%u.%s", number, rest[i].name);
         status = rest[i].average_rate > 0.0f
                      ? dcps_layout_add_average(layout, name, rest[i].init, rest[i].average_rate, 1, &filters, NULL)
                      : dcps_layout_add(layout, name, rest[i].init, 1, &filters, NULL);
@@ -144,9 +147,9 @@ static dcps_status declare_conv(dcps_layout *layout, uint32_t number, size_t cha
 static dcps_status declare_fc(dcps_layout *layout, uint32_t number, size_t inputs, size_t outputs)
 {
     char name[32];
-    snprintf(name, sizeof name, "fc%u.weight", number);
+    snprintf(name, sizeof(name), "fc%u.weight", number);
     dcps_status status = dcps_layout_add(layout, name, DCPS_INIT_HE_NORMAL, 2, (size_t[]){inputs, outputs}, NULL);
-    snprintf(name, sizeof name, "fc%u.bias", number);
+    snprintf(name, sizeof(name), "fc%u.bias", number);
     return status == DCPS_OK ? dcps_layout_add(layout, name, DCPS_INIT_ZERO, 1, &outputs, NULL) : status;
 }
 
@@ -164,8 +167,9 @@ static dcps_status cnn_declare(void *state, dcps_layout *layout)
         height /= 2;
         width /= 2;
     }
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = declare_fc(layout, 1, channels * height * width, hidden);
+    }
     return status == DCPS_OK ? declare_fc(layout, 2, hidden, self->images->classes) : status;
 }
 
@@ -200,14 +204,17 @@ static dcps_tensor *cnn_logits(void *state, dcps_tape *tape, dcps_tensor *x)
     const cnn *self = state;
     const uint32_t fc = TENSORS_A_CONV * self->convs;
     size_t batch = dcps_tensor_dim(x, 0);
-    for (uint32_t i = 0; i < self->convs; i++)
+    for (uint32_t i = 0; i < self->convs; i++) {
         x = conv_layer(tape, x, TENSORS_A_CONV * i);
-    if (x == NULL)
+    }
+    if (x == NULL) {
         return NULL;
+    }
     x = dcps_tape_reshape(tape, x, 2, (size_t[]){batch, dcps_tensor_count(x) / batch});
     x = dcps_tape_relu(tape, fc_layer(tape, x, fc));
-    if (self->dropout > 0.0f)
+    if (self->dropout > 0.0f) {
         x = dcps_tape_dropout(tape, x, self->dropout, self->seed, self->number);
+    }
     return fc_layer(tape, x, fc + 2);
 }
 

@@ -13,9 +13,10 @@ typedef struct softmax {
 
 static dcps_status softmax_open(const dcps_options *options, const char *data_dir, void **state)
 {
-    softmax *self = calloc(1, sizeof *self);
-    if (self == NULL)
+    softmax *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "softmax: no memory");
+    }
     dcps_status status = dcps_images_open("fashion-mnist", data_dir, &self->images);
     if (status != DCPS_OK) {
         free(self);

@@ -108,15 +108,17 @@ static void read_options(lstm *self, const dcps_options *options)
 
 static dcps_status lstm_open(const dcps_options *options, const char *data_dir, void **state)
 {
-    lstm *self = calloc(1, sizeof *self);
-    if (self == NULL)
+    lstm *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "lstm: no memory");
+    }
     read_options(self, options);
     dcps_status status = dcps_corpus_open("ptb", data_dir, &self->corpus);
-    if (status == DCPS_OK && (self->corpus->train.count - 1) / self->bptt == 0)
+    if (status == DCPS_OK && (self->corpus->train.count - 1) / self->bptt == 0) {
         status =
             dcps_fail(DCPS_INVALID, "model lstm, option bptt: the training text has %zu words, too few for %u steps",
                       self->corpus->train.count, self->bptt);
+    }
     if (status != DCPS_OK) {
         lstm_close(self);
         return status;
@@ -148,7 +150,7 @@ static dcps_status declare_layer(const lstm *self, dcps_layout *layout, uint32_t
     dcps_status status = DCPS_OK;
     for (uint32_t i = 0; i < 3 && status == DCPS_OK; i++) {
         char name[32];
-        snprintf(name, sizeof name, "lstm%u.%s", layer + 1, names[i]);
+        snprintf(name, sizeof(name), "lstm%u.%s", layer + 1, names[i]);
         status = add_uniform(self, layout, name, i < 2 ? 2 : 1, i < 2 ? dims : &dims[1]);
     }
     return status;
@@ -160,12 +162,15 @@ static dcps_status lstm_declare(void *state, dcps_layout *layout)
     const lstm *self = state;
     const size_t words = self->corpus->vocabulary_count;
     dcps_status status = add_uniform(self, layout, "embedding", 2, (size_t[]){words, self->hidden});
-    for (uint32_t layer = 0; layer < self->layers && status == DCPS_OK; layer++)
+    for (uint32_t layer = 0; layer < self->layers && status == DCPS_OK; layer++) {
         status = declare_layer(self, layout, layer);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = add_uniform(self, layout, "output.bias", 1, &words);
-    if (status == DCPS_OK && !self->tied)
+    }
+    if (status == DCPS_OK && !self->tied) {
         status = add_uniform(self, layout, "output.weight", 2, (size_t[]){self->hidden, words});
+    }
     return status;
 }
 
@@ -177,11 +182,13 @@ static size_t memory_count(const lstm *self)
 static dcps_status memory_reserve(const lstm *self, memory *state)
 {
     size_t count = memory_count(self);
-    if (count <= state->capacity)
+    if (count <= state->capacity) {
         return DCPS_OK;
-    float *values = realloc(state->values, count * sizeof *values);
-    if (values == NULL)
+    }
+    float *values = realloc(state->values, count * sizeof(*values));
+    if (values == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "lstm: no memory for the state of %zu streams", self->batch.streams);
+    }
     *state = (memory){.values = values, .capacity = count};
     return DCPS_OK;
 }
@@ -193,10 +200,12 @@ static dcps_status carry_on(lstm *self, bool anew)
     self->after = self->before;
     self->before = left;
     dcps_status status = memory_reserve(self, &self->before);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = memory_reserve(self, &self->after);
-    if (status == DCPS_OK && anew)
-        memset(self->before.values, 0, memory_count(self) * sizeof *self->before.values);
+    }
+    if (status == DCPS_OK && anew) {
+        memset(self->before.values, 0, memory_count(self) * sizeof(*self->before.values));
+    }
     return status;
 }
 
@@ -205,10 +214,12 @@ static dcps_status lstm_load(void *state, const dcps_batch *batch)
     lstm *self = state;
     const dcps_tokens part = dcps_tokens_part(&self->corpus->train, batch->worker, batch->workers);
     dcps_status status = dcps_token_batch_load(&self->batch, &part, batch->size, self->bptt, batch->turn);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = carry_on(self, !self->begun || self->batch.anew || batch->turn != self->turn + 1);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     self->begun = true;
     self->turn = batch->turn;
     self->seed = batch->seed;
@@ -250,13 +261,16 @@ static dcps_tensor *run_layers(lstm *self, dcps_tape *tape, dcps_tensor *x)
 {
     dcps_lstm_layer layers[MAX_LAYERS];
     dcps_lstm_state states[MAX_LAYERS] = {{NULL, NULL}};
-    for (uint32_t layer = 0; layer < self->layers; layer++)
+    for (uint32_t layer = 0; layer < self->layers; layer++) {
         layers[layer] = layer_of(self, tape, layer);
-    if (self->dropout > 0.0f)
-        for (uint32_t layer = 0; layer < self->layers; layer++)
+    }
+    if (self->dropout > 0.0f) {
+        for (uint32_t layer = 0; layer < self->layers; layer++) {
             x = dcps_tape_lstm(tape, drop(self, tape, x), 1, &layers[layer], &states[layer]);
-    else
+        }
+    } else {
         x = dcps_tape_lstm(tape, x, self->layers, layers, states);
+    }
     keep_states(self, tape, states);
     return x;
 }
@@ -287,18 +301,22 @@ static dcps_status evaluate_text(lstm *self, dcps_tape *tape, const dcps_tokens 
 {
     uint64_t batches = dcps_token_batch_count(text, EVALUATION_STREAMS, EVALUATION_STEPS);
     double sum = 0.0, words = 0.0;
-    if (batches == 0)
+    if (batches == 0) {
         return dcps_fail(DCPS_INVALID, "lstm: a text of %zu words is too short to be evaluated", text->count);
+    }
     for (uint64_t i = 0; i < batches; i++) {
         dcps_status status = dcps_token_batch_load(&self->batch, text, EVALUATION_STREAMS, EVALUATION_STEPS, i);
-        if (status == DCPS_OK)
+        if (status == DCPS_OK) {
             status = carry_on(self, i == 0);
-        if (status != DCPS_OK)
+        }
+        if (status != DCPS_OK) {
             return status;
+        }
         dcps_tape_reset(tape);
         const float *mean = dcps_tensor_values(tape, word_loss(self, tape));
-        if (mean == NULL)
+        if (mean == NULL) {
             return dcps_tape_status(tape);
+        }
         double count = (double)(self->batch.steps * self->batch.streams);
         sum += (double)*mean * count;
         words += count;
@@ -319,8 +337,9 @@ static dcps_status lstm_evaluate(void *state, dcps_tape *tape, dcps_split split,
     double loss = 0.0;
     dcps_status status = evaluate_text(self, tape, of[split].text, &loss);
     self->begun = false; /* the state is that of another text now */
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     dcps_metrics_set(metrics, of[split].perplexity, exp(loss));
     dcps_metrics_set(metrics, of[split].loss, loss);
     return DCPS_OK;

@@ -36,12 +36,14 @@ typedef struct mlp {
 
 static dcps_status mlp_open(const dcps_options *options, const char *data_dir, void **state)
 {
-    mlp *self = calloc(1, sizeof *self);
-    if (self == NULL)
+    mlp *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "mlp: no memory");
+    }
     dcps_status status = dcps_images_open(dcps_options_text(options, "dataset"), data_dir, &self->images);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_images_hold_out(self->images, (uint32_t)dcps_options_integer(options, "validation"));
+    }
     if (status != DCPS_OK) {
         dcps_images_close(&self->images);
         free(self);
@@ -65,11 +67,12 @@ static dcps_status mlp_describe(void *state, dcps_model_info *info)
 static dcps_status declare_layer(dcps_layout *layout, size_t number, size_t inputs, size_t outputs)
 {
     char name[32];
-    snprintf(name, sizeof name, "fc%zu.weight", number);
+    snprintf(name, sizeof(name), "fc%zu.weight", number);
     dcps_status status = dcps_layout_add(layout, name, DCPS_INIT_HE_NORMAL, 2, (size_t[]){inputs, outputs}, NULL);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
-    snprintf(name, sizeof name, "fc%zu.bias", number);
+    }
+    snprintf(name, sizeof(name), "fc%zu.bias", number);
     return dcps_layout_add(layout, name, DCPS_INIT_ZERO, 1, &outputs, NULL);
 }
 
@@ -99,8 +102,9 @@ static dcps_tensor *mlp_logits(void *state, dcps_tape *tape, dcps_tensor *x)
 {
     const mlp *self = state;
     for (uint32_t l = 0; l < self->layers; l++) {
-        if (l > 0)
+        if (l > 0) {
             x = dcps_tape_relu(tape, x);
+        }
         x = dcps_tape_matmul(tape, x, dcps_tape_parameter(tape, 2 * l));
         x = dcps_tape_bias(tape, x, dcps_tape_parameter(tape, 2 * l + 1));
     }

@@ -63,22 +63,24 @@ static void quadratic_close(void *state)
 static dcps_status count_dims(quadratic *self, const dcps_options *options, size_t given)
 {
     const size_t dims = (size_t)dcps_options_integer(options, "dims");
-    if (dims == 0 && given == 0)
+    if (dims == 0 && given == 0) {
         return dcps_fail(DCPS_INVALID, "model quadratic, option curvatures: expected at least one, got none");
-    if (dims > 0 && given != 2)
+    }
+    if (dims > 0 && given != 2) {
         return dcps_fail(DCPS_INVALID,
                          "model quadratic, option curvatures: expected two of them with dims, the smallest and the "
                          "largest, got %zu",
                          given);
+    }
     self->dims = dims > 0 ? dims : given;
     return DCPS_OK;
 }
 
 static dcps_status make_vectors(quadratic *self)
 {
-    self->curvatures = calloc(self->dims, sizeof *self->curvatures);
-    self->minimum = calloc(self->dims, sizeof *self->minimum);
-    self->noise = calloc(self->dims, sizeof *self->noise);
+    self->curvatures = calloc(self->dims, sizeof(*self->curvatures));
+    self->minimum = calloc(self->dims, sizeof(*self->minimum));
+    self->noise = calloc(self->dims, sizeof(*self->noise));
     return self->curvatures != NULL && self->minimum != NULL && self->noise != NULL
                ? DCPS_OK
                : dcps_fail(DCPS_NO_MEMORY, "quadratic: no memory for %zu weights", self->dims);
@@ -97,16 +99,18 @@ static void fill_vectors(quadratic *self, const dcps_options *options, const dou
 static dcps_status quadratic_open(const dcps_options *options, const char *data_dir, void **state)
 {
     (void)data_dir;
-    quadratic *self = calloc(1, sizeof *self);
-    if (self == NULL)
+    quadratic *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "quadratic: no memory");
+    }
     size_t given;
     const double *curvatures = dcps_options_reals(options, "curvatures", &given);
     self->samples = (uint64_t)dcps_options_integer(options, "samples");
     self->deviation = dcps_options_real(options, "noise");
     dcps_status status = count_dims(self, options, given);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = make_vectors(self);
+    }
     if (status != DCPS_OK) {
         quadratic_close(self);
         return status;
@@ -144,8 +148,9 @@ static dcps_status quadratic_load(void *state, const dcps_batch *batch)
     quadratic *self = state;
     const double width = sqrt(12.0 / batch->count) * self->deviation; /* that of variance 1 is √12 wide */
     const uint64_t base = mix(mix(batch->seed) ^ batch->number);
-    for (size_t i = 0; i < self->dims && width > 0.0; i++)
+    for (size_t i = 0; i < self->dims && width > 0.0; i++) {
         self->noise[i] = (float)(width * (ldexp((double)(mix(base ^ i) >> 11), -53) - 0.5));
+    }
     return DCPS_OK;
 }
 
@@ -161,8 +166,9 @@ static dcps_tensor *quadratic_loss(void *state, dcps_tape *tape)
     dcps_tensor *d = offset(self, tape);
     dcps_tensor *slope = dcps_tape_mul(tape, d, dcps_tape_input(tape, self->curvatures, 1, &self->dims));
     slope = dcps_tape_scale(tape, slope, 0.5f);
-    if (self->deviation > 0.0)
+    if (self->deviation > 0.0) {
         slope = dcps_tape_add(tape, slope, dcps_tape_input(tape, self->noise, 1, &self->dims));
+    }
     return dcps_tape_sum(tape, dcps_tape_mul(tape, d, slope));
 }
 
@@ -175,8 +181,9 @@ static dcps_status quadratic_evaluate(void *state, dcps_tape *tape, dcps_split s
     const quadratic *self = state;
     const float *d = dcps_tensor_values(tape, offset(self, tape));
     double loss = 0.0, square = 0.0;
-    if (d == NULL)
+    if (d == NULL) {
         return dcps_tape_status(tape);
+    }
     for (size_t i = 0; i < self->dims; i++) {
         square += (double)d[i] * (double)d[i];
         loss += 0.5 * (double)self->curvatures[i] * (double)d[i] * (double)d[i];

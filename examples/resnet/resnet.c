@@ -60,9 +60,10 @@ static void resnet_close(void *state)
 static dcps_status read_options(resnet *self, const dcps_options *options)
 {
     int64_t depth = dcps_options_integer(options, "depth");
-    if (depth % 6 != 2)
+    if (depth % 6 != 2) {
         return dcps_fail(DCPS_INVALID, "model resnet, option depth: expected 6n+2 (8, 14, 20, 32, …), got %lld",
                          (long long)depth);
+    }
     self->blocks = (uint32_t)(depth - 2) / 6;
     self->augment = dcps_options_flag(options, "augment");
     return DCPS_OK;
@@ -80,12 +81,14 @@ static dcps_status read_images(resnet *self, const dcps_options *options, const 
 
 static dcps_status resnet_open(const dcps_options *options, const char *data_dir, void **state)
 {
-    resnet *self = calloc(1, sizeof *self);
-    if (self == NULL)
+    resnet *self = calloc(1, sizeof(*self));
+    if (self == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "resnet: no memory");
+    }
     dcps_status status = read_options(self, options);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = read_images(self, options, data_dir);
+    }
     if (status != DCPS_OK) {
         resnet_close(self);
         return status;
@@ -105,7 +108,7 @@ static dcps_status add_tensor(dcps_layout *layout, const char *place, const char
                               uint32_t dim_count, const size_t *dims)
 {
     char full[64];
-    snprintf(full, sizeof full, "%s.%s", place, name);
+    snprintf(full, sizeof(full), "%s.%s", place, name);
     return rate > 0.0f ? dcps_layout_add_average(layout, full, init, rate, dim_count, dims, NULL)
                        : dcps_layout_add(layout, full, init, dim_count, dims, NULL);
 }
@@ -115,14 +118,18 @@ static dcps_status declare_conv(dcps_layout *layout, const char *place, size_t c
 {
     const size_t dims[] = {filters, channels, 3, 3};
     dcps_status status = add_tensor(layout, place, "weight", DCPS_INIT_HE_NORMAL_FILTERS, 0.0f, 4, dims);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = add_tensor(layout, place, "scale", DCPS_INIT_ONE, 0.0f, 1, &filters);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = add_tensor(layout, place, "shift", DCPS_INIT_ZERO, 0.0f, 1, &filters);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = add_tensor(layout, place, "mean", DCPS_INIT_ZERO, AVERAGE_RATE, 1, &filters);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = add_tensor(layout, place, "variance", DCPS_INIT_ONE, AVERAGE_RATE, 1, &filters);
+    }
     return status;
 }
 
@@ -131,11 +138,12 @@ static dcps_status declare_stage(const resnet *self, dcps_layout *layout, int st
     dcps_status status = DCPS_OK;
     for (uint32_t block = 0; block < self->blocks && status == DCPS_OK; block++) {
         char place[48];
-        snprintf(place, sizeof place, "stage%d.block%u.conv1", stage + 1, block + 1);
+        snprintf(place, sizeof(place), "stage%d.block%u.conv1", stage + 1, block + 1);
         status = declare_conv(layout, place, channels, filters);
-        snprintf(place, sizeof place, "stage%d.block%u.conv2", stage + 1, block + 1);
-        if (status == DCPS_OK)
+        snprintf(place, sizeof(place), "stage%d.block%u.conv2", stage + 1, block + 1);
+        if (status == DCPS_OK) {
             status = declare_conv(layout, place, filters, filters);
+        }
         channels = filters;
     }
     return status;
@@ -152,8 +160,9 @@ static dcps_status resnet_declare(void *state, dcps_layout *layout)
         channels = filters;
     }
     const size_t fc[] = {filters, self->images->classes};
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_layout_add(layout, "fc.weight", DCPS_INIT_HE_NORMAL, 2, fc, NULL);
+    }
     return status == DCPS_OK ? dcps_layout_add(layout, "fc.bias", DCPS_INIT_ZERO, 1, &fc[1], NULL) : status;
 }
 
@@ -197,11 +206,12 @@ static dcps_tensor *resnet_logits(void *state, dcps_tape *tape, dcps_tensor *x)
     const resnet *self = state;
     uint32_t next = TENSORS_A_CONV;
     x = conv_norm_relu(tape, x, 0, 1, NULL);
-    for (int stage = 0; stage < STAGES; stage++)
+    for (int stage = 0; stage < STAGES; stage++) {
         for (uint32_t i = 0; i < self->blocks; i++) {
             x = block(tape, x, next, stage > 0 && i == 0);
             next += 2 * TENSORS_A_CONV;
         }
+    }
     x = dcps_tape_matmul(tape, dcps_tape_global_avg_pool(tape, x), dcps_tape_parameter(tape, next));
     return dcps_tape_bias(tape, x, dcps_tape_parameter(tape, next + 1));
 }

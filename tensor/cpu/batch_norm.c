@@ -40,17 +40,21 @@ static plan plan_of(const dcps_call *call)
 /* to [blocks, row] from [channels] */
 static void repeat(const plan *p, const float *from, float *to)
 {
-    for (size_t block = 0; block < p->blocks; block++, from += p->lanes)
-        for (size_t i = 0; i < p->row; i += p->lanes, to += p->lanes)
-            memcpy(to, from, p->lanes * sizeof *to);
+    for (size_t block = 0; block < p->blocks; block++, from += p->lanes) {
+        for (size_t i = 0; i < p->row; i += p->lanes, to += p->lanes) {
+            memcpy(to, from, p->lanes * sizeof(*to));
+        }
+    }
 }
 
 /* sums [lanes] += row [count] */
 static void fold(size_t count, size_t lanes, const float *row, double *sums)
 {
-    for (size_t i = 0; i < count; i += lanes)
-        for (size_t j = 0; j < lanes; j++)
+    for (size_t i = 0; i < count; i += lanes) {
+        for (size_t j = 0; j < lanes; j++) {
             sums[j] += (double)row[i + j];
+        }
+    }
 }
 
 static size_t smaller(size_t a, size_t b)
@@ -78,8 +82,8 @@ typedef struct norm {
 static bool take_sums(norm *self)
 {
     const plan *p = &self->plan;
-    self->sums = dcps_call_scratch(self->call, p->images * p->blocks * 2 * p->lanes, sizeof *self->sums);
-    self->rows = dcps_call_scratch(self->call, p->images * p->blocks * 2 * p->row, sizeof *self->rows);
+    self->sums = dcps_call_scratch(self->call, p->images * p->blocks * 2 * p->lanes, sizeof(*self->sums));
+    self->rows = dcps_call_scratch(self->call, p->images * p->blocks * 2 * p->row, sizeof(*self->rows));
     return self->sums != NULL && self->rows != NULL;
 }
 
@@ -93,8 +97,9 @@ static float *take_pattern(const norm *self)
 static const float *pattern(const norm *self, const float *from)
 {
     float *to = take_pattern(self);
-    if (to != NULL)
+    if (to != NULL) {
         repeat(&self->plan, from, to);
+    }
     return to;
 }
 
@@ -103,26 +108,31 @@ static void total(const norm *self, double *sums)
 {
     const plan *p = &self->plan;
     size_t channels = p->blocks * p->lanes;
-    memset(sums, 0, 2 * channels * sizeof *sums);
+    memset(sums, 0, 2 * channels * sizeof(*sums));
     const double *from = self->sums;
-    for (size_t i = 0; i < p->images * p->blocks; i++)
-        for (size_t which = 0; which < 2; which++, from += p->lanes)
-            for (size_t j = 0; j < p->lanes; j++)
+    for (size_t i = 0; i < p->images * p->blocks; i++) {
+        for (size_t which = 0; which < 2; which++, from += p->lanes) {
+            for (size_t j = 0; j < p->lanes; j++) {
                 sums[which * channels + i % p->blocks * p->lanes + j] += from[j];
+            }
+        }
+    }
 }
 
 /* first [row] = Σ over rows of (x − pivot), second of its square */
 DCPS_CPU_LOOP static void sum_chunk(size_t count, size_t row, const float *restrict x, const float *restrict pivot,
                                     float *restrict first, float *restrict second)
 {
-    for (size_t j = 0; j < row; j++)
+    for (size_t j = 0; j < row; j++) {
         first[j] = second[j] = 0.0f;
-    for (size_t i = 0; i < count; i += row)
+    }
+    for (size_t i = 0; i < count; i += row) {
         for (size_t j = 0; j < smaller(row, count - i); j++) {
             float d = x[i + j] - pivot[j];
             first[j] += d;
             second[j] += d * d;
         }
+    }
 }
 
 /* Sums of the planes first … end − 1. */
@@ -134,7 +144,7 @@ static void sum_planes(void *context, size_t begin, size_t end)
         double *sums = self->sums + i * 2 * p->lanes;
         float *first = self->rows + begin * 2 * p->row, *second = first + p->row;
         const float *x = self->x + i * p->plane, *pivot = self->mean + i % p->blocks * p->row;
-        memset(sums, 0, 2 * p->lanes * sizeof *sums);
+        memset(sums, 0, 2 * p->lanes * sizeof(*sums));
         for (size_t at = 0; at < p->plane; at += CHUNK_ROWS * p->row) {
             size_t count = smaller(CHUNK_ROWS * p->row, p->plane - at);
             sum_chunk(count, p->row, x + at, pivot, first, second);
@@ -152,10 +162,11 @@ static void find_pivot(const norm *self, float *pivot)
     for (size_t block = 0; block < p->blocks; block++, pivot += p->lanes) {
         const float *x = self->x + block * p->plane;
         double *sums = self->sums;
-        memset(sums, 0, p->lanes * sizeof *sums);
+        memset(sums, 0, p->lanes * sizeof(*sums));
         fold(count, p->lanes, x, sums);
-        for (size_t j = 0; j < p->lanes; j++)
+        for (size_t j = 0; j < p->lanes; j++) {
             pivot[j] = (float)(sums[j] * (double)p->lanes / (double)count);
+        }
     }
 }
 
@@ -172,13 +183,15 @@ static dcps_status measure(norm *self)
     size_t channels = is->channels;
     double count = (double)is->batch * (double)is->pixels;
     float *mean = call->saved, *inverse = mean + channels, *variance = inverse + channels;
-    double *sums = dcps_call_scratch(call, 2 * channels, sizeof *sums);
-    if (sums == NULL || !take_sums(self))
+    double *sums = dcps_call_scratch(call, 2 * channels, sizeof(*sums));
+    if (sums == NULL || !take_sums(self)) {
         return DCPS_NO_MEMORY;
+    }
     find_pivot(self, mean);
     self->mean = pattern(self, mean);
-    if (self->mean == NULL)
+    if (self->mean == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dcps_cpu_parallel(self->plan.images * self->plan.blocks, call->y->count, sum_planes, self);
     total(self, sums);
     for (size_t c = 0; c < channels; c++) {
@@ -224,10 +237,11 @@ static void apply_planes(void *context, size_t begin, size_t end)
     for (size_t i = begin; i < end; i++) {
         size_t at = i * p->plane, of = i % p->blocks * p->row;
         const float *x = self->x + at, *mean = self->mean + of, *factor = self->factor + of, *shift = self->shift + of;
-        if (self->residual != NULL)
+        if (self->residual != NULL) {
             affine_add_relu(p->plane, p->row, x, mean, factor, shift, self->residual + at, self->to + at);
-        else
+        } else {
             (self->relu ? affine_relu : affine)(p->plane, p->row, x, mean, factor, shift, self->to + at);
+        }
     }
 }
 
@@ -247,11 +261,13 @@ static dcps_status prepare(norm *self, const float *mean, const float *inverse)
 {
     const dcps_call *call = self->call;
     size_t channels = call->x[DCPS_BATCH_NORM_SCALE]->count;
-    float *factor = dcps_call_scratch(call, channels, sizeof *factor);
-    if (factor == NULL)
+    float *factor = dcps_call_scratch(call, channels, sizeof(*factor));
+    if (factor == NULL) {
         return DCPS_NO_MEMORY;
-    for (size_t c = 0; c < channels; c++)
+    }
+    for (size_t c = 0; c < channels; c++) {
         factor[c] = call->x[DCPS_BATCH_NORM_SCALE]->values[c] * inverse[c];
+    }
     self->mean = pattern(self, mean);
     self->factor = pattern(self, factor);
     self->shift = pattern(self, call->x[DCPS_BATCH_NORM_SHIFT]->values);
@@ -263,22 +279,26 @@ static dcps_status forward(const dcps_call *call, float *y)
     const dcps_batch_norm_attributes *is = call->attributes;
     norm self = norm_of(call);
     const float *mean = call->x[DCPS_BATCH_NORM_MEAN]->values;
-    float *inverse = dcps_call_scratch(call, is->channels, sizeof *inverse);
-    if (inverse == NULL)
+    float *inverse = dcps_call_scratch(call, is->channels, sizeof(*inverse));
+    if (inverse == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dcps_status status = DCPS_OK;
     if (is->training) {
         status = measure(&self);
         mean = call->saved;
-        memcpy(inverse, call->saved + is->channels, is->channels * sizeof *inverse);
+        memcpy(inverse, call->saved + is->channels, is->channels * sizeof(*inverse));
     } else {
-        for (size_t c = 0; c < is->channels; c++)
+        for (size_t c = 0; c < is->channels; c++) {
             inverse[c] = 1.0f / sqrtf(call->x[DCPS_BATCH_NORM_VARIANCE]->values[c] + is->epsilon);
+        }
     }
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = prepare(&self, mean, inverse);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     self.to = y;
     dcps_cpu_parallel(self.plan.images * self.plan.blocks, call->y->count, apply_planes, &self);
     return DCPS_OK;
@@ -315,7 +335,7 @@ static void sum_gradient_planes(void *context, size_t begin, size_t end)
         double *sums = self->sums + i * 2 * p->lanes;
         float *first = self->rows + begin * 2 * p->row, *second = first + p->row;
         size_t of = i % p->blocks * p->row;
-        memset(sums, 0, 2 * p->lanes * sizeof *sums);
+        memset(sums, 0, 2 * p->lanes * sizeof(*sums));
         for (size_t from = 0; from < p->plane; from += CHUNK_ROWS * p->row) {
             size_t count = smaller(CHUNK_ROWS * p->row, p->plane - from), at = i * p->plane + from;
             (!self->relu       ? sum_all
@@ -361,16 +381,17 @@ static void put_gradient_planes(void *context, size_t begin, size_t end)
 DCPS_CPU_LOOP static void pass(size_t count, bool add, const float *restrict y, const float *restrict dy,
                                float *restrict to)
 {
-    if (add)
+    if (add) {
         for (size_t i = 0; i < count; i++) {
             float d = dy[i];
             to[i] += y[i] > 0.0f ? d : 0.0f;
         }
-    else
+    } else {
         for (size_t i = 0; i < count; i++) {
             float d = dy[i];
             to[i] = y[i] > 0.0f ? d : 0.0f;
         }
+    }
 }
 
 static void pass_planes(void *context, size_t begin, size_t end)
@@ -382,8 +403,9 @@ static void pass_planes(void *context, size_t begin, size_t end)
 
 static void put(const dcps_gradient_slot *dx, size_t channels, const float *values)
 {
-    for (size_t c = 0; dx->values != NULL && c < channels; c++)
+    for (size_t c = 0; dx->values != NULL && c < channels; c++) {
         dx->values[c] = values[c] + (dx->add ? dx->values[c] : 0.0f);
+    }
 }
 
 /* What belongs to the channels: gradients of scale and shift, the statistics, and what dx needs. */
@@ -394,10 +416,11 @@ static dcps_status put_channels(norm *self, const dcps_gradient_slot *dx)
     size_t channels = is->channels;
     double count = (double)is->batch * (double)is->pixels;
     const float *mean = call->saved, *inverse = mean + channels;
-    double *sums = dcps_call_scratch(call, 2 * channels, sizeof *sums);
-    float *scratch = dcps_call_scratch(call, 4 * channels, sizeof *scratch);
-    if (sums == NULL || scratch == NULL)
+    double *sums = dcps_call_scratch(call, 2 * channels, sizeof(*sums));
+    float *scratch = dcps_call_scratch(call, 4 * channels, sizeof(*scratch));
+    if (sums == NULL || scratch == NULL) {
         return DCPS_NO_MEMORY;
+    }
     float *dshift = scratch, *dscale = dshift + channels, *offset = dscale + channels, *slope = offset + channels;
     total(self, sums);
     for (size_t c = 0; c < channels; c++) {
@@ -423,15 +446,18 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     size_t planes = self.plan.images * self.plan.blocks;
     self.y = call->y->values;
     self.dy = dy;
-    if (!take_sums(&self))
+    if (!take_sums(&self)) {
         return DCPS_NO_MEMORY;
+    }
     dcps_status status = prepare(&self, call->saved, call->saved + call->x[DCPS_BATCH_NORM_SCALE]->count);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     dcps_cpu_parallel(planes, call->y->count, sum_gradient_planes, &self);
     status = put_channels(&self, dx);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     if (dx[DCPS_BATCH_NORM_X].values != NULL) {
         self.to = dx[DCPS_BATCH_NORM_X].values;
         self.add = dx[DCPS_BATCH_NORM_X].add;
@@ -447,8 +473,9 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
 /* x and a residual lie alike. */
 static dcps_order choose(const dcps_call *call, const size_t *y_dims, uint32_t input)
 {
-    if (input >= DCPS_BATCH_NORM_SCALE && input <= DCPS_BATCH_NORM_VARIANCE)
+    if (input >= DCPS_BATCH_NORM_SCALE && input <= DCPS_BATCH_NORM_VARIANCE) {
         return DCPS_ROW_MAJOR;
+    }
     return dcps_cpu_image_order(call->x[DCPS_BATCH_NORM_X], y_dims);
 }
 

@@ -15,15 +15,17 @@ typedef struct biasing {
 DCPS_CPU_LOOP static void add_row(size_t columns, const float *restrict x, const float *restrict bias,
                                   float *restrict y)
 {
-    for (size_t j = 0; j < columns; j++)
+    for (size_t j = 0; j < columns; j++) {
         y[j] = x[j] + bias[j];
+    }
 }
 
 static void add_rows(void *context, size_t begin, size_t end)
 {
     const biasing *self = context;
-    for (size_t i = begin; i < end; i++)
+    for (size_t i = begin; i < end; i++) {
         add_row(self->columns, self->x + i * self->columns, self->bias, self->y + i * self->columns);
+    }
 }
 
 /* y [rows, columns] = x [rows, columns] + bias [columns] */
@@ -43,10 +45,12 @@ static dcps_status forward(const dcps_call *call, float *y)
 static void sum_columns(void *context, size_t begin, size_t end)
 {
     const biasing *self = context;
-    if (!self->dbias->add)
+    if (!self->dbias->add) {
         memset(self->dbias->values + begin, 0, (end - begin) * sizeof(float));
-    for (size_t i = 0; i < self->rows; i++)
+    }
+    for (size_t i = 0; i < self->rows; i++) {
         dcps_cpu_add_scaled(end - begin, 1.0f, self->dy + i * self->columns + begin, self->dbias->values + begin);
+    }
 }
 
 /* dx = dy; dbias [columns] */
@@ -54,10 +58,12 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
 {
     size_t columns = call->x[1]->count;
     biasing self = {.rows = call->y->count / columns, .columns = columns, .dy = dy, .dbias = &dx[1]};
-    if (dx[0].values != NULL)
+    if (dx[0].values != NULL) {
         dcps_cpu_put(&dx[0], 0, call->y->count, 1.0f, dy);
-    if (dx[1].values != NULL)
+    }
+    if (dx[1].values != NULL) {
         dcps_cpu_parallel(columns, call->y->count, sum_columns, &self);
+    }
     return DCPS_OK;
 }
 

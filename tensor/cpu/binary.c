@@ -6,8 +6,9 @@ DCPS_CPU_LOOP static void sum(size_t count, bool add, float sign, const float *r
                               float *restrict y)
 {
     (void)add;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         y[i] = a[i] + sign * b[i];
+    }
 }
 
 /* y (+)= a · b */
@@ -15,12 +16,15 @@ DCPS_CPU_LOOP static void product(size_t count, bool add, float factor, const fl
                                   const float *restrict b, float *restrict y)
 {
     (void)factor;
-    if (add)
-        for (size_t i = 0; i < count; i++)
+    if (add) {
+        for (size_t i = 0; i < count; i++) {
             y[i] += a[i] * b[i];
-    else
-        for (size_t i = 0; i < count; i++)
+        }
+    } else {
+        for (size_t i = 0; i < count; i++) {
             y[i] = a[i] * b[i];
+        }
+    }
 }
 
 static dcps_status add_forward(const dcps_call *call, float *y)
@@ -38,10 +42,12 @@ static dcps_status sub_forward(const dcps_call *call, float *y)
 /* da = dy; db = sign · dy */
 static dcps_status sum_backward(const dcps_call *call, float sign, const float *dy, const dcps_gradient_slot *dx)
 {
-    if (dx[0].values != NULL)
+    if (dx[0].values != NULL) {
         dcps_cpu_put(&dx[0], 0, call->y->count, 1.0f, dy);
-    if (dx[1].values != NULL)
+    }
+    if (dx[1].values != NULL) {
         dcps_cpu_put(&dx[1], 0, call->y->count, sign, dy);
+    }
     return DCPS_OK;
 }
 
@@ -66,8 +72,9 @@ static dcps_status mul_backward(const dcps_call *call, const float *dy, const dc
 {
     for (int input = 0; input < 2; input++) {
         const float *other = call->x[1 - input]->values;
-        if (dx[input].values != NULL)
+        if (dx[input].values != NULL) {
             dcps_cpu_elements(product, call->y->count, dx[input].add, 1.0f, dy, other, dx[input].values);
+        }
     }
     return DCPS_OK;
 }

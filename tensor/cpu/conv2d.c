@@ -30,8 +30,9 @@ enum { FORWARD, BACKWARD_X, BACKWARD_W }; /* ways */
 
 static dnnl_format_tag_t tag_of(int64_t order)
 {
-    if (order == DCPS_CHANNELS_BLOCKED)
+    if (order == DCPS_CHANNELS_BLOCKED) {
         return dcps_cpu_channel_block() == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    }
     return order == DCPS_CHANNELS_LAST ? dnnl_nhwc : dnnl_nchw;
 }
 
@@ -45,12 +46,15 @@ static dnnl_status_t layouts_init(const int64_t *is, layouts *of)
     dnnl_dims_t w = {is[FILTERS], is[CHANNELS], is[KERNEL_HEIGHT], is[KERNEL_WIDTH]};
     dnnl_dims_t y = {is[BATCH], is[FILTERS], is[Y_HEIGHT], is[Y_WIDTH]};
     dnnl_status_t result = dnnl_memory_desc_init_by_tag(&of->x, 4, x, dnnl_f32, tag_of(is[X_ORDER]));
-    if (result == dnnl_success)
+    if (result == dnnl_success) {
         result = dnnl_memory_desc_init_by_tag(&of->w, 4, w, dnnl_f32, dnnl_oihw);
-    if (result == dnnl_success)
+    }
+    if (result == dnnl_success) {
         result = dnnl_memory_desc_init_by_tag(&of->any_w, 4, w, dnnl_f32, dnnl_format_tag_any);
-    if (result == dnnl_success)
+    }
+    if (result == dnnl_success) {
         result = dnnl_memory_desc_init_by_tag(&of->y, 4, y, dnnl_f32, tag_of(is[Y_ORDER]));
+    }
     return result;
 }
 
@@ -66,8 +70,9 @@ static dnnl_status_t make_by(dnnl_alg_kind_t algorithm, const dcps_primitive_key
     const int64_t *is = key->numbers;
     layouts of;
     dnnl_status_t result = layouts_init(is, &of);
-    if (result != dnnl_success)
+    if (result != dnnl_success) {
         return result;
+    }
     dnnl_dims_t strides = {is[STRIDE], is[STRIDE]}, before = {is[PADDING], is[PADDING]};
     dnnl_dims_t behind = {padding_behind(is, HEIGHT, KERNEL_HEIGHT, Y_HEIGHT),
                           padding_behind(is, WIDTH, KERNEL_WIDTH, Y_WIDTH)};
@@ -75,22 +80,26 @@ static dnnl_status_t make_by(dnnl_alg_kind_t algorithm, const dcps_primitive_key
     dnnl_primitive_desc_t forward;
     result = dnnl_convolution_forward_desc_init(&forward_desc, dnnl_forward_training, algorithm, &of.x, &of.any_w, NULL,
                                                 &of.y, strides, before, behind);
-    if (result == dnnl_success)
+    if (result == dnnl_success) {
         result = dnnl_primitive_desc_create(&forward, &forward_desc, attr, engine, NULL);
-    if (result != dnnl_success)
+    }
+    if (result != dnnl_success) {
         return result;
+    }
     if (is[WAY] == FORWARD) {
         *desc = forward;
         return dnnl_success;
     }
-    if (is[WAY] == BACKWARD_X)
+    if (is[WAY] == BACKWARD_X) {
         result = dnnl_convolution_backward_data_desc_init(&backward_desc, algorithm, &of.x, &of.any_w, &of.y, strides,
                                                           before, behind);
-    else
+    } else {
         result = dnnl_convolution_backward_weights_desc_init(&backward_desc, algorithm, &of.x, &of.any_w, NULL, &of.y,
                                                              strides, before, behind);
-    if (result == dnnl_success)
+    }
+    if (result == dnnl_success) {
         result = dnnl_primitive_desc_create(desc, &backward_desc, attr, engine, forward);
+    }
     dnnl_primitive_desc_destroy(forward);
     return result;
 }
@@ -107,10 +116,12 @@ static dnnl_status_t make(const dcps_primitive_key *key, dnnl_engine_t engine, c
                           dnnl_primitive_desc_t *desc)
 {
     dnnl_status_t result = dnnl_unimplemented;
-    if (worth_transforming(key->numbers))
+    if (worth_transforming(key->numbers)) {
         result = make_by(dnnl_convolution_winograd, key, engine, attr, desc);
-    if (result != dnnl_success) /* a processor or a shape that oneDNN has no such kernel for */
+    }
+    if (result != dnnl_success) { /* a processor or a shape that oneDNN has no such kernel for */
         result = make_by(dnnl_convolution_direct, key, engine, attr, desc);
+    }
     return result;
 }
 
@@ -121,10 +132,12 @@ static dnnl_status_t make_reorder(const dcps_primitive_key *key, dnnl_engine_t e
     layouts of;
     dnnl_primitive_desc_t convolution;
     dnnl_status_t result = layouts_init(key->numbers, &of);
-    if (result == dnnl_success)
+    if (result == dnnl_success) {
         result = make(key, engine, attr, &convolution);
-    if (result != dnnl_success)
+    }
+    if (result != dnnl_success) {
         return result;
+    }
     bool from = key->numbers[WAY] == BACKWARD_W;
     const dnnl_memory_desc_t *liked = dnnl_primitive_desc_query_md(convolution, dnnl_query_exec_arg_md,
                                                                    from ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS);
@@ -140,8 +153,9 @@ static dcps_primitive_key key_of(const dcps_call *call, int way)
     const size_t numbers[] = {
         x[0], x[1], x[2], x[3], w[0], w[2], w[3], y[2], y[3], attributes->stride, attributes->padding};
     dcps_primitive_key key = {.make = make};
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         key.numbers[i] = (int64_t)numbers[i];
+    }
     key.numbers[WAY] = way;
     key.numbers[X_ORDER] = call->x[0]->order;
     key.numbers[Y_ORDER] = call->y->order;
@@ -159,8 +173,9 @@ static dcps_status weights_load(const dcps_call *call, dcps_primitive_key key, c
                                 float **weights)
 {
     *weights = liked_weights(call, convolution, DNNL_ARG_WEIGHTS);
-    if (*weights == NULL)
+    if (*weights == NULL) {
         return DCPS_NO_MEMORY;
+    }
     key.make = make_reorder;
     return dcps_primitive_call(
         call, &key, 2, (dcps_primitive_argument[]){{DNNL_ARG_FROM, call->x[1]->values}, {DNNL_ARG_TO, *weights}});
@@ -172,10 +187,12 @@ static dcps_status forward(const dcps_call *call, float *y)
     dcps_primitive *convolution;
     float *weights;
     dcps_status status = dcps_primitive_find(call, &key, &convolution);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = weights_load(call, key, convolution, &weights);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     return dcps_primitive_run(call, convolution, 3,
                               (dcps_primitive_argument[]){
                                   {DNNL_ARG_SRC, call->x[0]->values}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, y}});
@@ -192,8 +209,9 @@ static float *target(const dcps_call *call, const dcps_gradient_slot *slot, size
 static size_t images_at_a_time(const dcps_call *call, const dcps_gradient_slot *dx)
 {
     size_t images = call->x[0]->dims[0], image = call->x[0]->count / images;
-    while (dx->add && images % 2 == 0 && images > MIN_IMAGES && images * image * sizeof(float) > CACHED_BYTES)
+    while (dx->add && images % 2 == 0 && images > MIN_IMAGES && images * image * sizeof(float) > CACHED_BYTES) {
         images /= 2;
+    }
     return images;
 }
 
@@ -204,19 +222,22 @@ static dcps_status backward_x(const dcps_call *call, const float *dy, const dcps
     size_t images = images_at_a_time(call, dx), batch = call->x[0]->dims[0];
     size_t piece = call->x[0]->count / batch * images, dy_piece = call->y->count / batch * images;
     float *weights, *to = target(call, dx, piece);
-    if (to == NULL)
+    if (to == NULL) {
         return DCPS_NO_MEMORY;
+    }
     key.numbers[BATCH] = (int64_t)images;
     dcps_status status = dcps_primitive_find(call, &key, &convolution);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = weights_load(call, key, convolution, &weights);
+    }
     for (size_t i = 0; i < batch / images && status == DCPS_OK; i++) {
         status = dcps_primitive_run(call, convolution, 3,
                                     (dcps_primitive_argument[]){{DNNL_ARG_DIFF_DST, dy + i * dy_piece},
                                                                 {DNNL_ARG_WEIGHTS, weights},
                                                                 {DNNL_ARG_DIFF_SRC, to}});
-        if (status == DCPS_OK && dx->add)
+        if (status == DCPS_OK && dx->add) {
             dcps_cpu_put(dx, i * piece, piece, 1.0f, to);
+        }
     }
     return status;
 }
@@ -226,31 +247,37 @@ static dcps_status backward_w(const dcps_call *call, const float *dy, const dcps
     dcps_primitive_key key = key_of(call, BACKWARD_W);
     dcps_primitive *convolution;
     dcps_status status = dcps_primitive_find(call, &key, &convolution);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     float *liked = liked_weights(call, convolution, DNNL_ARG_DIFF_WEIGHTS), *to = target(call, dw, call->x[1]->count);
-    if (liked == NULL || to == NULL)
+    if (liked == NULL || to == NULL) {
         return DCPS_NO_MEMORY;
+    }
     status = dcps_primitive_run(call, convolution, 3,
                                 (dcps_primitive_argument[]){{DNNL_ARG_SRC, call->x[0]->values},
                                                             {DNNL_ARG_DIFF_DST, dy},
                                                             {DNNL_ARG_DIFF_WEIGHTS, liked}});
     key.make = make_reorder;
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status =
             dcps_primitive_call(call, &key, 2, (dcps_primitive_argument[]){{DNNL_ARG_FROM, liked}, {DNNL_ARG_TO, to}});
-    if (status == DCPS_OK && dw->add)
+    }
+    if (status == DCPS_OK && dw->add) {
         dcps_cpu_put(dw, 0, call->x[1]->count, 1.0f, to);
+    }
     return status;
 }
 
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     dcps_status status = DCPS_OK;
-    if (dx[0].values != NULL)
+    if (dx[0].values != NULL) {
         status = backward_x(call, dy, &dx[0]);
-    if (status == DCPS_OK && dx[1].values != NULL)
+    }
+    if (status == DCPS_OK && dx[1].values != NULL) {
         status = backward_w(call, dy, &dx[1]);
+    }
     return status;
 }
 
@@ -261,10 +288,12 @@ static dcps_order choose(const dcps_call *call, const size_t *y_dims, uint32_t i
     const dcps_tensor *x = call->x[0];
     size_t block = dcps_cpu_channel_block();
     bool first_layer = x->dims[1] <= 3 && x->order == DCPS_ROW_MAJOR && !x->differentiable;
-    if (input == 1)
+    if (input == 1) {
         return DCPS_ROW_MAJOR;
-    if (y_dims[1] % block != 0 || (x->dims[1] % block != 0 && !first_layer))
+    }
+    if (y_dims[1] % block != 0 || (x->dims[1] % block != 0 && !first_layer)) {
         return DCPS_CHANNELS_LAST;
+    }
     return input == 0 && first_layer ? DCPS_ROW_MAJOR : DCPS_CHANNELS_BLOCKED;
 }
 

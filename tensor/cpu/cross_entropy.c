@@ -30,17 +30,19 @@ static void rows_forward(void *context, size_t begin, size_t end)
     double smoothing = (double)is->smoothing;
     for (size_t i = begin; i < end; i++) {
         self->losses[i] = 0.0;
-        if (!dcps_cross_entropy_counts(is, i))
+        if (!dcps_cross_entropy_counts(is, i)) {
             continue;
+        }
         const float *x = self->call->x[0]->values + i * self->classes;
         float maximum, *row_sums = self->row_sums + 2 * i;
         double sum = dcps_cpu_exponential_sum(self->classes, x, &maximum);
         row_sums[0] = maximum;
         row_sums[1] = (float)sum;
         self->losses[i] = (1.0 - smoothing) * (log(sum) - (double)(x[is->labels[i]] - maximum));
-        if (smoothing > 0.0)
+        if (smoothing > 0.0) {
             self->losses[i] +=
                 smoothing * (log(sum) + (double)maximum - dcps_cpu_sum(self->classes, x) / (double)self->classes);
+        }
     }
 }
 
@@ -50,15 +52,17 @@ static dcps_status forward(const dcps_call *call, float *y)
     const dcps_cross_entropy_attributes *is = call->attributes;
     size_t rows = call->x[0]->dims[0];
     entropy self = {.call = call, .classes = call->x[0]->dims[1]};
-    self.losses = dcps_call_scratch(call, rows, sizeof *self.losses);
+    self.losses = dcps_call_scratch(call, rows, sizeof(*self.losses));
     self.row_sums =
-        call->saved != NULL ? call->saved : dcps_call_scratch(call, saved_count(call), sizeof *self.row_sums);
-    if (self.losses == NULL || self.row_sums == NULL)
+        call->saved != NULL ? call->saved : dcps_call_scratch(call, saved_count(call), sizeof(*self.row_sums));
+    if (self.losses == NULL || self.row_sums == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dcps_cpu_parallel(rows, call->x[0]->count, rows_forward, &self);
     double total = 0.0;
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows; i++) {
         total += self.losses[i];
+    }
     y[0] = *is->counted == 0 ? 0.0f : (float)(total / (double)*is->counted);
     return DCPS_OK;
 }
@@ -67,12 +71,15 @@ static dcps_status forward(const dcps_call *call, float *y)
 DCPS_CPU_LOOP static void chain(size_t count, bool add, float factor, float maximum, float even,
                                 const float *restrict x, float *restrict to)
 {
-    if (add)
-        for (size_t j = 0; j < count; j++)
+    if (add) {
+        for (size_t j = 0; j < count; j++) {
             to[j] += factor * dcps_lane_exp(x[j] - maximum) - even;
-    else
-        for (size_t j = 0; j < count; j++)
+        }
+    } else {
+        for (size_t j = 0; j < count; j++) {
             to[j] = factor * dcps_lane_exp(x[j] - maximum) - even;
+        }
+    }
 }
 
 static void rows_backward(void *context, size_t begin, size_t end)
@@ -89,7 +96,7 @@ static void rows_backward(void *context, size_t begin, size_t end)
                   self->call->x[0]->values + i * classes, to);
             to[is->labels[i]] -= self->scale * (1.0f - is->smoothing);
         } else if (!self->dx->add) {
-            memset(to, 0, classes * sizeof *to);
+            memset(to, 0, classes * sizeof(*to));
         }
     }
 }

@@ -13,8 +13,9 @@ DCPS_CPU_LOOP static void draw(const dcps_dropout_attributes *is, uint32_t first
     for (uint32_t b = 0; b < TOGETHER; b++) {
         uint32_t words[4];
         dcps_philox_block(is->key->seed, is->key->number, is->index, first + b, words);
-        for (uint32_t j = 0; j < 4; j++)
+        for (uint32_t j = 0; j < 4; j++) {
             factors[4 * b + j] = words[j] < threshold ? 0.0f : kept;
+        }
     }
 }
 
@@ -34,8 +35,9 @@ static void drop(void *context, size_t begin, size_t end)
         draw(is, (uint32_t)(i / 4), dcps_philox_threshold(is->rate), kept, factors);
         for (size_t j = 0; j < 4 * TOGETHER && i + j < call->y->count; j++) {
             self->y[i + j] = call->x[0]->values[i + j] * factors[j];
-            if (call->saved != NULL)
+            if (call->saved != NULL) {
                 call->saved[i + j] = factors[j];
+            }
         }
     }
 }
@@ -52,12 +54,15 @@ DCPS_CPU_LOOP static void chain(size_t count, bool add, float factor, const floa
                                 const float *restrict dy, float *restrict dx)
 {
     (void)factor;
-    if (add)
-        for (size_t i = 0; i < count; i++)
+    if (add) {
+        for (size_t i = 0; i < count; i++) {
             dx[i] += dy[i] * factors[i];
-    else
-        for (size_t i = 0; i < count; i++)
+        }
+    } else {
+        for (size_t i = 0; i < count; i++) {
             dx[i] = dy[i] * factors[i];
+        }
+    }
 }
 
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)

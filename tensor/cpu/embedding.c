@@ -16,8 +16,9 @@ static void read_rows(void *context, size_t begin, size_t end)
     const lookup *self = context;
     const dcps_embedding_attributes *is = self->call->attributes;
     size_t width = self->call->x[0]->dims[1];
-    for (size_t i = begin; i < end; i++)
+    for (size_t i = begin; i < end; i++) {
         memcpy(self->y + i * width, self->call->x[0]->values + (size_t)is->indices[i] * width, width * sizeof(float));
+    }
 }
 
 /* y [count, width] = rows of the table [rows, width] */
@@ -35,12 +36,14 @@ static void add_rows(void *context, size_t begin, size_t end)
     const lookup *self = context;
     const dcps_embedding_attributes *is = self->call->attributes;
     size_t width = self->call->x[0]->dims[1];
-    if (!self->dx->add)
+    if (!self->dx->add) {
         memset(self->dx->values + begin * width, 0, (end - begin) * width * sizeof(float));
+    }
     for (size_t i = 0; i < is->count; i++) {
         size_t row = (size_t)is->indices[i];
-        if (row >= begin && row < end)
+        if (row >= begin && row < end) {
             dcps_cpu_add_scaled(width, 1.0f, self->dy + i * width, self->dx->values + row * width);
+        }
     }
 }
 

@@ -46,17 +46,19 @@ typedef struct step_rows {
 static void rows_forward(void *context, size_t begin, size_t end)
 {
     const step_rows *is = context;
-    for (size_t at = begin * is->n; at < end * is->n; at += is->n)
+    for (size_t at = begin * is->n; at < end * is->n; at += is->n) {
         gates_forward(is->n, is->bias, is->gates + 4 * at, is->c_before + at, is->c + at, is->tanh_c + at, is->h + at);
+    }
 }
 
 static dcps_status forward(const dcps_call *call, float *y)
 {
     const dcps_lstm_attributes *is = call->attributes;
     size_t batch = is->batch, n = is->hidden, slab = batch * n;
-    float *gates = call->saved != NULL ? call->saved : dcps_call_scratch(call, saved_count(call), sizeof *gates);
-    if (gates == NULL)
+    float *gates = call->saved != NULL ? call->saved : dcps_call_scratch(call, saved_count(call), sizeof(*gates));
+    if (gates == NULL) {
         return DCPS_NO_MEMORY;
+    }
     float *c = gates + 4 * is->steps * slab, *tanh_c = c + is->steps * slab;
     dcps_status status = dcps_cpu_gemm(call, 'N', 'N', is->steps * batch, 4 * n, is->input,
                                        call->x[DCPS_LSTM_X]->values, call->x[DCPS_LSTM_W_INPUT]->values, gates, false);
@@ -74,7 +76,7 @@ static dcps_status forward(const dcps_call *call, float *y)
                           .h = y + t * slab};
         dcps_cpu_parallel(batch, EXPONENTIALS * slab, rows_forward, &rows);
     }
-    memcpy(y + is->steps * slab, c + (is->steps - 1) * slab, slab * sizeof *y);
+    memcpy(y + is->steps * slab, c + (is->steps - 1) * slab, slab * sizeof(*y));
     return status;
 }
 
@@ -97,9 +99,10 @@ DCPS_CPU_LOOP static void gates_backward(size_t n, const float *restrict gates, 
 static void rows_backward(void *context, size_t begin, size_t end)
 {
     const step_rows *is = context;
-    for (size_t at = begin * is->n; at < end * is->n; at += is->n)
+    for (size_t at = begin * is->n; at < end * is->n; at += is->n) {
         gates_backward(is->n, is->gates + 4 * at, is->c_before + at, is->tanh_c + at, is->dh + at, is->dc + at,
                        is->dgates + 4 * at);
+    }
 }
 
 /* dgates [steps, batch, 4 hidden], and dh and dc [batch, hidden] of what was before the first step */
@@ -108,8 +111,8 @@ static dcps_status steps_backward(const dcps_call *call, const float *dy, float 
     const dcps_lstm_attributes *is = call->attributes;
     size_t batch = is->batch, n = is->hidden, slab = batch * n;
     float *gates = call->saved, *c = gates + 4 * is->steps * slab, *tanh_c = c + is->steps * slab;
-    memset(dh, 0, slab * sizeof *dh);
-    memcpy(dc, dy + is->steps * slab, slab * sizeof *dc);
+    memset(dh, 0, slab * sizeof(*dh));
+    memcpy(dc, dy + is->steps * slab, slab * sizeof(*dc));
     dcps_status status = DCPS_OK;
     for (size_t t = is->steps; t-- > 0 && status == DCPS_OK;) {
         const float *c_before = t == 0 ? call->x[DCPS_LSTM_C]->values : c + (t - 1) * slab;
@@ -135,8 +138,9 @@ static dcps_status w_hidden_backward(const dcps_call *call, const float *dgates,
     size_t n = is->hidden, slab = is->batch * n;
     dcps_status status = dcps_cpu_gemm(call, 'T', 'N', n, 4 * n, is->batch, call->x[DCPS_LSTM_H]->values, dgates,
                                        slot->values, slot->add);
-    if (status != DCPS_OK || is->steps == 1)
+    if (status != DCPS_OK || is->steps == 1) {
         return status;
+    }
     return dcps_cpu_gemm(call, 'T', 'N', n, 4 * n, (is->steps - 1) * is->batch, call->y->values, dgates + 4 * slab,
                          slot->values, true);
 }
@@ -147,18 +151,23 @@ static dcps_status parameters_backward(const dcps_call *call, const float *dgate
     size_t width = 4 * is->hidden, rows = is->steps * is->batch;
     const dcps_gradient_slot *bias = &dx[DCPS_LSTM_BIAS];
     dcps_status status = DCPS_OK;
-    if (dx[DCPS_LSTM_X].values != NULL)
+    if (dx[DCPS_LSTM_X].values != NULL) {
         status = dcps_cpu_gemm(call, 'N', 'T', rows, is->input, width, dgates, call->x[DCPS_LSTM_W_INPUT]->values,
                                dx[DCPS_LSTM_X].values, dx[DCPS_LSTM_X].add);
-    if (status == DCPS_OK && dx[DCPS_LSTM_W_INPUT].values != NULL)
+    }
+    if (status == DCPS_OK && dx[DCPS_LSTM_W_INPUT].values != NULL) {
         status = dcps_cpu_gemm(call, 'T', 'N', is->input, width, rows, call->x[DCPS_LSTM_X]->values, dgates,
                                dx[DCPS_LSTM_W_INPUT].values, dx[DCPS_LSTM_W_INPUT].add);
-    if (status == DCPS_OK && dx[DCPS_LSTM_W_HIDDEN].values != NULL)
+    }
+    if (status == DCPS_OK && dx[DCPS_LSTM_W_HIDDEN].values != NULL) {
         status = w_hidden_backward(call, dgates, &dx[DCPS_LSTM_W_HIDDEN]);
-    if (bias->values != NULL && !bias->add)
-        memset(bias->values, 0, width * sizeof *dgates);
-    for (size_t i = 0; bias->values != NULL && i < rows; i++)
+    }
+    if (bias->values != NULL && !bias->add) {
+        memset(bias->values, 0, width * sizeof(*dgates));
+    }
+    for (size_t i = 0; bias->values != NULL && i < rows; i++) {
         dcps_cpu_add_scaled(width, 1.0f, dgates + i * width, bias->values);
+    }
     return status;
 }
 
@@ -166,17 +175,21 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
 {
     const dcps_lstm_attributes *is = call->attributes;
     size_t slab = is->batch * is->hidden;
-    float *dgates = dcps_call_scratch(call, (4 * is->steps + 2) * slab, sizeof *dgates);
-    if (dgates == NULL)
+    float *dgates = dcps_call_scratch(call, (4 * is->steps + 2) * slab, sizeof(*dgates));
+    if (dgates == NULL) {
         return DCPS_NO_MEMORY;
+    }
     float *dh = dgates + 4 * is->steps * slab, *dc = dh + slab;
     dcps_status status = steps_backward(call, dy, dgates, dh, dc);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = parameters_backward(call, dgates, dx);
-    if (dx[DCPS_LSTM_H].values != NULL)
+    }
+    if (dx[DCPS_LSTM_H].values != NULL) {
         dcps_cpu_put(&dx[DCPS_LSTM_H], 0, slab, 1.0f, dh);
-    if (dx[DCPS_LSTM_C].values != NULL)
+    }
+    if (dx[DCPS_LSTM_C].values != NULL) {
         dcps_cpu_put(&dx[DCPS_LSTM_C], 0, slab, 1.0f, dc);
+    }
     return status;
 }
 

@@ -8,9 +8,10 @@ static dcps_status forward(const dcps_call *call, float *y)
     const dcps_matmul_attributes *is = call->attributes;
     size_t m = is->m, n = is->n, k = is->k;
     dcps_status status = DCPS_OK;
-    for (size_t p = 0; p < is->batch && status == DCPS_OK; p++)
+    for (size_t p = 0; p < is->batch && status == DCPS_OK; p++) {
         status = dcps_cpu_gemm(call, is->transpose_a ? 'T' : 'N', is->transpose_b ? 'T' : 'N', m, n, k,
                                call->x[0]->values + p * m * k, call->x[1]->values + p * k * n, y + p * m * n, false);
+    }
     return status;
 }
 
@@ -18,8 +19,9 @@ static dcps_status forward(const dcps_call *call, float *y)
 static dcps_status backward_a(const dcps_call *call, const float *b, const float *dy, float *da, bool add)
 {
     const dcps_matmul_attributes *is = call->attributes;
-    if (is->transpose_a)
+    if (is->transpose_a) {
         return dcps_cpu_gemm(call, is->transpose_b ? 'T' : 'N', 'T', is->k, is->m, is->n, b, dy, da, add);
+    }
     return dcps_cpu_gemm(call, 'N', is->transpose_b ? 'N' : 'T', is->m, is->k, is->n, dy, b, da, add);
 }
 
@@ -27,8 +29,9 @@ static dcps_status backward_a(const dcps_call *call, const float *b, const float
 static dcps_status backward_b(const dcps_call *call, const float *a, const float *dy, float *db, bool add)
 {
     const dcps_matmul_attributes *is = call->attributes;
-    if (is->transpose_b)
+    if (is->transpose_b) {
         return dcps_cpu_gemm(call, 'T', is->transpose_a ? 'T' : 'N', is->n, is->k, is->m, dy, a, db, add);
+    }
     return dcps_cpu_gemm(call, is->transpose_a ? 'N' : 'T', 'N', is->k, is->n, is->m, a, dy, db, add);
 }
 
@@ -37,12 +40,14 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     const dcps_matmul_attributes *is = call->attributes;
     size_t a_count = is->m * is->k, b_count = is->k * is->n, y_count = is->m * is->n;
     dcps_status status = DCPS_OK;
-    for (size_t p = 0; p < is->batch && dx[0].values != NULL && status == DCPS_OK; p++)
+    for (size_t p = 0; p < is->batch && dx[0].values != NULL && status == DCPS_OK; p++) {
         status =
             backward_a(call, call->x[1]->values + p * b_count, dy + p * y_count, dx[0].values + p * a_count, dx[0].add);
-    for (size_t p = 0; p < is->batch && dx[1].values != NULL && status == DCPS_OK; p++)
+    }
+    for (size_t p = 0; p < is->batch && dx[1].values != NULL && status == DCPS_OK; p++) {
         status =
             backward_b(call, call->x[0]->values + p * a_count, dy + p * y_count, dx[1].values + p * b_count, dx[1].add);
+    }
     return status;
 }
 

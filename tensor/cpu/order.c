@@ -9,10 +9,12 @@ size_t dcps_cpu_channel_block(void)
 
 dcps_order dcps_cpu_image_order(const dcps_tensor *x, const size_t *dims)
 {
-    if (x->dim_count != 4)
+    if (x->dim_count != 4) {
         return DCPS_ROW_MAJOR;
-    if (x->order != DCPS_ROW_MAJOR)
+    }
+    if (x->order != DCPS_ROW_MAJOR) {
         return x->order;
+    }
     return dims[1] % dcps_cpu_channel_block() == 0 ? DCPS_CHANNELS_BLOCKED : DCPS_CHANNELS_LAST;
 }
 

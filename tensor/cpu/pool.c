@@ -67,7 +67,7 @@ static inline void max_window(const window *of, size_t count, const float *restr
         best[c] = x[first * of->pitch + c];
         pixels[c] = first;
     }
-    for (size_t row = of->rows.from; row < of->rows.to; row++)
+    for (size_t row = of->rows.from; row < of->rows.to; row++) {
         for (size_t column = of->columns.from; column < of->columns.to; column++) {
             size_t pixel = row * of->width + column;
             EACH_LANE
@@ -78,6 +78,7 @@ static inline void max_window(const window *of, size_t count, const float *restr
                 pixels[c] = larger ? (uint32_t)pixel : pixels[c];
             }
         }
+    }
     EACH_LANE
     {
         y[c] = best[c];
@@ -89,7 +90,7 @@ static inline void max_window(const window *of, size_t count, const float *restr
 static inline void max_back_window(const window *of, size_t count, const float *restrict dy,
                                    const uint32_t *restrict where, float *restrict dx)
 {
-    for (size_t row = of->rows.from; row < of->rows.to; row++)
+    for (size_t row = of->rows.from; row < of->rows.to; row++) {
         for (size_t column = of->columns.from; column < of->columns.to; column++) {
             size_t pixel = row * of->width + column;
             EACH_LANE
@@ -97,6 +98,7 @@ static inline void max_back_window(const window *of, size_t count, const float *
                 dx[pixel * of->pitch + c] += where[c] == pixel ? dy[c] : 0.0f;
             }
         }
+    }
 }
 
 /* Lanes `lane` … `lane` + count − 1 of all windows of one plane. */
@@ -104,33 +106,38 @@ static inline void max_lanes(const pooling *self, bool back, size_t plane, size_
 {
     size_t lanes = self->lanes, x = plane * self->height * self->width * lanes + lane;
     size_t y = plane * self->y_height * self->y_width * lanes + lane;
-    for (size_t y_row = 0; y_row < self->y_height; y_row++)
+    for (size_t y_row = 0; y_row < self->y_height; y_row++) {
         for (size_t y_column = 0; y_column < self->y_width; y_column++, y += lanes) {
             window of = {range_of(y_row, &self->is, self->height), range_of(y_column, &self->is, self->width),
                          self->width, lanes};
-            if (back)
+            if (back) {
                 max_back_window(&of, count, self->from + y, self->where + y, self->to + x);
-            else
+            } else {
                 max_window(&of, count, self->from + x, self->to + y, self->where + y);
+            }
         }
+    }
 }
 
 /* With the number of lanes known, a pixel's are one vector. */
 static inline void max_plane(const pooling *self, bool back, size_t plane)
 {
     size_t lane = 0;
-    for (; lane + MOST_LANES <= self->lanes; lane += MOST_LANES)
+    for (; lane + MOST_LANES <= self->lanes; lane += MOST_LANES) {
         max_lanes(self, back, plane, lane, MOST_LANES);
-    if (self->lanes - lane == MOST_LANES / 2)
+    }
+    if (self->lanes - lane == MOST_LANES / 2) {
         max_lanes(self, back, plane, lane, MOST_LANES / 2);
-    else if (lane < self->lanes)
+    } else if (lane < self->lanes) {
         max_lanes(self, back, plane, lane, self->lanes - lane);
+    }
 }
 
 DCPS_CPU_LOOP static void max_planes(void *context, size_t begin, size_t end)
 {
-    for (size_t plane = begin; plane < end; plane++)
+    for (size_t plane = begin; plane < end; plane++) {
         max_plane(context, false, plane);
+    }
 }
 
 /* saved [count of y] holds, as whole numbers, the pixel in which each maximum was. */
@@ -140,9 +147,10 @@ static dcps_status max_forward(const dcps_call *call, float *y)
     self.from = call->x[0]->values;
     self.to = y;
     self.where = call->saved != NULL ? (uint32_t *)(void *)call->saved
-                                     : dcps_call_scratch(call, call->y->count, sizeof *self.where);
-    if (self.where == NULL)
+                                     : dcps_call_scratch(call, call->y->count, sizeof(*self.where));
+    if (self.where == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dcps_cpu_parallel(plane_count(call), call->x[0]->count, max_planes, &self);
     return DCPS_OK;
 }
@@ -150,8 +158,9 @@ static dcps_status max_forward(const dcps_call *call, float *y)
 static void clear(const pooling *self, size_t begin, size_t end)
 {
     size_t plane = self->height * self->width * self->lanes;
-    if (!self->add)
-        memset(self->to + begin * plane, 0, (end - begin) * plane * sizeof *self->to);
+    if (!self->add) {
+        memset(self->to + begin * plane, 0, (end - begin) * plane * sizeof(*self->to));
+    }
 }
 
 DCPS_CPU_LOOP static void max_back_planes(void *context, size_t begin, size_t end)
@@ -176,35 +185,39 @@ static dcps_status max_backward(const dcps_call *call, const float *dy, const dc
 /* to [lanes] += share · from [lanes] */
 static inline void add_lanes(size_t lanes, float share, const float *restrict from, float *restrict to)
 {
-    for (size_t c = 0; c < lanes; c++)
+    for (size_t c = 0; c < lanes; c++) {
         to[c] += share * from[c];
+    }
 }
 
 /* Between the pixels of each window and its place in y, forward or backward. */
 static inline void avg_plane(const pooling *self, bool back, const float *from, float *to)
 {
     size_t lanes = self->lanes;
-    for (size_t y_row = 0; y_row < self->y_height; y_row++)
+    for (size_t y_row = 0; y_row < self->y_height; y_row++) {
         for (size_t y_column = 0; y_column < self->y_width; y_column++) {
             range rows = range_of(y_row, &self->is, self->height);
             range columns = range_of(y_column, &self->is, self->width);
             float share = 1.0f / (float)((rows.to - rows.from) * (columns.to - columns.from));
             size_t place = (y_row * self->y_width + y_column) * lanes;
-            for (size_t row = rows.from; row < rows.to; row++)
+            for (size_t row = rows.from; row < rows.to; row++) {
                 for (size_t column = columns.from; column < columns.to; column++) {
                     size_t pixel = (row * self->width + column) * lanes;
                     add_lanes(lanes, share, from + (back ? place : pixel), to + (back ? pixel : place));
                 }
+            }
         }
+    }
 }
 
 DCPS_CPU_LOOP static void avg_planes(void *context, size_t begin, size_t end)
 {
     const pooling *self = context;
     size_t x_plane = self->height * self->width * self->lanes, y_plane = self->y_height * self->y_width * self->lanes;
-    memset(self->to + begin * y_plane, 0, (end - begin) * y_plane * sizeof *self->to);
-    for (size_t plane = begin; plane < end; plane++)
+    memset(self->to + begin * y_plane, 0, (end - begin) * y_plane * sizeof(*self->to));
+    for (size_t plane = begin; plane < end; plane++) {
         avg_plane(self, false, self->from + plane * x_plane, self->to + plane * y_plane);
+    }
 }
 
 static dcps_status avg_forward(const dcps_call *call, float *y)
@@ -221,8 +234,9 @@ DCPS_CPU_LOOP static void avg_back_planes(void *context, size_t begin, size_t en
     const pooling *self = context;
     size_t x_plane = self->height * self->width * self->lanes, y_plane = self->y_height * self->y_width * self->lanes;
     clear(self, begin, end);
-    for (size_t plane = begin; plane < end; plane++)
+    for (size_t plane = begin; plane < end; plane++) {
         avg_plane(self, true, self->from + plane * y_plane, self->to + plane * x_plane);
+    }
 }
 
 static dcps_status avg_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
@@ -240,9 +254,10 @@ DCPS_CPU_LOOP static void global_planes(void *context, size_t begin, size_t end)
 {
     const pooling *self = context;
     size_t lanes = self->lanes, pixels = self->height * self->width;
-    memset(self->to + begin * lanes, 0, (end - begin) * lanes * sizeof *self->to);
-    for (size_t i = begin * pixels; i < end * pixels; i++)
+    memset(self->to + begin * lanes, 0, (end - begin) * lanes * sizeof(*self->to));
+    for (size_t i = begin * pixels; i < end * pixels; i++) {
         add_lanes(lanes, 1.0f / (float)pixels, self->from + i * lanes, self->to + i / pixels * lanes);
+    }
 }
 
 static dcps_status global_forward(const dcps_call *call, float *y)
@@ -259,8 +274,9 @@ DCPS_CPU_LOOP static void global_back_planes(void *context, size_t begin, size_t
     const pooling *self = context;
     size_t lanes = self->lanes, pixels = self->height * self->width;
     clear(self, begin, end);
-    for (size_t i = begin * pixels; i < end * pixels; i++)
+    for (size_t i = begin * pixels; i < end * pixels; i++) {
         add_lanes(lanes, 1.0f / (float)pixels, self->from + i / pixels * lanes, self->to + i * lanes);
+    }
 }
 
 static dcps_status global_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)

@@ -45,13 +45,16 @@ static dcps_status failed(const dcps_call *call, const char *what, dnnl_status_t
 
 static void primitive_destroy(dcps_primitive *primitive)
 {
-    for (int i = 0; i < primitive->argument_count; i++)
+    for (int i = 0; i < primitive->argument_count; i++) {
         dnnl_memory_destroy(primitive->arguments[i].memory);
+    }
     pthread_mutex_lock(&making);
-    if (primitive->primitive != NULL)
+    if (primitive->primitive != NULL) {
         dnnl_primitive_destroy(primitive->primitive);
-    if (primitive->desc != NULL)
+    }
+    if (primitive->desc != NULL) {
         dnnl_primitive_desc_destroy(primitive->desc);
+    }
     pthread_mutex_unlock(&making);
     dcps_free(primitive);
 }
@@ -59,18 +62,22 @@ static void primitive_destroy(dcps_primitive *primitive)
 static void cache_destroy(void *memory)
 {
     cache *self = memory;
-    for (uint32_t i = 0; i < BUCKETS; i++)
+    for (uint32_t i = 0; i < BUCKETS; i++) {
         while (self->buckets[i] != NULL) {
             dcps_primitive *first = self->buckets[i];
             self->buckets[i] = first->next;
             primitive_destroy(first);
         }
-    if (self->attr != NULL)
+    }
+    if (self->attr != NULL) {
         dnnl_primitive_attr_destroy(self->attr);
-    if (self->stream != NULL)
+    }
+    if (self->stream != NULL) {
         dnnl_stream_destroy(self->stream);
-    if (self->engine != NULL)
+    }
+    if (self->engine != NULL) {
         dnnl_engine_destroy(self->engine);
+    }
     dcps_free(self);
     own = NULL;
 }
@@ -82,22 +89,28 @@ static void register_end(void)
 
 static dcps_status cache_open(const dcps_call *call)
 {
-    if (own != NULL)
+    if (own != NULL) {
         return DCPS_OK;
+    }
     pthread_once(&once, register_end);
-    if (once_result != 0)
+    if (once_result != 0) {
         return dcps_fail(DCPS_SYSTEM, "%s: no thread-specific memory is left (pthread_key_create: %d)",
                          dcps_op_name(call->op), once_result);
-    cache *made = dcps_alloc(1, sizeof *made);
-    if (made == NULL)
+    }
+    cache *made = dcps_alloc(1, sizeof(*made));
+    if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "%s: no memory for a cache of oneDNN primitives", dcps_op_name(call->op));
+    }
     dnnl_status_t result = dnnl_engine_create(&made->engine, dnnl_cpu, 0);
-    if (result == dnnl_success)
+    if (result == dnnl_success) {
         result = dnnl_stream_create(&made->stream, made->engine, dnnl_stream_default_flags);
-    if (result == dnnl_success)
+    }
+    if (result == dnnl_success) {
         result = dnnl_primitive_attr_create(&made->attr);
-    if (result == dnnl_success)
+    }
+    if (result == dnnl_success) {
         result = dnnl_primitive_attr_set_scratchpad_mode(made->attr, dnnl_scratchpad_mode_user);
+    }
     if (result != dnnl_success || pthread_setspecific(at_thread_end, made) != 0) {
         cache_destroy(made);
         return failed(call, "start", result);
@@ -109,18 +122,22 @@ static dcps_status cache_open(const dcps_call *call)
 static uint32_t bucket_of(const dcps_primitive_key *key)
 {
     uint64_t hash = dcps_hash_step(DCPS_HASH_START, (uint64_t)(uintptr_t)key->make);
-    for (uint32_t i = 0; i < DCPS_PRIMITIVE_NUMBERS; i++)
+    for (uint32_t i = 0; i < DCPS_PRIMITIVE_NUMBERS; i++) {
         hash = dcps_hash_step(hash, (uint64_t)key->numbers[i]);
+    }
     return (uint32_t)(hash >> 32) % BUCKETS;
 }
 
 static void drop_oldest(cache *self)
 {
     dcps_primitive **oldest = NULL;
-    for (uint32_t i = 0; i < BUCKETS; i++)
-        for (dcps_primitive **at = &self->buckets[i]; *at != NULL; at = &(*at)->next)
-            if (oldest == NULL || (*at)->used < (*oldest)->used)
+    for (uint32_t i = 0; i < BUCKETS; i++) {
+        for (dcps_primitive **at = &self->buckets[i]; *at != NULL; at = &(*at)->next) {
+            if (oldest == NULL || (*at)->used < (*oldest)->used) {
                 oldest = at;
+            }
+        }
+    }
     dcps_primitive *dropped = *oldest;
     *oldest = dropped->next;
     primitive_destroy(dropped);
@@ -129,14 +146,16 @@ static void drop_oldest(cache *self)
 
 static dcps_status primitive_create(const dcps_call *call, const dcps_primitive_key *key, dcps_primitive **made)
 {
-    dcps_primitive *self = dcps_alloc(1, sizeof *self);
-    if (self == NULL)
+    dcps_primitive *self = dcps_alloc(1, sizeof(*self));
+    if (self == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "%s: no memory for a oneDNN primitive", dcps_op_name(call->op));
+    }
     self->key = *key;
     pthread_mutex_lock(&making);
     dnnl_status_t result = key->make(key, own->engine, own->attr, &self->desc);
-    if (result == dnnl_success)
+    if (result == dnnl_success) {
         result = dnnl_primitive_create(&self->primitive, self->desc);
+    }
     pthread_mutex_unlock(&making);
     if (result != dnnl_success) {
         primitive_destroy(self);
@@ -151,18 +170,22 @@ static dcps_status primitive_create(const dcps_call *call, const dcps_primitive_
 dcps_status dcps_primitive_find(const dcps_call *call, const dcps_primitive_key *key, dcps_primitive **found)
 {
     dcps_status status = cache_open(call);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     dcps_primitive **bucket = &own->buckets[bucket_of(key)], *self = *bucket;
     while (self != NULL &&
-           (self->key.make != key->make || memcmp(self->key.numbers, key->numbers, sizeof key->numbers) != 0))
+           (self->key.make != key->make || memcmp(self->key.numbers, key->numbers, sizeof(key->numbers)) != 0)) {
         self = self->next;
+    }
     if (self == NULL) {
         status = primitive_create(call, key, &self);
-        if (status != DCPS_OK)
+        if (status != DCPS_OK) {
             return status;
-        if (own->count == MAX_PRIMITIVES)
+        }
+        if (own->count == MAX_PRIMITIVES) {
             drop_oldest(own);
+        }
         self->next = *bucket;
         *bucket = self;
         own->count++;
@@ -181,16 +204,20 @@ const dnnl_memory_desc_t *dcps_primitive_layout(const dcps_primitive *primitive,
 static dnnl_status_t bind(dcps_primitive *self, int which, const void *values)
 {
     int i = 0;
-    while (i < self->argument_count && self->arguments[i].arg != which)
+    while (i < self->argument_count && self->arguments[i].arg != which) {
         i++;
-    if (i < self->argument_count)
+    }
+    if (i < self->argument_count) {
         return dnnl_memory_set_data_handle_v2(self->arguments[i].memory, (void *)values, own->stream);
-    if (i > MAX_ARGUMENTS)
+    }
+    if (i > MAX_ARGUMENTS) {
         return dnnl_invalid_arguments;
+    }
     dnnl_memory_t memory;
     dnnl_status_t result = dnnl_memory_create(&memory, dcps_primitive_layout(self, which), own->engine, (void *)values);
-    if (result == dnnl_success)
+    if (result == dnnl_success) {
         self->arguments[self->argument_count++] = (dnnl_exec_arg_t){.arg = which, .memory = memory};
+    }
     return result;
 }
 
@@ -198,19 +225,23 @@ dcps_status dcps_primitive_run(const dcps_call *call, dcps_primitive *primitive,
                                const dcps_primitive_argument *arguments)
 {
     dnnl_status_t result = dnnl_success;
-    for (int i = 0; i < count && result == dnnl_success; i++)
+    for (int i = 0; i < count && result == dnnl_success; i++) {
         result = bind(primitive, arguments[i].which, arguments[i].values);
+    }
     if (primitive->scratch_bytes > 0 && result == dnnl_success) {
         void *scratch = dcps_call_scratch(call, 1, primitive->scratch_bytes);
-        if (scratch == NULL)
+        if (scratch == NULL) {
             return DCPS_NO_MEMORY;
+        }
         result = bind(primitive, DNNL_ARG_SCRATCHPAD, scratch);
     }
-    if (result == dnnl_success)
+    if (result == dnnl_success) {
         result =
             dnnl_primitive_execute(primitive->primitive, own->stream, primitive->argument_count, primitive->arguments);
-    if (result == dnnl_success)
+    }
+    if (result == dnnl_success) {
         result = dnnl_stream_wait(own->stream);
+    }
     return result == dnnl_success ? DCPS_OK : failed(call, "run a primitive", result);
 }
 

@@ -8,8 +8,9 @@
 
 static dcps_status reshape_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    if (dx[0].values != NULL)
+    if (dx[0].values != NULL) {
         dcps_cpu_put(&dx[0], 0, call->y->count, 1.0f, dy);
+    }
     return DCPS_OK;
 }
 
@@ -17,19 +18,22 @@ static dcps_status reshape_backward(const dcps_call *call, const float *dy, cons
 static void exchange(const dcps_transpose_attributes *is, const float *from, float *to, bool add)
 {
     size_t block = is->a * is->middle * is->b * is->inner;
-    for (size_t o = 0; o < is->outer; o++, from += block, to += block)
+    for (size_t o = 0; o < is->outer; o++, from += block, to += block) {
         for (size_t m = 0; m < is->middle; m++) {
             if (is->inner == 1) {
                 dcps_cpu_transpose_matrix(is->a, is->b, from + m * is->b, is->middle * is->b, to + m * is->a,
                                           is->middle * is->a, add);
                 continue;
             }
-            for (size_t a = 0; a < is->a; a++)
-                for (size_t b = 0; b < is->b; b++)
+            for (size_t a = 0; a < is->a; a++) {
+                for (size_t b = 0; b < is->b; b++) {
                     dcps_cpu_put(&(dcps_gradient_slot){.values = to, .add = add},
                                  ((b * is->middle + m) * is->a + a) * is->inner, is->inner, 1.0f,
                                  from + ((a * is->middle + m) * is->b + b) * is->inner);
+                }
+            }
         }
+    }
 }
 
 static dcps_status transpose_forward(const dcps_call *call, float *y)
@@ -52,25 +56,28 @@ static dcps_status transpose_backward(const dcps_call *call, const float *dy, co
 static dcps_status concat_forward(const dcps_call *call, float *y)
 {
     const dcps_concat_attributes *is = call->attributes;
-    for (size_t o = 0; o < is->outer; o++)
+    for (size_t o = 0; o < is->outer; o++) {
         for (uint32_t input = 0; input < call->input_count; input++) {
             size_t piece = call->x[input]->dims[is->dim] * is->inner;
-            memcpy(y, call->x[input]->values + o * piece, piece * sizeof *y);
+            memcpy(y, call->x[input]->values + o * piece, piece * sizeof(*y));
             y += piece;
         }
+    }
     return DCPS_OK;
 }
 
 static dcps_status concat_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     const dcps_concat_attributes *is = call->attributes;
-    for (size_t o = 0; o < is->outer; o++)
+    for (size_t o = 0; o < is->outer; o++) {
         for (uint32_t input = 0; input < call->input_count; input++) {
             size_t piece = call->x[input]->dims[is->dim] * is->inner;
-            if (dx[input].values != NULL)
+            if (dx[input].values != NULL) {
                 dcps_cpu_put(&dx[input], o * piece, piece, 1.0f, dy);
+            }
             dy += piece;
         }
+    }
     return DCPS_OK;
 }
 
@@ -83,8 +90,9 @@ static dcps_order concat_choose(const dcps_call *call, const size_t *y_dims, uin
     bool blocked = false;
     for (uint32_t i = 0; i < call->input_count; i++) {
         const dcps_tensor *x = call->x[i];
-        if (x->dim_count != 4 || is->dim > 1 || x->dims[1] % dcps_cpu_channel_block() != 0)
+        if (x->dim_count != 4 || is->dim > 1 || x->dims[1] % dcps_cpu_channel_block() != 0) {
             return DCPS_ROW_MAJOR;
+        }
         blocked = blocked || x->order == DCPS_CHANNELS_BLOCKED;
     }
     return blocked ? DCPS_CHANNELS_BLOCKED : DCPS_ROW_MAJOR;
@@ -94,8 +102,9 @@ static dcps_status slice_forward(const dcps_call *call, float *y)
 {
     const dcps_slice_attributes *is = call->attributes;
     size_t piece = is->count * is->inner;
-    for (size_t o = 0; o < is->outer; o++)
-        memcpy(y + o * piece, call->x[0]->values + (o * is->whole + is->first) * is->inner, piece * sizeof *y);
+    for (size_t o = 0; o < is->outer; o++) {
+        memcpy(y + o * piece, call->x[0]->values + (o * is->whole + is->first) * is->inner, piece * sizeof(*y));
+    }
     return DCPS_OK;
 }
 
@@ -103,10 +112,12 @@ static dcps_status slice_backward(const dcps_call *call, const float *dy, const 
 {
     const dcps_slice_attributes *is = call->attributes;
     size_t piece = is->count * is->inner;
-    if (!dx[0].add)
-        memset(dx[0].values, 0, call->x[0]->count * sizeof *dy);
-    for (size_t o = 0; o < is->outer; o++)
+    if (!dx[0].add) {
+        memset(dx[0].values, 0, call->x[0]->count * sizeof(*dy));
+    }
+    for (size_t o = 0; o < is->outer; o++) {
         dcps_cpu_put(&dx[0], (o * is->whole + is->first) * is->inner, piece, 1.0f, dy + o * piece);
+    }
     return DCPS_OK;
 }
 
@@ -117,8 +128,9 @@ typedef struct place {
 
 static place place_of(dcps_order order, size_t channel, size_t channels, size_t pixels, size_t block)
 {
-    if (order == DCPS_CHANNELS_BLOCKED)
+    if (order == DCPS_CHANNELS_BLOCKED) {
         return (place){channel / block * block * pixels + channel % block, block};
+    }
     return order == DCPS_CHANNELS_LAST ? (place){channel, channels} : (place){channel * pixels, 1};
 }
 
@@ -131,21 +143,24 @@ static void reorder(const dcps_call *call, dcps_order from_order, const float *f
     size_t channels = dims[1], pixels = dims[2] * dims[3], image = channels * pixels;
     size_t run =
         from_order == DCPS_CHANNELS_BLOCKED || to_order == DCPS_CHANNELS_BLOCKED ? is->channel_block : channels;
-    for (size_t n = 0; n < dims[0]; n++)
+    for (size_t n = 0; n < dims[0]; n++) {
         for (size_t c = 0; c < channels; c += run) {
             place in = place_of(from_order, c, channels, pixels, is->channel_block);
             place out = place_of(to_order, c, channels, pixels, is->channel_block);
             const float *source = from + n * image + in.first;
             float *target = to + n * image + out.first;
-            if (in.step == 1)
+            if (in.step == 1) {
                 dcps_cpu_transpose_matrix(run, pixels, source, pixels, target, out.step, add);
-            else if (out.step == 1)
+            } else if (out.step == 1) {
                 dcps_cpu_transpose_matrix(pixels, run, source, in.step, target, pixels, add);
-            else
-                for (size_t p = 0; p < pixels; p++)
+            } else {
+                for (size_t p = 0; p < pixels; p++) {
                     dcps_cpu_put(&(dcps_gradient_slot){.values = target, .add = add}, p * out.step, run, 1.0f,
                                  source + p * in.step);
+                }
+            }
         }
+    }
 }
 
 static dcps_status reorder_forward(const dcps_call *call, float *y)

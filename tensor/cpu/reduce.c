@@ -13,8 +13,9 @@ static dcps_status forward(const dcps_call *call, float *y)
             continue;
         }
         dcps_cpu_set_scaled(is->inner, is->factor, x, y + o * is->inner);
-        for (size_t j = 1; j < is->count; j++)
+        for (size_t j = 1; j < is->count; j++) {
             dcps_cpu_add_scaled(is->inner, is->factor, x + j * is->inner, y + o * is->inner);
+        }
     }
     return DCPS_OK;
 }
@@ -22,24 +23,30 @@ static dcps_status forward(const dcps_call *call, float *y)
 /* values [count] (+)= value */
 DCPS_CPU_LOOP static void spread(size_t count, bool add, float value, float *values)
 {
-    if (add)
-        for (size_t i = 0; i < count; i++)
+    if (add) {
+        for (size_t i = 0; i < count; i++) {
             values[i] += value;
-    else
-        for (size_t i = 0; i < count; i++)
+        }
+    } else {
+        for (size_t i = 0; i < count; i++) {
             values[i] = value;
+        }
+    }
 }
 
 /* dx [outer, count, inner] = factor · dy [outer, inner] */
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     const dcps_reduce_attributes *is = call->attributes;
-    for (size_t o = 0; o < is->outer; o++)
-        if (is->inner == 1)
+    for (size_t o = 0; o < is->outer; o++) {
+        if (is->inner == 1) {
             spread(is->count, dx[0].add, is->factor * dy[o], dx[0].values + o * is->count);
-        else
-            for (size_t j = 0; j < is->count; j++)
+        } else {
+            for (size_t j = 0; j < is->count; j++) {
                 dcps_cpu_put(&dx[0], (o * is->count + j) * is->inner, is->inner, is->factor, dy + o * is->inner);
+            }
+        }
+    }
     return DCPS_OK;
 }
 

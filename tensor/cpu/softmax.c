@@ -13,22 +13,28 @@ DCPS_CPU_LOOP static float largest(size_t count, const float *restrict x)
 {
     float lanes[LANES], maximum = x[0];
     size_t whole = count / LANES * LANES;
-    for (size_t j = 0; j < LANES; j++)
+    for (size_t j = 0; j < LANES; j++) {
         lanes[j] = x[0];
-    for (size_t i = 0; i < whole; i += LANES)
-        for (size_t j = 0; j < LANES; j++)
+    }
+    for (size_t i = 0; i < whole; i += LANES) {
+        for (size_t j = 0; j < LANES; j++) {
             lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
-    for (size_t j = 0; j < LANES; j++)
+        }
+    }
+    for (size_t j = 0; j < LANES; j++) {
         maximum = lanes[j] > maximum ? lanes[j] : maximum;
-    for (size_t i = whole; i < count; i++)
+    }
+    for (size_t i = whole; i < count; i++) {
         maximum = x[i] > maximum ? x[i] : maximum;
+    }
     return maximum;
 }
 
 DCPS_CPU_LOOP static void exponentials(size_t count, const float *restrict x, float maximum, float *restrict y)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         y[i] = dcps_lane_exp(x[i] - maximum);
+    }
 }
 
 double dcps_cpu_exponentials(size_t count, const float *x, float *y, float *maximum)
@@ -44,13 +50,17 @@ DCPS_CPU_LOOP static float sum_exponentials(size_t count, const float *restrict 
 {
     float lanes[4 * LANES] = {0.0f}, sum = 0.0f;
     size_t whole = count / (4 * LANES) * (4 * LANES);
-    for (size_t i = 0; i < whole; i += 4 * LANES)
-        for (size_t j = 0; j < 4 * LANES; j++)
+    for (size_t i = 0; i < whole; i += 4 * LANES) {
+        for (size_t j = 0; j < 4 * LANES; j++) {
             lanes[j] += dcps_lane_exp(x[i + j] - maximum);
-    for (size_t i = whole; i < count; i++)
+        }
+    }
+    for (size_t i = whole; i < count; i++) {
         lanes[i - whole] += dcps_lane_exp(x[i] - maximum);
-    for (size_t j = 0; j < 4 * LANES; j++)
+    }
+    for (size_t j = 0; j < 4 * LANES; j++) {
         sum += lanes[j];
+    }
     return sum;
 }
 
@@ -58,31 +68,35 @@ double dcps_cpu_exponential_sum(size_t count, const float *x, float *maximum)
 {
     double sum = 0.0;
     *maximum = largest(count, x);
-    for (size_t i = 0; i < count; i += EXPONENTIAL_CHUNK)
+    for (size_t i = 0; i < count; i += EXPONENTIAL_CHUNK) {
         sum += (double)sum_exponentials(count - i < EXPONENTIAL_CHUNK ? count - i : EXPONENTIAL_CHUNK, x + i, *maximum);
+    }
     return sum;
 }
 
 /* x where the mask shows it; elsewhere what no maximum is and whose exponential is dropped below. */
 static void hide(size_t count, const uint8_t *mask, const float *x, float *shown)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         shown[i] = mask[i] != 0 ? x[i] : -INFINITY;
+    }
 }
 
 static void drop(size_t count, const uint8_t *mask, float *y)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         y[i] = mask[i] != 0 ? y[i] : 0.0f;
+    }
 }
 
 static dcps_status forward(const dcps_call *call, float *y)
 {
     const dcps_softmax_attributes *is = call->attributes;
     const float *x = call->x[0]->values;
-    float *shown = is->mask == NULL ? NULL : dcps_call_scratch(call, is->columns, sizeof *shown), maximum;
-    if (is->mask != NULL && shown == NULL)
+    float *shown = is->mask == NULL ? NULL : dcps_call_scratch(call, is->columns, sizeof(*shown)), maximum;
+    if (is->mask != NULL && shown == NULL) {
         return DCPS_NO_MEMORY;
+    }
     for (size_t i = 0; i < is->rows; i++, x += is->columns, y += is->columns) {
         double sum;
         if (is->mask == NULL) {
@@ -104,12 +118,15 @@ DCPS_CPU_LOOP static void chain(size_t count, bool add, double sum, const float 
                                 float *restrict dx)
 {
     float common = (float)sum;
-    if (add)
-        for (size_t i = 0; i < count; i++)
+    if (add) {
+        for (size_t i = 0; i < count; i++) {
             dx[i] += y[i] * (dy[i] - common);
-    else
-        for (size_t i = 0; i < count; i++)
+        }
+    } else {
+        for (size_t i = 0; i < count; i++) {
             dx[i] = y[i] * (dy[i] - common);
+        }
+    }
 }
 
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
@@ -124,8 +141,9 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
 
 DCPS_CPU_LOOP static void subtract(size_t count, const float *restrict x, float maximum, float rest, float *restrict y)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         y[i] = x[i] - maximum - rest;
+    }
 }
 
 /* y = x − maximum − log Σ exp(x − maximum) */
@@ -145,20 +163,24 @@ static dcps_status log_forward(const dcps_call *call, float *y)
 DCPS_CPU_LOOP static void log_chain(size_t count, bool add, float sum, const float *restrict y,
                                     const float *restrict dy, float *restrict dx)
 {
-    if (add)
-        for (size_t i = 0; i < count; i++)
+    if (add) {
+        for (size_t i = 0; i < count; i++) {
             dx[i] += dy[i] - dcps_lane_exp(y[i]) * sum;
-    else
-        for (size_t i = 0; i < count; i++)
+        }
+    } else {
+        for (size_t i = 0; i < count; i++) {
             dx[i] = dy[i] - dcps_lane_exp(y[i]) * sum;
+        }
+    }
 }
 
 static dcps_status log_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     const dcps_softmax_attributes *is = call->attributes;
-    for (size_t i = 0; i < is->rows * is->columns; i += is->columns)
+    for (size_t i = 0; i < is->rows * is->columns; i += is->columns) {
         log_chain(is->columns, dx[0].add, (float)dcps_cpu_sum(is->columns, dy + i), call->y->values + i, dy + i,
                   dx[0].values + i);
+    }
     return DCPS_OK;
 }
 

@@ -12,19 +12,24 @@ static dnnl_status_t make(const dcps_primitive_key *key, dnnl_engine_t engine, c
     dnnl_eltwise_desc_t eltwise;
     dnnl_alg_kind_t algorithm = (dnnl_alg_kind_t)key->numbers[0];
     dnnl_status_t result = dnnl_memory_desc_init_by_tag(&layout, 1, &key->numbers[1], dnnl_f32, dnnl_a);
-    if (result != dnnl_success)
+    if (result != dnnl_success) {
         return result;
+    }
     result = dnnl_eltwise_forward_desc_init(&eltwise, dnnl_forward_training, algorithm, &layout, 0.0f, 0.0f);
-    if (result == dnnl_success)
+    if (result == dnnl_success) {
         result = dnnl_primitive_desc_create(desc, &eltwise, attr, engine, NULL);
-    if (result != dnnl_success || key->numbers[2] == 0)
+    }
+    if (result != dnnl_success || key->numbers[2] == 0) {
         return result;
+    }
     dnnl_primitive_desc_t hint = *desc;
     result = dnnl_eltwise_backward_desc_init(&eltwise, algorithm, &layout, &layout, 0.0f, 0.0f);
-    if (result == dnnl_success)
+    if (result == dnnl_success) {
         result = dnnl_primitive_desc_create(desc, &eltwise, attr, engine, hint);
-    if (result != dnnl_success)
+    }
+    if (result != dnnl_success) {
         *desc = NULL;
+    }
     dnnl_primitive_desc_destroy(hint);
     return result;
 }
@@ -42,8 +47,9 @@ DCPS_CPU_LOOP static void rectify(size_t count, bool add, float factor, const fl
                                   const float *restrict unused, float *restrict y)
 {
     (void)add, (void)factor, (void)unused;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         y[i] = x[i] < 0.0f ? 0.0f : x[i];
+    }
 }
 
 static dcps_status relu_forward(const dcps_call *call, float *y)
@@ -110,16 +116,18 @@ BACKWARD(log, call->x[0], d / v[i])
 static dcps_status gelu_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     size_t count = call->y->count;
-    float *to = dx[0].add ? dcps_call_scratch(call, count, sizeof *to) : dx[0].values;
-    if (to == NULL)
+    float *to = dx[0].add ? dcps_call_scratch(call, count, sizeof(*to)) : dx[0].values;
+    if (to == NULL) {
         return DCPS_NO_MEMORY;
+    }
     dcps_primitive_key key = {.make = make, .numbers = {(int64_t)dnnl_eltwise_gelu_tanh, (int64_t)count, 1}};
     dcps_status status =
         dcps_primitive_call(call, &key, 3,
                             (dcps_primitive_argument[]){
                                 {DNNL_ARG_SRC, call->x[0]->values}, {DNNL_ARG_DIFF_DST, dy}, {DNNL_ARG_DIFF_SRC, to}});
-    if (status == DCPS_OK && dx[0].add)
+    if (status == DCPS_OK && dx[0].add) {
         dcps_cpu_put(&dx[0], 0, count, 1.0f, to);
+    }
     return status;
 }
 

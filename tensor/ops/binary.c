@@ -6,10 +6,12 @@
 static dcps_tensor *binary(dcps_tape *tape, dcps_op op, dcps_tensor *a, dcps_tensor *b)
 {
     dcps_call *call = dcps_tape_begin(tape, op, 2, (dcps_tensor *[]){a, b});
-    if (call == NULL)
+    if (call == NULL) {
         return NULL;
-    if (a->dim_count != b->dim_count || memcmp(a->dims, b->dims, a->dim_count * sizeof a->dims[0]) != 0)
+    }
+    if (a->dim_count != b->dim_count || memcmp(a->dims, b->dims, a->dim_count * sizeof(a->dims[0])) != 0) {
         return dcps_tape_refuse(tape, call, "two tensors of the same shape");
+    }
     return dcps_tape_run(tape, call, a->dim_count, a->dims);
 }
 

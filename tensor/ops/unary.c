@@ -5,8 +5,9 @@
 static dcps_tensor *unary(dcps_tape *tape, dcps_op op, dcps_tensor *x)
 {
     dcps_call *call = dcps_tape_begin(tape, op, 1, &x);
-    if (call == NULL)
+    if (call == NULL) {
         return NULL;
+    }
     return dcps_tape_run(tape, call, x->dim_count, x->dims);
 }
 
@@ -44,7 +45,8 @@ dcps_tensor *dcps_tape_scale(dcps_tape *tape, dcps_tensor *x, float factor)
 {
     dcps_call *call = dcps_tape_begin(tape, DCPS_OP_SCALE, 1, &x);
     if (call == NULL ||
-        !dcps_tape_attach(tape, call, &(dcps_scale_attributes){.factor = factor}, sizeof(dcps_scale_attributes)))
+        !dcps_tape_attach(tape, call, &(dcps_scale_attributes){.factor = factor}, sizeof(dcps_scale_attributes))) {
         return NULL;
+    }
     return dcps_tape_run(tape, call, x->dim_count, x->dims);
 }

@@ -18,8 +18,9 @@ static bool x_index(const sizes *is, size_t n, size_t c, size_t h, size_t w, siz
 {
     size_t row = h * is->stride + kh, column = w * is->stride + kw;
     if (row < is->padding || row - is->padding >= is->height || column < is->padding ||
-        column - is->padding >= is->width)
+        column - is->padding >= is->width) {
         return false;
+    }
     *index = ((n * is->channels + c) * is->height + row - is->padding) * is->width + column - is->padding;
     return true;
 }
@@ -33,11 +34,15 @@ static double place(const dcps_call *call, const sizes *is, size_t n, size_t f, 
 {
     double sum = 0.0;
     size_t index;
-    for (size_t c = 0; c < is->channels; c++)
-        for (size_t kh = 0; kh < is->kernel_height; kh++)
-            for (size_t kw = 0; kw < is->kernel_width; kw++)
-                if (x_index(is, n, c, h, w, kh, kw, &index))
+    for (size_t c = 0; c < is->channels; c++) {
+        for (size_t kh = 0; kh < is->kernel_height; kh++) {
+            for (size_t kw = 0; kw < is->kernel_width; kw++) {
+                if (x_index(is, n, c, h, w, kh, kw, &index)) {
                     sum += (double)call->x[0]->values[index] * (double)call->x[1]->values[w_index(is, f, c, kh, kw)];
+                }
+            }
+        }
+    }
     return sum;
 }
 
@@ -46,11 +51,15 @@ static dcps_status forward(const dcps_call *call, float *y)
 {
     sizes is = sizes_of(call);
     size_t at = 0;
-    for (size_t n = 0; n < is.batch; n++)
-        for (size_t f = 0; f < is.filters; f++)
-            for (size_t h = 0; h < is.y_height; h++)
-                for (size_t w = 0; w < is.y_width; w++)
+    for (size_t n = 0; n < is.batch; n++) {
+        for (size_t f = 0; f < is.filters; f++) {
+            for (size_t h = 0; h < is.y_height; h++) {
+                for (size_t w = 0; w < is.y_width; w++) {
                     y[at++] = (float)place(call, &is, n, f, h, w);
+                }
+            }
+        }
+    }
     return DCPS_OK;
 }
 
@@ -58,24 +67,30 @@ static dcps_status forward(const dcps_call *call, float *y)
 static void scatter(const dcps_call *call, const sizes *is, const size_t at[4], double dy, double *dx, double *dw)
 {
     size_t n = at[0], f = at[1], index;
-    for (size_t c = 0; c < is->channels; c++)
-        for (size_t kh = 0; kh < is->kernel_height; kh++)
+    for (size_t c = 0; c < is->channels; c++) {
+        for (size_t kh = 0; kh < is->kernel_height; kh++) {
             for (size_t kw = 0; kw < is->kernel_width; kw++) {
-                if (!x_index(is, n, c, at[2], at[3], kh, kw, &index))
+                if (!x_index(is, n, c, at[2], at[3], kh, kw, &index)) {
                     continue;
-                if (dx != NULL)
+                }
+                if (dx != NULL) {
                     dx[index] += dy * (double)call->x[1]->values[w_index(is, f, c, kh, kw)];
-                if (dw != NULL)
+                }
+                if (dw != NULL) {
                     dw[w_index(is, f, c, kh, kw)] += dy * (double)call->x[0]->values[index];
+                }
             }
+        }
+    }
 }
 
 /* Zeroed sums for one input; NULL, with the failure recorded, when there is no memory. */
 static double *sums(const dcps_call *call, size_t count)
 {
-    double *values = dcps_call_scratch(call, count, sizeof *values);
-    for (size_t i = 0; values != NULL && i < count; i++)
+    double *values = dcps_call_scratch(call, count, sizeof(*values));
+    for (size_t i = 0; values != NULL && i < count; i++) {
         values[i] = 0.0;
+    }
     return values;
 }
 
@@ -84,20 +99,24 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     sizes is = sizes_of(call);
     double *parts[2] = {NULL, NULL};
     for (int input = 0; input < 2; input++) {
-        if (dx[input].values == NULL)
+        if (dx[input].values == NULL) {
             continue;
+        }
         parts[input] = sums(call, call->x[input]->count);
-        if (parts[input] == NULL)
+        if (parts[input] == NULL) {
             return DCPS_NO_MEMORY;
+        }
     }
     for (size_t i = 0; i < call->y->count; i++) {
         size_t w = i % is.y_width, h = i / is.y_width % is.y_height, f = i / (is.y_width * is.y_height) % is.filters;
         size_t n = i / (is.y_width * is.y_height * is.filters);
         scatter(call, &is, (size_t[]){n, f, h, w}, (double)dy[i], parts[0], parts[1]);
     }
-    for (int input = 0; input < 2; input++)
-        for (size_t i = 0; parts[input] != NULL && i < call->x[input]->count; i++)
+    for (int input = 0; input < 2; input++) {
+        for (size_t i = 0; parts[input] != NULL && i < call->x[input]->count; i++) {
             dcps_ref_put(&dx[input], i, parts[input][i]);
+        }
+    }
     return DCPS_OK;
 }
 

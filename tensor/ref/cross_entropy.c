@@ -7,10 +7,12 @@
 static double log_sum_exp(const float *x, size_t classes)
 {
     double maximum = (double)x[0], sum = 0.0;
-    for (size_t j = 1; j < classes; j++)
+    for (size_t j = 1; j < classes; j++) {
         maximum = fmax(maximum, (double)x[j]);
-    for (size_t j = 0; j < classes; j++)
+    }
+    for (size_t j = 0; j < classes; j++) {
         sum += exp((double)x[j] - maximum);
+    }
     return maximum + log(sum);
 }
 
@@ -30,9 +32,11 @@ static dcps_status forward(const dcps_call *call, float *y)
     for (size_t i = 0; i < rows; i++) {
         const float *x = call->x[0]->values + i * classes;
         double whole = log_sum_exp(x, classes);
-        for (size_t j = 0; dcps_cross_entropy_counts(is, i) && j < classes; j++)
-            if (target(is, i, j, classes) > 0.0) /* 0 · ∞ is 0 here */
+        for (size_t j = 0; dcps_cross_entropy_counts(is, i) && j < classes; j++) {
+            if (target(is, i, j, classes) > 0.0) { /* 0 · ∞ is 0 here */
                 total += target(is, i, j, classes) * (whole - (double)x[j]);
+            }
+        }
     }
     y[0] = *is->counted == 0 ? 0.0f : (float)(total / (double)*is->counted);
     return DCPS_OK;

@@ -12,15 +12,17 @@ static double factor(const dcps_dropout_attributes *is, size_t i)
 
 static dcps_status forward(const dcps_call *call, float *y)
 {
-    for (size_t i = 0; i < call->y->count; i++)
+    for (size_t i = 0; i < call->y->count; i++) {
         y[i] = (float)((double)call->x[0]->values[i] * factor(call->attributes, i));
+    }
     return DCPS_OK;
 }
 
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    for (size_t i = 0; i < call->y->count; i++)
+    for (size_t i = 0; i < call->y->count; i++) {
         dcps_ref_put(&dx[0], i, (double)dy[i] * factor(call->attributes, i));
+    }
     return DCPS_OK;
 }
 

@@ -7,11 +7,13 @@
 static void moments(const dcps_layer_norm_attributes *is, const float *x, double *mean, double *inverse)
 {
     double sum = 0.0, squares = 0.0;
-    for (size_t j = 0; j < is->columns; j++)
+    for (size_t j = 0; j < is->columns; j++) {
         sum += (double)x[j];
+    }
     *mean = sum / (double)is->columns;
-    for (size_t j = 0; j < is->columns; j++)
+    for (size_t j = 0; j < is->columns; j++) {
         squares += ((double)x[j] - *mean) * ((double)x[j] - *mean);
+    }
     *inverse = 1.0 / sqrt(squares / (double)is->columns + (double)is->epsilon);
 }
 
@@ -23,9 +25,10 @@ static dcps_status forward(const dcps_call *call, float *y)
         const float *x = call->x[0]->values + i * is->columns;
         double mean, inverse;
         moments(is, x, &mean, &inverse);
-        for (size_t j = 0; j < is->columns; j++)
+        for (size_t j = 0; j < is->columns; j++) {
             y[i * is->columns + j] = (float)((double)call->x[1]->values[j] * ((double)x[j] - mean) * inverse +
                                              (double)call->x[2]->values[j]);
+        }
     }
     return DCPS_OK;
 }
@@ -54,8 +57,9 @@ static void backward_x(const dcps_call *call, const float *dy, const dcps_gradie
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     const dcps_layer_norm_attributes *is = call->attributes;
-    if (dx[0].values != NULL)
+    if (dx[0].values != NULL) {
         backward_x(call, dy, dx);
+    }
     for (size_t j = 0; j < is->columns; j++) {
         double dscale = 0.0, dshift = 0.0;
         for (size_t i = 0; i < is->rows; i++) {
@@ -64,10 +68,12 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
             dscale += slope * ((double)call->x[0]->values[i * is->columns + j] - mean) * inverse;
             dshift += slope;
         }
-        if (dx[1].values != NULL)
+        if (dx[1].values != NULL) {
             dcps_ref_put(&dx[1], j, dscale);
-        if (dx[2].values != NULL)
+        }
+        if (dx[2].values != NULL) {
             dcps_ref_put(&dx[2], j, dshift);
+        }
     }
     return DCPS_OK;
 }

@@ -22,11 +22,13 @@ static double gate_input(const dcps_call *call, const states *of, size_t t, size
     const dcps_lstm_attributes *is = call->attributes;
     size_t row = t * is->batch + b, width = 4 * is->hidden;
     double sum = (double)call->x[DCPS_LSTM_BIAS]->values[column];
-    for (size_t k = 0; k < is->input; k++)
+    for (size_t k = 0; k < is->input; k++) {
         sum += (double)call->x[DCPS_LSTM_X]->values[row * is->input + k] *
                (double)call->x[DCPS_LSTM_W_INPUT]->values[k * width + column];
-    for (size_t k = 0; k < is->hidden; k++)
+    }
+    for (size_t k = 0; k < is->hidden; k++) {
         sum += of->h[row * is->hidden + k] * (double)call->x[DCPS_LSTM_W_HIDDEN]->values[k * width + column];
+    }
     return sum;
 }
 
@@ -34,7 +36,7 @@ static void step(const dcps_call *call, const states *of, size_t t)
 {
     const dcps_lstm_attributes *is = call->attributes;
     size_t hidden = is->hidden, slab = is->batch * hidden;
-    for (size_t b = 0; b < is->batch; b++)
+    for (size_t b = 0; b < is->batch; b++) {
         for (size_t j = 0; j < hidden; j++) {
             double *gate = of->gates + ((t * is->batch + b) * 4) * hidden + j;
             size_t at = t * slab + b * hidden + j;
@@ -45,23 +47,26 @@ static void step(const dcps_call *call, const states *of, size_t t)
             of->c[at + slab] = gate[F * hidden] * of->c[at] + gate[I * hidden] * gate[G * hidden];
             of->h[at + slab] = gate[O * hidden] * tanh(of->c[at + slab]);
         }
+    }
 }
 
 static dcps_status run(const dcps_call *call, states *of)
 {
     const dcps_lstm_attributes *is = call->attributes;
     size_t slab = is->batch * is->hidden;
-    of->gates = dcps_call_scratch(call, 4 * is->steps * slab, sizeof *of->gates);
-    of->h = dcps_call_scratch(call, (is->steps + 1) * slab, sizeof *of->h);
-    of->c = dcps_call_scratch(call, (is->steps + 1) * slab, sizeof *of->c);
-    if (of->gates == NULL || of->h == NULL || of->c == NULL)
+    of->gates = dcps_call_scratch(call, 4 * is->steps * slab, sizeof(*of->gates));
+    of->h = dcps_call_scratch(call, (is->steps + 1) * slab, sizeof(*of->h));
+    of->c = dcps_call_scratch(call, (is->steps + 1) * slab, sizeof(*of->c));
+    if (of->gates == NULL || of->h == NULL || of->c == NULL) {
         return DCPS_NO_MEMORY;
+    }
     for (size_t i = 0; i < slab; i++) {
         of->h[i] = (double)call->x[DCPS_LSTM_H]->values[i];
         of->c[i] = (double)call->x[DCPS_LSTM_C]->values[i];
     }
-    for (size_t t = 0; t < is->steps; t++)
+    for (size_t t = 0; t < is->steps; t++) {
         step(call, of, t);
+    }
     return DCPS_OK;
 }
 
@@ -71,10 +76,12 @@ static dcps_status forward(const dcps_call *call, float *y)
     size_t slab = is->batch * is->hidden;
     states of;
     dcps_status status = run(call, &of);
-    for (size_t i = 0; status == DCPS_OK && i < is->steps * slab; i++)
+    for (size_t i = 0; status == DCPS_OK && i < is->steps * slab; i++) {
         y[i] = (float)of.h[slab + i];
-    for (size_t i = 0; status == DCPS_OK && i < slab; i++)
+    }
+    for (size_t i = 0; status == DCPS_OK && i < slab; i++) {
         y[is->steps * slab + i] = (float)of.c[is->steps * slab + i];
+    }
     return status;
 }
 
@@ -102,13 +109,15 @@ static void hidden_back(const dcps_call *call, const double *dgates, double *dh)
 {
     const dcps_lstm_attributes *is = call->attributes;
     size_t width = 4 * is->hidden;
-    for (size_t b = 0; b < is->batch; b++)
+    for (size_t b = 0; b < is->batch; b++) {
         for (size_t k = 0; k < is->hidden; k++) {
             double sum = 0.0;
-            for (size_t j = 0; j < width; j++)
+            for (size_t j = 0; j < width; j++) {
                 sum += dgates[b * width + j] * (double)call->x[DCPS_LSTM_W_HIDDEN]->values[k * width + j];
+            }
             dh[b * is->hidden + k] = sum;
         }
+    }
 }
 
 /* slot [rows, 4 hidden] = left [steps · batch, rows]ᵀ · dgates; the elements of `left` are floats or doubles */
@@ -116,13 +125,15 @@ static void weights_back(const dcps_lstm_attributes *is, size_t rows, const floa
                          const double *dgates, const dcps_gradient_slot *slot)
 {
     size_t width = 4 * is->hidden;
-    for (size_t k = 0; slot->values != NULL && k < rows; k++)
+    for (size_t k = 0; slot->values != NULL && k < rows; k++) {
         for (size_t j = 0; j < width; j++) {
             double sum = 0.0;
-            for (size_t i = 0; i < is->steps * is->batch; i++)
+            for (size_t i = 0; i < is->steps * is->batch; i++) {
                 sum += (floats != NULL ? (double)floats[i * rows + k] : doubles[i * rows + k]) * dgates[i * width + j];
+            }
             dcps_ref_put(slot, k * width + j, sum);
         }
+    }
 }
 
 static void inputs_back(const dcps_call *call, const states *of, const double *dgates, const dcps_gradient_slot *dx)
@@ -131,17 +142,19 @@ static void inputs_back(const dcps_call *call, const states *of, const double *d
     size_t width = 4 * is->hidden, rows = is->steps * is->batch;
     for (size_t i = 0; dx[DCPS_LSTM_X].values != NULL && i < rows * is->input; i++) {
         double sum = 0.0;
-        for (size_t j = 0; j < width; j++)
+        for (size_t j = 0; j < width; j++) {
             sum += dgates[i / is->input * width + j] *
                    (double)call->x[DCPS_LSTM_W_INPUT]->values[i % is->input * width + j];
+        }
         dcps_ref_put(&dx[DCPS_LSTM_X], i, sum);
     }
     weights_back(is, is->input, call->x[DCPS_LSTM_X]->values, NULL, dgates, &dx[DCPS_LSTM_W_INPUT]);
     weights_back(is, is->hidden, NULL, of->h, dgates, &dx[DCPS_LSTM_W_HIDDEN]);
     for (size_t j = 0; dx[DCPS_LSTM_BIAS].values != NULL && j < width; j++) {
         double sum = 0.0;
-        for (size_t i = 0; i < rows; i++)
+        for (size_t i = 0; i < rows; i++) {
             sum += dgates[i * width + j];
+        }
         dcps_ref_put(&dx[DCPS_LSTM_BIAS], j, sum);
     }
 }
@@ -151,26 +164,30 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     const dcps_lstm_attributes *is = call->attributes;
     size_t slab = is->batch * is->hidden;
     states of;
-    double *dgates = dcps_call_scratch(call, 4 * is->steps * slab, sizeof *dgates);
-    double *dh = dcps_call_scratch(call, slab, sizeof *dh), *dc = dcps_call_scratch(call, slab, sizeof *dc);
-    if (dgates == NULL || dh == NULL || dc == NULL || run(call, &of) != DCPS_OK)
+    double *dgates = dcps_call_scratch(call, 4 * is->steps * slab, sizeof(*dgates));
+    double *dh = dcps_call_scratch(call, slab, sizeof(*dh)), *dc = dcps_call_scratch(call, slab, sizeof(*dc));
+    if (dgates == NULL || dh == NULL || dc == NULL || run(call, &of) != DCPS_OK) {
         return DCPS_NO_MEMORY;
+    }
     for (size_t i = 0; i < slab; i++) {
         dh[i] = 0.0;
         dc[i] = (double)dy[is->steps * slab + i];
     }
     for (size_t t = is->steps; t-- > 0;) {
-        for (size_t i = 0; i < slab; i++)
+        for (size_t i = 0; i < slab; i++) {
             dh[i] += (double)dy[t * slab + i];
+        }
         step_back(is, &of, t, dh, dc, dgates + 4 * t * slab);
         hidden_back(call, dgates + 4 * t * slab, dh);
     }
     inputs_back(call, &of, dgates, dx);
     for (size_t i = 0; i < slab; i++) {
-        if (dx[DCPS_LSTM_H].values != NULL)
+        if (dx[DCPS_LSTM_H].values != NULL) {
             dcps_ref_put(&dx[DCPS_LSTM_H], i, dh[i]);
-        if (dx[DCPS_LSTM_C].values != NULL)
+        }
+        if (dx[DCPS_LSTM_C].values != NULL) {
             dcps_ref_put(&dx[DCPS_LSTM_C], i, dc[i]);
+        }
     }
     return DCPS_OK;
 }

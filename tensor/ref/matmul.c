@@ -33,13 +33,15 @@ static dcps_status forward(const dcps_call *call, float *y)
     const dcps_matmul_attributes *is = call->attributes;
     for (size_t p = 0; p < is->batch; p++) {
         matrix a = a_of(call, is, p), b = b_of(call, is, p);
-        for (size_t i = 0; i < is->m; i++)
+        for (size_t i = 0; i < is->m; i++) {
             for (size_t j = 0; j < is->n; j++) {
                 double sum = 0.0;
-                for (size_t l = 0; l < is->k; l++)
+                for (size_t l = 0; l < is->k; l++) {
                     sum += at(a, i, l) * at(b, l, j);
+                }
                 y[(p * is->m + i) * is->n + j] = (float)sum;
             }
+        }
     }
     return DCPS_OK;
 }
@@ -47,34 +49,40 @@ static dcps_status forward(const dcps_call *call, float *y)
 /* da [m, k] = dy [m, n] · bᵀ [n, k] */
 static void backward_a(const dcps_matmul_attributes *is, size_t p, matrix b, matrix dy, const dcps_gradient_slot *da)
 {
-    for (size_t i = 0; i < is->m; i++)
+    for (size_t i = 0; i < is->m; i++) {
         for (size_t l = 0; l < is->k; l++) {
             double sum = 0.0;
-            for (size_t j = 0; j < is->n; j++)
+            for (size_t j = 0; j < is->n; j++) {
                 sum += at(dy, i, j) * at(b, l, j);
+            }
             dcps_ref_put(da, p * is->m * is->k + (is->transpose_a ? l * is->m + i : i * is->k + l), sum);
         }
+    }
 }
 
 /* db [k, n] = aᵀ [k, m] · dy [m, n] */
 static void backward_b(const dcps_matmul_attributes *is, size_t p, matrix a, matrix dy, const dcps_gradient_slot *db)
 {
-    for (size_t l = 0; l < is->k; l++)
+    for (size_t l = 0; l < is->k; l++) {
         for (size_t j = 0; j < is->n; j++) {
             double sum = 0.0;
-            for (size_t i = 0; i < is->m; i++)
+            for (size_t i = 0; i < is->m; i++) {
                 sum += at(a, i, l) * at(dy, i, j);
+            }
             dcps_ref_put(db, p * is->k * is->n + (is->transpose_b ? j * is->k + l : l * is->n + j), sum);
         }
+    }
 }
 
 static dcps_status backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     const dcps_matmul_attributes *is = call->attributes;
-    for (size_t p = 0; p < is->batch && dx[0].values != NULL; p++)
+    for (size_t p = 0; p < is->batch && dx[0].values != NULL; p++) {
         backward_a(is, p, b_of(call, is, p), matrix_of(dy, p, is->m, is->n, false), &dx[0]);
-    for (size_t p = 0; p < is->batch && dx[1].values != NULL; p++)
+    }
+    for (size_t p = 0; p < is->batch && dx[1].values != NULL; p++) {
         backward_b(is, p, a_of(call, is, p), matrix_of(dy, p, is->m, is->n, false), &dx[1]);
+    }
     return DCPS_OK;
 }
 

@@ -34,12 +34,14 @@ static window window_of(const dcps_call *call, size_t i)
 static size_t largest(const window *in)
 {
     size_t best = in->top * in->width + in->left;
-    for (size_t r = in->top; r < in->bottom; r++)
+    for (size_t r = in->top; r < in->bottom; r++) {
         for (size_t c = in->left; c < in->right; c++) {
             float seen = in->image[r * in->width + c];
-            if (seen > in->image[best] || (isnan((double)seen) && !isnan((double)in->image[best])))
+            if (seen > in->image[best] || (isnan((double)seen) && !isnan((double)in->image[best]))) {
                 best = r * in->width + c;
+            }
         }
+    }
     return best;
 }
 
@@ -54,8 +56,9 @@ static dcps_status max_forward(const dcps_call *call, float *y)
 
 static void clear(const dcps_call *call, const dcps_gradient_slot *dx)
 {
-    for (size_t i = 0; !dx[0].add && i < call->x[0]->count; i++)
+    for (size_t i = 0; !dx[0].add && i < call->x[0]->count; i++) {
         dx[0].values[i] = 0.0f;
+    }
 }
 
 /* dx = dy where the maximum was, summed over the windows that share it */
@@ -80,9 +83,11 @@ static dcps_status avg_forward(const dcps_call *call, float *y)
     for (size_t i = 0; i < call->y->count; i++) {
         window in = window_of(call, i);
         double sum = 0.0;
-        for (size_t r = in.top; r < in.bottom; r++)
-            for (size_t c = in.left; c < in.right; c++)
+        for (size_t r = in.top; r < in.bottom; r++) {
+            for (size_t c = in.left; c < in.right; c++) {
                 sum += (double)in.image[r * in.width + c];
+            }
+        }
         y[i] = (float)(sum / area(&in));
     }
     return DCPS_OK;
@@ -95,9 +100,11 @@ static dcps_status avg_backward(const dcps_call *call, const float *dy, const dc
     dcps_gradient_slot to = {.values = dx[0].values, .add = true};
     for (size_t i = 0; i < call->y->count; i++) {
         window in = window_of(call, i);
-        for (size_t r = in.top; r < in.bottom; r++)
-            for (size_t c = in.left; c < in.right; c++)
+        for (size_t r = in.top; r < in.bottom; r++) {
+            for (size_t c = in.left; c < in.right; c++) {
                 dcps_ref_put(&to, in.first + r * in.width + c, (double)dy[i] / area(&in));
+            }
+        }
     }
     return DCPS_OK;
 }
@@ -108,8 +115,9 @@ static dcps_status global_forward(const dcps_call *call, float *y)
     size_t pixels = call->x[0]->dims[2] * call->x[0]->dims[3];
     for (size_t i = 0; i < call->y->count; i++) {
         double sum = 0.0;
-        for (size_t p = 0; p < pixels; p++)
+        for (size_t p = 0; p < pixels; p++) {
             sum += (double)call->x[0]->values[i * pixels + p];
+        }
         y[i] = (float)(sum / (double)pixels);
     }
     return DCPS_OK;
@@ -118,8 +126,9 @@ static dcps_status global_forward(const dcps_call *call, float *y)
 static dcps_status global_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     size_t pixels = call->x[0]->dims[2] * call->x[0]->dims[3];
-    for (size_t i = 0; i < call->x[0]->count; i++)
+    for (size_t i = 0; i < call->x[0]->count; i++) {
         dcps_ref_put(&dx[0], i, (double)dy[i / pixels] / (double)pixels);
+    }
     return DCPS_OK;
 }
 

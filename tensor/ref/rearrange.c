@@ -6,8 +6,9 @@
 /* dx = dy */
 static dcps_status reshape_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    for (size_t i = 0; i < call->y->count; i++)
+    for (size_t i = 0; i < call->y->count; i++) {
         dcps_ref_put(&dx[0], i, (double)dy[i]);
+    }
     return DCPS_OK;
 }
 
@@ -21,15 +22,17 @@ static size_t transpose_source(const dcps_transpose_attributes *is, size_t i)
 
 static dcps_status transpose_forward(const dcps_call *call, float *y)
 {
-    for (size_t i = 0; i < call->y->count; i++)
+    for (size_t i = 0; i < call->y->count; i++) {
         y[i] = call->x[0]->values[transpose_source(call->attributes, i)];
+    }
     return DCPS_OK;
 }
 
 static dcps_status transpose_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
-    for (size_t i = 0; i < call->y->count; i++)
+    for (size_t i = 0; i < call->y->count; i++) {
         dcps_ref_put(&dx[0], transpose_source(call->attributes, i), (double)dy[i]);
+    }
     return DCPS_OK;
 }
 
@@ -38,12 +41,14 @@ static dcps_status concat_forward(const dcps_call *call, float *y)
 {
     const dcps_concat_attributes *is = call->attributes;
     size_t at = 0;
-    for (size_t o = 0; o < is->outer; o++)
+    for (size_t o = 0; o < is->outer; o++) {
         for (uint32_t input = 0; input < call->input_count; input++) {
             size_t piece = call->x[input]->dims[is->dim] * is->inner;
-            for (size_t i = 0; i < piece; i++)
+            for (size_t i = 0; i < piece; i++) {
                 y[at++] = call->x[input]->values[o * piece + i];
+            }
         }
+    }
     return DCPS_OK;
 }
 
@@ -51,13 +56,16 @@ static dcps_status concat_backward(const dcps_call *call, const float *dy, const
 {
     const dcps_concat_attributes *is = call->attributes;
     size_t at = 0;
-    for (size_t o = 0; o < is->outer; o++)
+    for (size_t o = 0; o < is->outer; o++) {
         for (uint32_t input = 0; input < call->input_count; input++) {
             size_t piece = call->x[input]->dims[is->dim] * is->inner;
-            for (size_t i = 0; i < piece; i++, at++)
-                if (dx[input].values != NULL)
+            for (size_t i = 0; i < piece; i++, at++) {
+                if (dx[input].values != NULL) {
                     dcps_ref_put(&dx[input], o * piece + i, (double)dy[at]);
+                }
+            }
         }
+    }
     return DCPS_OK;
 }
 
@@ -66,9 +74,11 @@ static dcps_status slice_forward(const dcps_call *call, float *y)
 {
     const dcps_slice_attributes *is = call->attributes;
     size_t at = 0;
-    for (size_t o = 0; o < is->outer; o++)
-        for (size_t i = 0; i < is->count * is->inner; i++)
+    for (size_t o = 0; o < is->outer; o++) {
+        for (size_t i = 0; i < is->count * is->inner; i++) {
             y[at++] = call->x[0]->values[(o * is->whole + is->first) * is->inner + i];
+        }
+    }
     return DCPS_OK;
 }
 
@@ -76,13 +86,15 @@ static dcps_status slice_forward(const dcps_call *call, float *y)
 static dcps_status slice_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     const dcps_slice_attributes *is = call->attributes;
-    for (size_t o = 0; o < is->outer; o++)
-        for (size_t j = 0; j < is->whole; j++)
+    for (size_t o = 0; o < is->outer; o++) {
+        for (size_t j = 0; j < is->whole; j++) {
             for (size_t i = 0; i < is->inner; i++) {
                 bool inside = j >= is->first && j < is->first + is->count;
                 double value = inside ? (double)dy[(o * is->count + j - is->first) * is->inner + i] : 0.0;
                 dcps_ref_put(&dx[0], (o * is->whole + j) * is->inner + i, value);
             }
+        }
+    }
     return DCPS_OK;
 }
 

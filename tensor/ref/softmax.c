@@ -12,12 +12,16 @@ static bool shown(const dcps_softmax_attributes *is, size_t row, size_t column)
 static double log_sum_exp(const dcps_softmax_attributes *is, size_t row, const float *x)
 {
     double maximum = -(double)INFINITY, sum = 0.0;
-    for (size_t j = 0; j < is->columns; j++)
-        if (shown(is, row, j))
+    for (size_t j = 0; j < is->columns; j++) {
+        if (shown(is, row, j)) {
             maximum = fmax(maximum, (double)x[j]);
-    for (size_t j = 0; j < is->columns; j++)
-        if (shown(is, row, j))
+        }
+    }
+    for (size_t j = 0; j < is->columns; j++) {
+        if (shown(is, row, j)) {
             sum += exp((double)x[j] - maximum);
+        }
+    }
     return maximum + log(sum);
 }
 
@@ -28,8 +32,9 @@ static dcps_status forward(const dcps_call *call, float *y)
     for (size_t i = 0; i < is->rows; i++) {
         const float *x = call->x[0]->values + i * is->columns;
         double whole = log_sum_exp(is, i, x);
-        for (size_t j = 0; j < is->columns; j++)
+        for (size_t j = 0; j < is->columns; j++) {
             y[i * is->columns + j] = shown(is, i, j) ? (float)exp((double)x[j] - whole) : 0.0f;
+        }
     }
     return DCPS_OK;
 }
@@ -41,10 +46,12 @@ static dcps_status backward(const dcps_call *call, const float *dy, const dcps_g
     for (size_t i = 0; i < is->rows; i++) {
         const float *y = call->y->values + i * is->columns;
         double sum = 0.0;
-        for (size_t j = 0; j < is->columns; j++)
+        for (size_t j = 0; j < is->columns; j++) {
             sum += (double)dy[i * is->columns + j] * (double)y[j];
-        for (size_t j = 0; j < is->columns; j++)
+        }
+        for (size_t j = 0; j < is->columns; j++) {
             dcps_ref_put(&dx[0], i * is->columns + j, (double)y[j] * ((double)dy[i * is->columns + j] - sum));
+        }
     }
     return DCPS_OK;
 }
@@ -56,8 +63,9 @@ static dcps_status log_forward(const dcps_call *call, float *y)
     for (size_t i = 0; i < is->rows; i++) {
         const float *x = call->x[0]->values + i * is->columns;
         double whole = log_sum_exp(is, i, x);
-        for (size_t j = 0; j < is->columns; j++)
+        for (size_t j = 0; j < is->columns; j++) {
             y[i * is->columns + j] = (float)((double)x[j] - whole);
+        }
     }
     return DCPS_OK;
 }
@@ -68,10 +76,12 @@ static dcps_status log_backward(const dcps_call *call, const float *dy, const dc
     const dcps_softmax_attributes *is = call->attributes;
     for (size_t i = 0; i < is->rows; i++) {
         double sum = 0.0;
-        for (size_t j = 0; j < is->columns; j++)
+        for (size_t j = 0; j < is->columns; j++) {
             sum += (double)dy[i * is->columns + j];
-        for (size_t k = i * is->columns; k < (i + 1) * is->columns; k++)
+        }
+        for (size_t k = i * is->columns; k < (i + 1) * is->columns; k++) {
             dcps_ref_put(&dx[0], k, (double)dy[k] - exp((double)call->y->values[k]) * sum);
+        }
     }
     return DCPS_OK;
 }

@@ -41,16 +41,18 @@ static double log_slope(double x)
 /* y = f(x) */
 static dcps_status apply(const dcps_call *call, double (*f)(double), float *y)
 {
-    for (size_t i = 0; i < call->y->count; i++)
+    for (size_t i = 0; i < call->y->count; i++) {
         y[i] = (float)f((double)call->x[0]->values[i]);
+    }
     return DCPS_OK;
 }
 
 /* dx = dy · f'(x) */
 static dcps_status chain(const dcps_call *call, double (*slope)(double), const float *dy, const dcps_gradient_slot *dx)
 {
-    for (size_t i = 0; i < call->y->count; i++)
+    for (size_t i = 0; i < call->y->count; i++) {
         dcps_ref_put(&dx[0], i, (double)dy[i] * slope((double)call->x[0]->values[i]));
+    }
     return DCPS_OK;
 }
 
@@ -75,8 +77,9 @@ KERNEL(log, log, log_slope)
 static dcps_status scale_forward(const dcps_call *call, float *y)
 {
     const dcps_scale_attributes *attributes = call->attributes;
-    for (size_t i = 0; i < call->y->count; i++)
+    for (size_t i = 0; i < call->y->count; i++) {
         y[i] = (float)((double)attributes->factor * (double)call->x[0]->values[i]);
+    }
     return DCPS_OK;
 }
 
@@ -84,8 +87,9 @@ static dcps_status scale_forward(const dcps_call *call, float *y)
 static dcps_status scale_backward(const dcps_call *call, const float *dy, const dcps_gradient_slot *dx)
 {
     const dcps_scale_attributes *attributes = call->attributes;
-    for (size_t i = 0; i < call->y->count; i++)
+    for (size_t i = 0; i < call->y->count; i++) {
         dcps_ref_put(&dx[0], i, (double)attributes->factor * (double)dy[i]);
+    }
     return DCPS_OK;
 }
 

@@ -16,16 +16,18 @@ static double mean_square(const recurrence *self, const recurrence_update *now, 
     each = self->mistake == SQUARE_OF_ALL ? false : self->mistake == SQUARE_OF_EACH ? true : each;
     double sum = 0.0;
     for (const recurrence_update *u = self->past; u <= now; u++) {
-        if (!each || u->worker == now->worker)
+        if (!each || u->worker == now->worker) {
             sum = m * sum + (1.0 - m) * squares[u - self->past];
+        }
     }
     return sum;
 }
 
 static double drift_of(const recurrence *self, const recurrence_update *now)
 {
-    if (self->mistake == BAK_AT_PUSH)
+    if (self->mistake == BAK_AT_PUSH) {
         return 0.0;
+    }
     return self->weight - self->bak[self->mistake == BAK_SHARED ? 0 : now->worker];
 }
 
@@ -42,17 +44,21 @@ static double correct_drift(const recurrence *self, dcps_compensation compensati
 {
     const double lambda = self->rule->lambda;
     const double drift = drift_of(self, now);
-    if (compensation == DCPS_COMPENSATE_DC_C)
+    if (compensation == DCPS_COMPENSATE_DC_C) {
         return g + lambda * g * g * drift;
-    if (compensation == DCPS_COMPENSATE_DC_I)
+    }
+    if (compensation == DCPS_COMPENSATE_DC_I) {
         return correct_evenly(self, g, lambda * drift);
+    }
     const double spread = mean_square(self, now, squares) + 1e-7;
     const double scaled = lambda * g * drift / (self->mistake == ROOT_MISSING ? spread : sqrt(spread));
     const double bound = self->rule->correction_bound;
-    if (compensation == DCPS_COMPENSATE_DC_A || self->mistake == BOUND_MISSING)
+    if (compensation == DCPS_COMPENSATE_DC_A || self->mistake == BOUND_MISSING) {
         return g + g * scaled;
-    if (self->mistake == BOUND_ABSOLUTE)
+    }
+    if (self->mistake == BOUND_ABSOLUTE) {
         return g + fmax(-bound, fmin(bound, g * scaled));
+    }
     return g * (1.0 + fmax(-bound, fmin(bound, scaled)));
 }
 
@@ -67,8 +73,9 @@ static double divide_by_gap(const recurrence *self, const recurrence_update *now
         sum = 0.999 * sum + 0.001 * step * step;
         weights = 0.999 * weights + 0.001;
     }
-    if (weights == 0.0)
+    if (weights == 0.0) {
         return g;
+    }
     const double mean = self->mistake == GAP_UNCORRECTED ? sum : sum / weights;
     const double usual = (self->mistake == GAP_OF_RATE_NOW ? now->rate : self->rate_max) * (sqrt(mean) + 1e-8);
     const double gap = drift_of(self, now);
@@ -83,10 +90,11 @@ static double compensate(recurrence *self, const recurrence_update *now)
     double g = now->gradient;
     for (int i = 0; i < 2; i++) {
         self->squares[i][now - self->past] = g * g;
-        if (chain[i] == DCPS_COMPENSATE_GAP_AWARE)
+        if (chain[i] == DCPS_COMPENSATE_GAP_AWARE) {
             g = divide_by_gap(self, now, g);
-        else if (chain[i] != 0 && chain[i] != DCPS_COMPENSATE_NONE)
+        } else if (chain[i] != 0 && chain[i] != DCPS_COMPENSATE_NONE) {
             g = correct_drift(self, chain[i], now, g, self->squares[i]);
+        }
     }
     return g;
 }
@@ -95,10 +103,12 @@ static double compensate(recurrence *self, const recurrence_update *now)
 static double scale_step(const recurrence *self, const recurrence_update *now, double g)
 {
     const double tau = (double)staleness_of(self, now);
-    if (self->rule->step_size == DCPS_STEP_STALENESS)
+    if (self->rule->step_size == DCPS_STEP_STALENESS) {
         return g / (self->mistake == STALENESS_PLUS_ONE ? tau + 1.0 : fmax(tau, 1.0));
-    if (self->rule->step_size != DCPS_STEP_ADADELAY)
+    }
+    if (self->rule->step_size != DCPS_STEP_ADADELAY) {
         return g;
+    }
     double sum = 0.0;
     for (const recurrence_update *u = self->past; u <= now; u++) {
         const double s = (double)(u - self->past) + 1.0;
@@ -126,8 +136,9 @@ static double ordered_weight(const recurrence *self, const recurrence_update *no
     for (const recurrence_update *u = self->past; u <= now; u++) {
         const uint64_t issued = self->mistake == LAG_IGNORED ? (uint64_t)(u - self->past) : u->issued;
         double moved = 0.0;
-        for (uint64_t bucket = bucket_of(self, issued); bucket <= bucket_of(self, index); bucket++)
+        for (uint64_t bucket = bucket_of(self, issued); bucket <= bucket_of(self, index); bucket++) {
             moved = beta * moved + 1.0;
+        }
         weight -= u->rate * u->scaled * moved;
     }
     return weight;
@@ -140,10 +151,12 @@ static double optimize(recurrence *self, const recurrence_update *now)
     const double g = now->scaled;
     const bool own = self->rule->optimizer == DCPS_OPTIMIZER_DANA && self->mistake != VELOCITY_SHARED;
     double *v = &self->velocity[own ? now->worker : 0];
-    if (self->rule->optimizer == DCPS_OPTIMIZER_SGD)
+    if (self->rule->optimizer == DCPS_OPTIMIZER_SGD) {
         return self->weight - now->rate * g;
-    if (self->rule->optimizer == DCPS_OPTIMIZER_ORMO && self->mistake != HEAVY_BALL)
+    }
+    if (self->rule->optimizer == DCPS_OPTIMIZER_ORMO && self->mistake != HEAVY_BALL) {
         return ordered_weight(self, now);
+    }
     if (self->rule->optimizer == DCPS_OPTIMIZER_NESTEROV && self->mistake != HEAVY_BALL) {
         /* Sutskever et al. 2013, with η constant: v ← μ·v − η·g, θ ← θ + v, and gradients are taken at θ + μ·v. */
         const double theta = self->weight - mu * *v;
@@ -161,10 +174,12 @@ static double show(const recurrence *self, uint32_t receiver, double next_rate)
     const bool late = self->mistake == LOOKAHEAD_OF_NOW && self->count > 0;
     const double ahead = (late ? self->past[self->count - 1].rate : next_rate) * self->rule->momentum;
     double sum = 0.0;
-    if (self->rule->optimizer != DCPS_OPTIMIZER_DANA || self->mistake == LOOKAHEAD_MISSING)
+    if (self->rule->optimizer != DCPS_OPTIMIZER_DANA || self->mistake == LOOKAHEAD_MISSING) {
         return self->weight;
-    for (uint32_t worker = 0; worker < RECURRENCE_WORKERS; worker++)
+    }
+    for (uint32_t worker = 0; worker < RECURRENCE_WORKERS; worker++) {
         sum += self->mistake != LOOKAHEAD_OWN || worker == receiver ? self->velocity[worker] : 0.0;
+    }
     return self->weight - ahead * (self->mistake == SUM_OF_PUSHES ? self->sum : sum);
 }
 
@@ -183,8 +198,9 @@ void recurrence_pull(recurrence *self, uint32_t worker, double next_rate)
     self->pulled[worker] = self->count;
     self->shown[worker] = show(self, worker, next_rate);
     self->bak[worker] = self->mistake == BAK_IS_WEIGHTS ? self->weight : self->shown[worker];
-    if (self->mistake == BAK_SHARED)
+    if (self->mistake == BAK_SHARED) {
         self->bak[0] = self->shown[worker];
+    }
 }
 
 void recurrence_push(recurrence *self, uint32_t worker, double gradient, double rate, double next_rate)

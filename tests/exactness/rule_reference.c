@@ -39,10 +39,12 @@ static double reference_lambda(const dcps_rule_config *config, rule_mistake mist
                                double g)
 {
     const double lambda = mistake == MISTAKE_LAMBDA_ONE ? 1.0 : config->lambda;
-    if (config->compensation == DCPS_COMPENSATE_NONE)
+    if (config->compensation == DCPS_COMPENSATE_NONE) {
         return 0.0;
-    if (config->compensation == DCPS_COMPENSATE_DC_C)
+    }
+    if (config->compensation == DCPS_COMPENSATE_DC_C) {
         return lambda;
+    }
     const double m = config->mean_square_decay;
     const double before = parameter->mean_square;
     parameter->mean_square = m * before + (1.0 - m) * g * g;
@@ -55,8 +57,9 @@ static double reference_direction(const dcps_rule_config *config, rule_mistake m
                                   double raw, double compensated, double decay, double *kept)
 {
     *kept = 0.0;
-    if (config->optimizer != DCPS_OPTIMIZER_MOMENTUM)
+    if (config->optimizer != DCPS_OPTIMIZER_MOMENTUM) {
         return compensated + decay;
+    }
     *kept = config->momentum * parameter->velocity;
     const double gain = mistake == MISTAKE_RAW_VELOCITY ? raw : compensated;
     const bool outside = mistake == MISTAKE_DECAY_OUTSIDE_VELOCITY;
@@ -71,8 +74,9 @@ void reference_update(const dcps_rule_config *config, rule_mistake mistake, refe
     const double decay = config->weight_decay * (mistake == MISTAKE_DECAY_AT_PULLED ? pulled : w);
     const double g = mistake == MISTAKE_DECAY_IN_SQUARE ? gradient + decay : gradient;
     double drift = mistake == MISTAKE_SIGN ? pulled - w : w - pulled;
-    if (mistake == MISTAKE_NO_COMPENSATION)
+    if (mistake == MISTAKE_NO_COMPENSATION) {
         drift = 0.0;
+    }
     const double before = parameter->mean_square;
     const double lambda = reference_lambda(config, mistake, parameter, g);
     const double correction = lambda * g * g * drift;

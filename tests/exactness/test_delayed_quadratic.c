@@ -19,8 +19,9 @@ static double late_amplitude(unsigned delay, double step_size)
     block_under_test b;
     block_open(&b, &config, 1);
     float history[MAX_DELAY];
-    for (size_t i = 0; i < MAX_DELAY; i++)
+    for (size_t i = 0; i < MAX_DELAY; i++) {
         history[i] = 1.0f;
+    }
     b.block.weights[0] = 1.0f;
     double largest = 0.0;
     for (unsigned t = 0; t < UPDATES && largest < 1e6; t++) {
@@ -29,8 +30,9 @@ static double late_amplitude(unsigned delay, double step_size)
         b.gradient[0] = (float)curvature * stale;
         block_apply(&b, step_size);
         const double amplitude = fabs((double)b.block.weights[0]);
-        if ((t >= UPDATES - 200 || amplitude >= 1e6) && amplitude > largest)
+        if ((t >= UPDATES - 200 || amplitude >= 1e6) && amplitude > largest) {
             largest = amplitude;
+        }
     }
     block_close(&b);
     return largest;

@@ -70,14 +70,16 @@ static void draw_course(void)
     printf("seed %llu\n", (unsigned long long)seed);
     dcps_rng_seed(&rng, seed);
     for (uint32_t block = 0; block < BLOCKS; block++) {
-        for (uint32_t i = 0; i < PARAMS; i++)
+        for (uint32_t i = 0; i < PARAMS; i++) {
             drawn.initial[block][i] = (float)dcps_rng_normal(&rng);
+        }
         for (uint32_t update = 0; update < RECURRENCE_UPDATES; update++) {
             uint32_t worker = (uint32_t)dcps_rng_below(&rng, UINT64_C(3) * RECURRENCE_WORKERS);
             drawn.puller[block][update] = worker < RECURRENCE_WORKERS ? worker : NOBODY;
             drawn.pusher[block][update] = (uint32_t)dcps_rng_below(&rng, RECURRENCE_WORKERS);
-            for (uint32_t i = 0; i < PARAMS; i++)
+            for (uint32_t i = 0; i < PARAMS; i++) {
                 drawn.noise[block][update][i] = (float)dcps_rng_normal(&rng);
+            }
         }
     }
 }
@@ -125,8 +127,9 @@ static void run_reference(const dcps_shard_config *config, recurrence_mistake mi
     for (uint32_t update = 0; update < RECURRENCE_UPDATES; update++) {
         const uint32_t worker = drawn.pusher[block][update];
         const double rate = rate_of(config, update);
-        if (drawn.puller[block][update] != NOBODY)
+        if (drawn.puller[block][update] != NOBODY) {
             recurrence_pull(&self, drawn.puller[block][update], rate);
+        }
         const double gradient = gradient_at(self.shown[worker], (double)drawn.noise[block][update][i]);
         recurrence_push(&self, worker, gradient, rate, rate_of(config, update + 1));
         result->replies[block][update][i] = self.shown[worker];
@@ -137,8 +140,9 @@ static void run_reference(const dcps_shard_config *config, recurrence_mistake mi
 static void run_references(const dcps_shard_config *config, recurrence_mistake mistake, outcome *result)
 {
     for (uint32_t block = 0; block < BLOCKS; block++) {
-        for (uint32_t i = 0; i < PARAMS; i++)
+        for (uint32_t i = 0; i < PARAMS; i++) {
             run_reference(config, mistake, block, i, result);
+        }
     }
 }
 
@@ -160,8 +164,9 @@ static void update_block(uint32_t block, uint32_t update, float (*shown)[PARAMS]
         engine_pull(&shard, puller, block);
         take_weights(puller, shown[puller]);
     }
-    for (uint32_t i = 0; i < PARAMS; i++)
+    for (uint32_t i = 0; i < PARAMS; i++) {
         gradient[i] = (float)gradient_at((double)shown[pusher][i], (double)drawn.noise[block][update][i]);
+    }
     engine_push(&shard, pusher, block, gradient);
     take_weights(pusher, shown[pusher]);
     engine_expect_quiet(&shard);
@@ -174,20 +179,23 @@ static void run_engine(const dcps_shard_config *config, outcome *result)
     engine_open(&shard, config, (uint64_t)BLOCKS * PARAMS, PARAMS, 1);
     for (uint32_t block = 0; block < BLOCKS; block++) {
         engine_begin(&shard, RECURRENCE_WORKERS, block, drawn.initial[block]);
-        for (uint32_t worker = 0; worker < RECURRENCE_WORKERS; worker++)
+        for (uint32_t worker = 0; worker < RECURRENCE_WORKERS; worker++) {
             memcpy(shown[block][worker], drawn.initial[block], sizeof(drawn.initial[block]));
+        }
     }
     for (uint32_t update = 0; update < RECURRENCE_UPDATES; update++) {
         for (uint32_t block = 0; block < BLOCKS; block++) {
             update_block(block, update, shown[block]);
-            for (uint32_t i = 0; i < PARAMS; i++)
+            for (uint32_t i = 0; i < PARAMS; i++) {
                 result->replies[block][update][i] = (double)shown[block][drawn.pusher[block][update]][i];
+            }
         }
     }
     for (uint32_t block = 0; block < BLOCKS; block++) {
         engine_weights(&shard, block, weights, PARAMS);
-        for (uint32_t i = 0; i < PARAMS; i++)
+        for (uint32_t i = 0; i < PARAMS; i++) {
             result->weights[block][i] = (double)weights[i];
+        }
     }
     engine_close(&shard);
 }
@@ -233,8 +241,9 @@ START_TEST(test_mistakes_lead_elsewhere)
         uint32_t exposed = 0;
         run_references(&config, c->mistakes[k], &wrong);
         for (uint32_t block = 0; block < BLOCKS; block++) {
-            for (uint32_t i = 0; i < PARAMS; i++)
+            for (uint32_t i = 0; i < PARAMS; i++) {
                 exposed += !(fabs(wrong.weights[block][i] - seen.weights[block][i]) <= exposure) ? 1u : 0u;
+            }
         }
         ck_assert_msg(exposed > BLOCKS * PARAMS / 2, "%s: mistake %d shows in only %u of %d weights", c->preset,
                       (int)c->mistakes[k], exposed, BLOCKS * PARAMS);
@@ -248,8 +257,9 @@ START_TEST(test_no_preset_is_left_out)
     const dcps_algorithm *algorithm = NULL;
     for (uint32_t index = 0; (algorithm = dcps_algorithm_at(index, &about)) != NULL; index++) {
         bool found = algorithm->consistency == DCPS_CONSISTENCY_BSP; /* rounds have no staleness */
-        for (size_t i = 0; i < CASES; i++)
+        for (size_t i = 0; i < CASES; i++) {
             found = found || strcmp(cases[i].preset, algorithm->name) == 0;
+        }
         ck_assert_msg(found, "%s is not tested here", algorithm->name);
     }
 }

@@ -189,13 +189,15 @@ static double *run_code(const inputs *in, const dcps_rule_config *config)
     b.workers = RECURRENCE_WORKERS;
     b.step_max = base_rate;
     memcpy(b.block.weights, in->initial, sizeof(in->initial));
-    for (size_t worker = 0; worker < RECURRENCE_WORKERS; worker++)
+    for (size_t worker = 0; worker < RECURRENCE_WORKERS; worker++) {
         memcpy(shown[worker], in->initial, sizeof(in->initial));
+    }
     for (uint64_t update = 0; update < RECURRENCE_UPDATES; update++) {
         b.worker = in->worker[update];
         b.staleness = update - pulled[b.worker];
-        for (size_t i = 0; i < PARAMS; i++)
+        for (size_t i = 0; i < PARAMS; i++) {
             b.gradient[i] = (float)gradient_at((double)shown[b.worker][i], (double)in->noise[update][i]);
+        }
         memcpy(b.pulled, shown[b.worker], sizeof(shown[0]));
         b.step_next = in->rate[update + 1];
         block_apply(&b, in->rate[update]);
@@ -243,8 +245,9 @@ START_TEST(test_mistakes_lead_elsewhere)
     for (size_t k = 0; c->mistakes[k] != RECURRENCE_RIGHT; k++) {
         double *wrong = run_reference(in, &c->config, c->mistakes[k]);
         size_t exposed = 0;
-        for (size_t i = 0; i < PARAMS; i++)
+        for (size_t i = 0; i < PARAMS; i++) {
             exposed += !(fabs(wrong[i] - seen[i]) <= exposure) ? 1u : 0u;
+        }
         ck_assert_msg(exposed > PARAMS / 2, "%s: mistake %d shows in only %zu of %d parameters", c->name,
                       (int)c->mistakes[k], exposed, PARAMS);
         dcps_free(wrong);
@@ -328,8 +331,9 @@ START_TEST(test_forgotten_worker_leaves_the_sum)
     block_open(&b, &config, 200);
     for (uint32_t push = 0; push < 3; push++) {
         b.worker = push % 2;
-        for (size_t i = 0; i < 200; i++)
+        for (size_t i = 0; i < 200; i++) {
             b.gradient[i] = (float)(push + 1);
+        }
         block_apply(&b, 0.25);
     }
     /* v_0 = ½·1 + 3, v_1 = 2 */
@@ -354,8 +358,9 @@ START_TEST(test_forgotten_worker_leaves_no_state)
     block_under_test b;
     block_open(&b, &config, 200);
     for (b.worker = 0; b.worker < 2; b.worker++) {
-        for (size_t i = 0; i < 200; i++)
+        for (size_t i = 0; i < 200; i++) {
             b.gradient[i] = 3.0f;
+        }
         block_apply(&b, 0.25);
     }
     dcps_rule_forget_worker(b.rule, &b.block, b.worker_states[0]);

@@ -26,8 +26,9 @@ static void run(block_under_test *b, pull_policy policy)
     for (int update = 0; update < UPDATES; update++) {
         fill_normal(&rng, b->gradient, PARAMS, 1.0);
         block_apply(b, 0.05);
-        if (policy == PULL_LATEST)
+        if (policy == PULL_LATEST) {
             memcpy(b->pulled, b->snapshot, PARAMS * sizeof(float));
+        }
     }
 }
 
@@ -51,8 +52,9 @@ START_TEST(test_lambda_zero_is_plain_descent)
     dcps_rule_config plain = zero;
     const bool compensated = zero.compensation != DCPS_COMPENSATE_NONE;
     plain.compensation = DCPS_COMPENSATE_NONE;
-    if (compensated) /* the inputs tell the rules apart while λ₀ is not zero */
+    if (compensated) { /* the inputs tell the rules apart while λ₀ is not zero */
         expect_same_run(&zero, &plain, PULL_DELAYED, false);
+    }
     zero.lambda = 0.0;
     expect_same_run(&zero, &plain, PULL_DELAYED, true);
 }
@@ -70,8 +72,9 @@ END_TEST
 static float scalar_compensated(const dcps_rule_config *config, float g, float w, float pulled, volatile float *s)
 {
     volatile float lambda_g = (float)config->lambda * g;
-    if (config->compensation == DCPS_COMPENSATE_NONE)
+    if (config->compensation == DCPS_COMPENSATE_NONE) {
         return g;
+    }
     if (config->compensation == DCPS_COMPENSATE_DC_A) {
         volatile float square = g * g;
         volatile float old_part = (float)config->mean_square_decay * *s;
@@ -123,8 +126,9 @@ START_TEST(test_same_bits_as_scalar_code)
         fill_normal(&rng, b.gradient, PARAMS, 1.0);
         fill_normal(&rng, b.pulled, PARAMS, 0.3);
         block_apply(&b, 0.05);
-        for (size_t i = 0; i < PARAMS; i++)
+        for (size_t i = 0; i < PARAMS; i++) {
             weights[i] = scalar_update(config, b.gradient[i], weights[i], b.pulled[i], &s[i], &u[i]);
+        }
         ck_assert_msg(memcmp(weights, b.block.weights, PARAMS * sizeof(float)) == 0, "%s: update %d differs",
                       reference_rules[_i].name, update);
     }

@@ -55,8 +55,9 @@ typedef struct reference_server {
 
 static double pulled_by(const reference_server *server, pull_mistake mistake, uint32_t worker, size_t i)
 {
-    if (mistake == PULL_AT_PUSH)
+    if (mistake == PULL_AT_PUSH) {
         return server->parameters[i].weight;
+    }
     return server->pulled[mistake == PULL_SHARED ? 0 : worker][i];
 }
 
@@ -67,16 +68,18 @@ static reference_server *reference_run(const push_sequence *sequence, const dcps
     ck_assert_ptr_nonnull(server);
     for (size_t i = 0; i < PARAMS; i++) {
         reference_restart(&server->parameters[i], (double)sequence->initial[i], 0.0, 0.0);
-        for (size_t worker = 0; worker < WORKERS; worker++)
+        for (size_t worker = 0; worker < WORKERS; worker++) {
             server->pulled[worker][i] = pull == PULL_ZERO ? 0.0 : (double)sequence->initial[i];
+        }
     }
     for (size_t update = 0; update < UPDATES; update++) {
         const uint32_t worker = sequence->worker[update];
         for (size_t i = 0; i < PARAMS; i++) {
             reference_update(config, mistake, &server->parameters[i], (double)sequence->gradient[update][i],
                              pulled_by(server, pull, worker, i), step_size);
-            if (pull != PULL_FIRST_ONLY)
+            if (pull != PULL_FIRST_ONLY) {
                 server->pulled[pull == PULL_SHARED ? 0 : worker][i] = server->parameters[i].weight;
+            }
         }
     }
     return server;
@@ -90,8 +93,9 @@ static void pipeline_run(const push_sequence *sequence, const dcps_rule_config *
     block_under_test b;
     block_open(&b, config, PARAMS);
     memcpy(b.block.weights, sequence->initial, sizeof(sequence->initial));
-    for (size_t worker = 0; worker < WORKERS; worker++)
+    for (size_t worker = 0; worker < WORKERS; worker++) {
         memcpy(pulled[worker], sequence->initial, sizeof(sequence->initial));
+    }
     for (size_t update = 0; update < UPDATES; update++) {
         const uint32_t worker = sequence->worker[update];
         memcpy(b.gradient, sequence->gradient[update], sizeof(sequence->gradient[update]));
@@ -175,8 +179,9 @@ START_TEST(test_mistake_shows)
     unsigned rules = 0;
     for (size_t r = 0; r < reference_rule_count; r++) {
         const dcps_rule_config *config = &reference_rules[r].config;
-        if (!applies(mistake, config))
+        if (!applies(mistake, config)) {
             continue;
+        }
         rules++;
         reference_server *wrong = reference_run(sequence, config, mistake->rule, mistake->pull);
         float weights[PARAMS];

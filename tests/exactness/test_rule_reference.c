@@ -17,9 +17,10 @@ enum { COUNTS = sizeof(counts) / sizeof(counts[0]) };
 
 static void expect_near(const char *rule, const char *what, size_t index, double is, double should, double bound)
 {
-    if (!(fabs(is - should) <= bound)) /* an assertion for each of millions of values would take most of the time */
+    if (!(fabs(is - should) <= bound)) { /* an assertion for each of millions of values would take most of the time */
         ck_abort_msg("%s: %s of parameter %zu is %.9g, should be %.9g within %.3g (seed %llu)", rule, what, index, is,
                      should, bound, (unsigned long long)seed);
+    }
 }
 
 /* The reference starts from the very state of the block, so the bound is that of one update. */
@@ -37,12 +38,14 @@ static void check_one_update(const named_rule *rule, block_under_test *b, double
     block_apply(b, step_size);
     for (size_t i = 0; i < count; i++) {
         expect_near(rule->name, "weight", i, (double)b->block.weights[i], expected[i].weight, expected[i].error_weight);
-        if (rule->config.optimizer == DCPS_OPTIMIZER_MOMENTUM)
+        if (rule->config.optimizer == DCPS_OPTIMIZER_MOMENTUM) {
             expect_near(rule->name, "velocity", i, block_state(b, "momentum", i), expected[i].velocity,
                         expected[i].error_velocity);
-        if (rule->config.compensation == DCPS_COMPENSATE_DC_A)
+        }
+        if (rule->config.compensation == DCPS_COMPENSATE_DC_A) {
             expect_near(rule->name, "mean square", i, block_state(b, "mean_square", i), expected[i].mean_square,
                         expected[i].mean_square * 6.0 / 16777216.0 + 1e-44);
+        }
     }
     dcps_free(expected);
 }
@@ -99,8 +102,9 @@ START_TEST(test_huge_gradient_at_unmoved_weights)
         b.pulled[i] = b.block.weights[i] = 0.5f;
     }
     block_apply(&b, 0.5);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         ck_assert_double_eq((double)b.block.weights[i], (double)(i == 1 ? 5e29f : -5e29f));
+    }
     block_close(&b);
 }
 END_TEST

@@ -12,9 +12,9 @@ static dcps_status write_seed(const char *folder, size_t index)
     char path[4096];
     size_t length = 0;
     wire_sample sample = wire_sample_at(index);
-    dcps_status status = dcps_wire_encode(&sample.message, header, sizeof header, &length);
+    dcps_status status = dcps_wire_encode(&sample.message, header, sizeof(header), &length);
     if (status == DCPS_OK) {
-        status = dcps_format(path, sizeof path, "%s/%02zu-%s", folder, index, dcps_message_name(sample.message.type));
+        status = dcps_format(path, sizeof(path), "%s/%02zu-%s", folder, index, dcps_message_name(sample.message.type));
     }
     if (status != DCPS_OK) {
         return status;
@@ -25,8 +25,9 @@ static dcps_status write_seed(const char *folder, size_t index)
     if (file == NULL) {
         return dcps_fail(DCPS_IO, "cannot write %s", path);
     }
-    size_t written = fwrite(size, 1, sizeof size, file) + fwrite(header, 1, length, file);
-    return fclose(file) == 0 && written == sizeof size + length ? DCPS_OK : dcps_fail(DCPS_IO, "cannot write %s", path);
+    size_t written = fwrite(size, 1, sizeof(size), file) + fwrite(header, 1, length, file);
+    return fclose(file) == 0 && written == sizeof(size) + length ? DCPS_OK
+                                                                 : dcps_fail(DCPS_IO, "cannot write %s", path);
 }
 
 int main(int argc, char **argv)

@@ -24,8 +24,9 @@ static dcps_tensor *cross_entropy(dcps_tape *tape, dcps_tensor *const *x, const 
     static int32_t labels[256];
     (void)arguments;
     size_t rows = dcps_tensor_dim(x[0], 0), classes = dcps_tensor_dim(x[0], 1);
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows; i++) {
         labels[i] = (int32_t)(i * 7 % classes);
+    }
     return dcps_tape_cross_entropy(tape, x[0], labels);
 }
 
@@ -57,4 +58,4 @@ static const parity_row rows[] = {
     {"cross_entropy wide", cross_entropy, "7,13", {0}, PARITY_WIDE, 2e-6, 5e-6, 5e-4},
     {"cross_entropy large", cross_entropy, "128,1001", {0}, PARITY_SIGNED, 2e-6, 5e-6, 0},
 };
-const parity_table parity_basic = {rows, sizeof rows / sizeof rows[0]};
+const parity_table parity_basic = {rows, sizeof(rows) / sizeof(rows[0])};

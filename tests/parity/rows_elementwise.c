@@ -62,4 +62,4 @@ static const parity_row rows[] = {
     {"mul odd", call_mul, "3,1,5;3,1,5", {0}, PARITY_SIGNED, 1e-6, 1e-6, 1e-4},
     {"mul large", call_mul, "63,257;63,257", {0}, PARITY_SIGNED, 1e-6, 1e-6, 0},
 };
-const parity_table parity_elementwise = {rows, sizeof rows / sizeof rows[0]};
+const parity_table parity_elementwise = {rows, sizeof(rows) / sizeof(rows[0])};

@@ -89,4 +89,4 @@ static const parity_row rows[] = {
     {"global_avg_pool odd", global_avg_pool, "3,5,3,7", {0}, PARITY_SIGNED, 1e-6, 1e-6, 1e-4},
     {"global_avg_pool large", global_avg_pool, "16,64,8,8", {0}, PARITY_SIGNED, 2e-6, 1e-6, 0},
 };
-const parity_table parity_images = {rows, sizeof rows / sizeof rows[0]};
+const parity_table parity_images = {rows, sizeof(rows) / sizeof(rows[0])};

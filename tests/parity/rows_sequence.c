@@ -21,9 +21,11 @@ static dcps_tensor *masked_softmax(dcps_tape *tape, dcps_tensor *const *x, const
     static uint8_t mask[32 * 64];
     (void)arguments;
     size_t batch = dcps_tensor_dim(x[0], 0), columns = dcps_tensor_dim(x[0], dcps_tensor_dim_count(x[0]) - 1);
-    for (size_t i = 0; i < batch; i++)
-        for (size_t j = 0; j < columns; j++)
+    for (size_t i = 0; i < batch; i++) {
+        for (size_t j = 0; j < columns; j++) {
             mask[i * columns + j] = j <= i || j % 3 == 0;
+        }
+    }
     return dcps_tape_masked_softmax(tape, x[0], mask);
 }
 
@@ -32,8 +34,9 @@ static dcps_tensor *cross_entropy_with(dcps_tape *tape, dcps_tensor *const *x, c
 {
     static int32_t labels[256];
     size_t rows = dcps_tensor_dim(x[0], 0), classes = dcps_tensor_dim(x[0], 1);
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows; i++) {
         labels[i] = (int32_t)(i * 7 % classes);
+    }
     dcps_cross_entropy_options options = {.label_smoothing = (float)arguments[0] / 100.0f,
                                           .ignore = arguments[1] != 0,
                                           .ignored_label = (int32_t)arguments[2]};
@@ -45,10 +48,12 @@ static dcps_tensor *embedding(dcps_tape *tape, dcps_tensor *const *x, const size
 {
     static int32_t indices[1024];
     size_t rows = dcps_tensor_dim(x[0], 0), dim_count = 0;
-    for (size_t i = 0; i < 1024; i++)
+    for (size_t i = 0; i < 1024; i++) {
         indices[i] = (int32_t)(i * i % rows);
-    while (arguments[dim_count] != 0)
+    }
+    while (arguments[dim_count] != 0) {
         dim_count++;
+    }
     return dcps_tape_embedding(tape, x[0], indices, (uint32_t)dim_count, arguments);
 }
 
@@ -68,8 +73,9 @@ static dcps_tensor *layer_norm(dcps_tape *tape, dcps_tensor *const *x, const siz
 static dcps_tensor *lstm(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments)
 {
     dcps_tensor *w[2] = {x[1], x[2]};
-    for (int i = 0; i < 2 && arguments[0] != 0; i++)
+    for (int i = 0; i < 2 && arguments[0] != 0; i++) {
         w[i] = dcps_tape_scale(tape, w[i], 1.0f / (float)arguments[0]);
+    }
     dcps_lstm_layer layer = {.w_input = w[0], .w_hidden = w[1], .bias = x[3], .h = x[4], .c = x[5]};
     return dcps_tape_lstm(tape, x[0], 1, &layer, NULL);
 }
@@ -104,4 +110,4 @@ static const parity_row rows[] = {
     {"lstm odd", lstm, "4,3,5;5,28;7,28;28;3,7;3,7", {0}, PARITY_SIGNED, 2e-6, 5e-6, 2e-4},
     {"lstm 200", lstm, "20,20,200;200,800;200,800;800;20,200;20,200", {10}, PARITY_SIGNED, 3e-6, 5e-6, 0},
 };
-const parity_table parity_sequence = {rows, sizeof rows / sizeof rows[0]};
+const parity_table parity_sequence = {rows, sizeof(rows) / sizeof(rows[0])};

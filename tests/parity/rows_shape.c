@@ -4,8 +4,9 @@
 static dcps_tensor *reshape(dcps_tape *tape, dcps_tensor *const *x, const size_t *arguments)
 {
     uint32_t dim_count = 0;
-    while (dim_count < PARITY_MAX_ARGUMENTS && arguments[dim_count] != 0)
+    while (dim_count < PARITY_MAX_ARGUMENTS && arguments[dim_count] != 0) {
         dim_count++;
+    }
     return dcps_tape_reshape(tape, x[0], dim_count, arguments);
 }
 
@@ -81,4 +82,4 @@ static const parity_row rows[] = {
     {"mean_over middle", mean_over, "3,7,2", {1}, PARITY_SIGNED, 1e-6, 1e-6, 1e-4},
     {"mean_over large", mean_over, "20,35,200", {1}, PARITY_SIGNED, 2e-6, 1e-6, 0},
 };
-const parity_table parity_shape = {rows, sizeof rows / sizeof rows[0]};
+const parity_table parity_shape = {rows, sizeof(rows) / sizeof(rows[0])};

@@ -27,10 +27,12 @@ static bool is_left_out(const parity_row *row)
 static void tell_left_out(void)
 {
     size_t count = 0;
-    for (size_t i = 0; i < parity_row_count(); i++)
+    for (size_t i = 0; i < parity_row_count(); i++) {
         count += is_left_out(parity_row_at(i));
-    if (count > 0)
+    }
+    if (count > 0) {
         printf("%zu large rows of %zu are left out\n", count, parity_row_count());
+    }
 }
 
 static void assert_error(const bench *self, const char *what, double error, double bound)
@@ -42,8 +44,9 @@ static void assert_error(const bench *self, const char *what, double error, doub
 static void compare_shapes(const dcps_tensor *seen, const dcps_tensor *expected)
 {
     ck_assert_uint_eq(dcps_tensor_dim_count(seen), dcps_tensor_dim_count(expected));
-    for (uint32_t i = 0; i < dcps_tensor_dim_count(seen); i++)
+    for (uint32_t i = 0; i < dcps_tensor_dim_count(seen); i++) {
         ck_assert_uint_eq(dcps_tensor_dim(seen, i), dcps_tensor_dim(expected, i));
+    }
 }
 
 static void compare_gradients(bench *seen, bench *expected, bool add, float before_seen, const char *what)
@@ -51,8 +54,9 @@ static void compare_gradients(bench *seen, bench *expected, bool add, float befo
     float *dx[PARITY_MAX_INPUTS], *ref[PARITY_MAX_INPUTS];
     bench_backward(seen, add, before_seen, BENCH_ALL_INPUTS, dx);
     bench_backward(expected, add, 0.25f, BENCH_ALL_INPUTS, ref);
-    for (uint32_t i = 0; i < seen->call->input_count; i++)
+    for (uint32_t i = 0; i < seen->call->input_count; i++) {
         assert_error(seen, what, bench_error(dx[i], ref[i], bench_count(seen, i)), seen->row->backward_bound);
+    }
     bench_free(seen, dx);
     bench_free(expected, ref);
 }
@@ -61,8 +65,9 @@ START_TEST(equals_ref)
 {
     bench ref, self;
     const parity_row *row = parity_row_at((size_t)_i);
-    if (is_left_out(row))
+    if (is_left_out(row)) {
         return;
+    }
     bench_init(&ref, row, dcps_ref_backend(), NULL);
     bench_init(&self, row, subject.backend, subject.device);
     compare_shapes(self.y, ref.y);
@@ -88,15 +93,18 @@ static void repeat(const parity_row *row)
     for (int round = 0; round < 4; round++) {
         uint64_t before = dcps_alloc_count();
         bench_forward(&self);
-        if (round >= 2)
+        if (round >= 2) {
             ck_assert_msg(dcps_alloc_count() == before, "%s: forward allocates", row->name);
+        }
         ck_assert_msg(memcmp(y, bench_result(&self), y_bytes) == 0, "%s: y differs when repeated", row->name);
         bench_backward(&self, false, NAN, BENCH_ALL_INPUTS, again);
-        if (round >= 2)
+        if (round >= 2) {
             ck_assert_msg(self.backward_allocations == 0, "%s: backward allocates", row->name);
-        for (uint32_t i = 0; i < self.call->input_count; i++)
+        }
+        for (uint32_t i = 0; i < self.call->input_count; i++) {
             ck_assert_msg(memcmp(first[i], again[i], bench_count(&self, i) * sizeof(float)) == 0,
                           "%s: dx %u differs when repeated", row->name, i);
+        }
         bench_free(&self, again);
     }
     bench_free(&self, first);
@@ -116,8 +124,9 @@ END_TEST
 
 static void put_nans(bench *self)
 {
-    for (size_t i = 0; i < bench_count(self, 0); i += 5)
+    for (size_t i = 0; i < bench_count(self, 0); i += 5) {
         bench_input(self, 0)[i] = NAN;
+    }
     bench_forward(self);
 }
 
@@ -126,17 +135,19 @@ START_TEST(max_pool_keeps_nans)
 {
     for (size_t i = 0; i < parity_row_count(); i++) {
         const parity_row *row = parity_row_at(i);
-        if (strncmp(row->name, "max_pool", 8) != 0 || is_left_out(row))
+        if (strncmp(row->name, "max_pool", 8) != 0 || is_left_out(row)) {
             continue;
+        }
         bench ref, self;
         bench_init(&ref, row, dcps_ref_backend(), NULL);
         bench_init(&self, row, subject.backend, subject.device);
         put_nans(&ref);
         put_nans(&self);
         const float *seen = bench_result(&self), *expected = bench_result(&ref);
-        for (size_t k = 0; k < ref.y->count; k++)
+        for (size_t k = 0; k < ref.y->count; k++) {
             ck_assert_msg(isnan(expected[k]) ? isnan(seen[k]) : seen[k] == expected[k],
                           "%s: element %zu of y is %g, not %g", row->name, k, (double)seen[k], (double)expected[k]);
+        }
         compare_gradients(&self, &ref, false, NAN, "dx with NaNs in x");
         bench_fini(&self);
         bench_fini(&ref);
@@ -150,22 +161,26 @@ START_TEST(every_op_has_rows)
     bool seen[DCPS_OP_COUNT] = {false};
     for (size_t i = 0; i < parity_row_count(); i++) {
         bench self;
-        if (is_left_out(parity_row_at(i)))
+        if (is_left_out(parity_row_at(i))) {
             continue;
+        }
         bench_init(&self, parity_row_at(i), subject.backend, subject.device);
-        for (const dcps_call *call = self.call; call != NULL; call = call->previous)
+        for (const dcps_call *call = self.call; call != NULL; call = call->previous) {
             seen[call->op] = true;
+        }
         bench_fini(&self);
     }
-    for (unsigned op = 0; op < DCPS_OP_COUNT; op++)
+    for (unsigned op = 0; op < DCPS_OP_COUNT; op++) {
         ck_assert_msg(seen[op], "%s has no row", dcps_op_name((dcps_op)op));
+    }
 }
 END_TEST
 
 int main(void)
 {
-    if (!parity_subject_open(&subject))
+    if (!parity_subject_open(&subject)) {
         return DCPS_TEST_SKIPPED;
+    }
     tell_left_out();
     Suite *suite = suite_create("parity");
     TCase *tests = tcase_create("parity");

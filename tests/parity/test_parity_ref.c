@@ -32,8 +32,9 @@ START_TEST(ref_backward_is_the_derivative)
 {
     bench self;
     const parity_row *row = parity_row_at((size_t)_i);
-    if (row->slope_bound <= 0.0)
+    if (row->slope_bound <= 0.0) {
         return;
+    }
     float *dx[PARITY_MAX_INPUTS];
     bench_init(&self, row, dcps_ref_backend(), NULL);
     uint32_t input_count = self.call->input_count;
@@ -41,18 +42,21 @@ START_TEST(ref_backward_is_the_derivative)
     for (uint32_t i = 0; i < input_count; i++) {
         size_t count = bench_count(&self, i), stride = count / 40 + 1;
         double magnitude = 0.0;
-        if (dcps_layout_tensor_at(self.fixture.layout, i)->average_rate > 0.0f)
+        if (dcps_layout_tensor_at(self.fixture.layout, i)->average_rate > 0.0f) {
             continue;
-        for (size_t j = 0; j < count; j++)
+        }
+        for (size_t j = 0; j < count; j++) {
             magnitude = fmax(magnitude, fabs((double)dx[i][j]));
+        }
         for (size_t j = 0; j < count; j += stride) {
             double expected = slope(&self, i, j), seen = (double)dx[i][j];
             ck_assert_msg(fabs(expected - seen) <= row->slope_bound * fmax(magnitude, 0.01),
                           "%s input %u at %zu: slope %.8g, gradient %.8g", row->name, i, j, expected, seen);
         }
     }
-    for (uint32_t i = 0; i < input_count; i++)
+    for (uint32_t i = 0; i < input_count; i++) {
         dcps_free(dx[i]);
+    }
     bench_fini(&self);
 }
 END_TEST

@@ -43,7 +43,7 @@ static const step_row rows[] = {
     {"lstm", {"layers=2", "hidden=24", "bptt=7", "init-range=0.3"}, 4, 5, 1.0f, 1e-5, 1e-4},
     {"lstm", {"layers=2", "hidden=24", "tied=true", "dropout=0.3"}, 4, 5, 1.0f, 1e-5, 1e-4},
 };
-#define ROW_COUNT ((int)(sizeof rows / sizeof rows[0]))
+#define ROW_COUNT ((int)(sizeof(rows) / sizeof(rows[0])))
 
 /* What the steps come to on one backend. */
 typedef struct course {
@@ -56,27 +56,31 @@ typedef struct course {
 static void descend(course *self, float step_size)
 {
     const dcps_layout *layout = self->loaded.layout;
-    if (self->loaded.info.clip_norm > 0)
+    if (self->loaded.info.clip_norm > 0) {
         (void)dcps_clip_gradient(layout, self->loaded.info.clip_norm, self->gradient);
+    }
     for (uint32_t t = 0; t < dcps_layout_tensor_count(layout); t++) {
         const dcps_layout_tensor *tensor = dcps_layout_tensor_at(layout, t);
-        for (uint64_t i = tensor->offset_params; i < tensor->offset_params + tensor->count_params; i++)
+        for (uint64_t i = tensor->offset_params; i < tensor->offset_params + tensor->count_params; i++) {
             self->weights[i] -= tensor->average_rate > 0.0f
                                     ? tensor->average_rate * (self->weights[i] - self->gradient[i])
                                     : step_size * self->gradient[i];
+        }
     }
 }
 
 /* A device has come across the segments of one step again and again, and launches them as graphs. */
 static void check_replayed(const dcps_tape *tape)
 {
-    if (tape->on_device == NULL)
+    if (tape->on_device == NULL) {
         return;
+    }
     const dcps_replay *replay = &tape->on_device->replay;
     ck_assert_uint_ge(replay->count, 1);
     ck_assert_uint_le(replay->count, DCPS_MAX_PIECES + 1);
-    for (uint32_t i = 0; i < replay->count; i++)
+    for (uint32_t i = 0; i < replay->count; i++) {
         ck_assert_ptr_nonnull(replay->segments[i].graph);
+    }
 }
 
 static void run(course *self, const step_row *row, const parity_subject *on)
@@ -129,8 +133,9 @@ static double change_error(const course *seen, const course *expected, const dcp
 {
     double difference = 0.0, magnitude = 0.0;
     for (uint64_t i = tensor->offset_params; i < tensor->offset_params + tensor->count_params; i++) {
-        if (!isfinite((double)seen->weights[i]))
+        if (!isfinite((double)seen->weights[i])) {
             return (double)INFINITY;
+        }
         difference = fmax(difference, fabs((double)seen->weights[i] - (double)expected->weights[i]));
         magnitude = fmax(magnitude, fabs((double)expected->weights[i] - (double)expected->initial[i]));
     }
@@ -140,8 +145,9 @@ static double change_error(const course *seen, const course *expected, const dcp
 static void compare(const step_row *row, const char *backend, const course *seen, const course *expected)
 {
     double worst = 0.0, worst_loss = 0.0;
-    for (uint32_t i = 0; i < STEPS; i++)
+    for (uint32_t i = 0; i < STEPS; i++) {
         worst_loss = fmax(worst_loss, fabs(seen->losses[i] - expected->losses[i]) / expected->losses[i]);
+    }
     ck_assert_msg(worst_loss <= row->loss_bound, "%s on %s: error %.3g of a loss exceeds %.3g", row->model, backend,
                   worst_loss, row->loss_bound);
     for (uint32_t t = 0; t < dcps_layout_tensor_count(expected->loaded.layout); t++) {
@@ -173,8 +179,9 @@ END_TEST
 
 int main(void)
 {
-    if (!parity_subject_open(&subject))
+    if (!parity_subject_open(&subject)) {
         return DCPS_TEST_SKIPPED;
+    }
     Suite *suite = suite_create("steps");
     TCase *tests = tcase_create("steps");
     tcase_set_timeout(tests, 120);

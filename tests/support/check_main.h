@@ -29,8 +29,9 @@ static inline int check_main(const char *name, const TTest *const *tests, size_t
     Suite *suite = suite_create(name);
     TCase *group = tcase_create(name);
     tcase_set_timeout(group, timeout_s);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         tcase_add_test(group, tests[i]);
+    }
     suite_add_tcase(suite, group);
     return check_run(suite);
 }

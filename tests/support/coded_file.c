@@ -17,8 +17,9 @@ uint8_t *coded_make(coded_form form, const void *bytes, size_t count, size_t *co
     ck_assert_ptr_nonnull(coded);
     *coded_count = 0;
     if (form == CODED_PLAIN) {
-        if (count > 0)
+        if (count > 0) {
             memcpy(coded, bytes, count);
+        }
         *coded_count = count;
     } else if (form == CODED_XZ) {
         ck_assert_int_eq(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, NULL, bytes, count, coded, coded_count, capacity),
@@ -39,7 +40,7 @@ void coded_write(const temp_folder *folder, const char *name, coded_form form, c
 {
     static const char *const suffixes[CODED_FORMS] = {"", ".gz", ".xz"};
     char full[TEMP_PATH_BYTES];
-    ck_assert_int_lt(snprintf(full, sizeof full, "%s%s", name, suffixes[form]), TEMP_PATH_BYTES);
+    ck_assert_int_lt(snprintf(full, sizeof(full), "%s%s", name, suffixes[form]), TEMP_PATH_BYTES);
     size_t coded_count = 0;
     uint8_t *coded = coded_make(form, bytes, count, &coded_count);
     temp_write(folder, full, coded, coded_count, false);

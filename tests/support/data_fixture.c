@@ -20,16 +20,19 @@ void fixture_cifar10(const temp_folder *folder)
     size_t bytes = (size_t)FILE_RECORDS * RECORD_BYTES, coded_bytes = 0;
     uint8_t *records = malloc(bytes);
     ck_assert_ptr_nonnull(records);
-    for (uint32_t i = 0; i < CLASSES * RECORD_BYTES; i++)
+    for (uint32_t i = 0; i < CLASSES * RECORD_BYTES; i++) {
         records[i] = (uint8_t)(i % RECORD_BYTES == 0 ? i / RECORD_BYTES : dcps_rng_below(&rng, 256));
-    for (size_t filled = CLASSES * RECORD_BYTES; filled < bytes; filled += CLASSES * RECORD_BYTES)
+    }
+    for (size_t filled = CLASSES * RECORD_BYTES; filled < bytes; filled += CLASSES * RECORD_BYTES) {
         memcpy(records + filled, records, CLASSES * RECORD_BYTES);
+    }
     uint8_t *coded = coded_make(CODED_GZIP, records, bytes, &coded_bytes);
     free(records);
     for (int i = 0; i < 6; i++) {
         char name[32] = "test_batch.bin.gz";
-        if (i > 0)
-            snprintf(name, sizeof name, "data_batch_%d.bin.gz", i);
+        if (i > 0) {
+            snprintf(name, sizeof(name), "data_batch_%d.bin.gz", i);
+        }
         temp_write(folder, name, coded, coded_bytes, false);
     }
     free(coded);
@@ -48,7 +51,8 @@ void fixture_ptb(const temp_folder *folder, uint32_t vocabulary, uint32_t words)
         uint32_t word = i < vocabulary - 1 ? i : (uint32_t)dcps_rng_below(&rng, vocabulary - 1);
         used += (size_t)snprintf(text + used, capacity - used, i % LINE_WORDS == LINE_WORDS - 1 ? "%u\n" : "%u ", word);
     }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         temp_write(folder, names[i], text, used, false);
+    }
     free(text);
 }

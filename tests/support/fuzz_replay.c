@@ -15,16 +15,19 @@ static uint8_t input[MAX_INPUT_BYTES];
 static int replay_file(const char *folder, const char *name)
 {
     char path[4096];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path)
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path)) {
         return 0;
+    }
     FILE *file = fopen(path, "rbe");
-    if (file == NULL)
+    if (file == NULL) {
         return 0;
-    size_t bytes = fread(input, 1, sizeof input, file);
+    }
+    size_t bytes = fread(input, 1, sizeof(input), file);
     int failed = ferror(file);
     (void)fclose(file);
-    if (failed)
+    if (failed) {
         return 0;
+    }
     (void)fprintf(stderr, "%s: %zu bytes\n", path, bytes); /* the last one named is the one that crashed */
     (void)LLVMFuzzerTestOneInput(input, bytes);
     return 1;
@@ -39,8 +42,9 @@ static long replay_folder(const char *folder)
     }
     long replayed = 0;
     for (struct dirent *entry = readdir(entries); entry != NULL && replayed >= 0; entry = readdir(entries)) {
-        if (entry->d_name[0] == '.')
+        if (entry->d_name[0] == '.') {
             continue;
+        }
         replayed = replay_file(folder, entry->d_name) ? replayed + 1 : -1;
     }
     (void)closedir(entries);
@@ -52,8 +56,9 @@ int main(int argc, char **argv)
     long total = 0;
     for (int i = 1; i < argc; i++) {
         long replayed = replay_folder(argv[i]);
-        if (replayed < 0)
+        if (replayed < 0) {
             return 1;
+        }
         total += replayed;
     }
     printf("%ld inputs replayed\n", total);

@@ -38,13 +38,14 @@ static inline void fixture_parse(fixture_result *result, const char *arguments, 
 {
     const dcps_program program = {
         .name = "prog", .summary = "Does things.", .arguments = arguments, .options = fixture_table};
-    memset(result, 0, sizeof *result);
+    memset(result, 0, sizeof(*result));
     result->positional_index = -1;
-    strncpy(result->text, line, sizeof result->text - 1);
+    strncpy(result->text, line, sizeof(result->text) - 1);
     static char name[] = "prog";
     result->argv[result->argc++] = name;
-    for (char *word = strtok(result->text, " "); word != NULL && result->argc < 63; word = strtok(NULL, " "))
+    for (char *word = strtok(result->text, " "); word != NULL && result->argc < 63; word = strtok(NULL, " ")) {
         result->argv[result->argc++] = word;
+    }
     result->status = dcps_options_parse(&program, result->argc, result->argv, &result->options,
                                         &result->positional_index, &result->outcome);
 }

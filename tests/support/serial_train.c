@@ -95,22 +95,27 @@ static dcps_status open_model(trainer *self, const dcps_options *model_options)
 {
     dcps_model_info info = {0};
     dcps_status status = self->model->open(model_options, dcps_options_text(self->options, "data"), &self->state);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = self->model->describe(self->state, &info);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_layout_create(&self->layout);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = self->model->declare(self->state, self->layout);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     self->samples = info.train_samples;
     self->clip_norm = info.clip_norm;
     self->params = dcps_layout_total_params(self->layout);
-    self->weights = dcps_alloc_aligned(self->params, sizeof *self->weights);
-    self->gradient = dcps_alloc_aligned(self->params, sizeof *self->gradient);
-    self->order = dcps_alloc(self->samples, sizeof *self->order);
-    if (self->weights == NULL || self->gradient == NULL || self->order == NULL)
+    self->weights = dcps_alloc_aligned(self->params, sizeof(*self->weights));
+    self->gradient = dcps_alloc_aligned(self->params, sizeof(*self->gradient));
+    self->order = dcps_alloc(self->samples, sizeof(*self->order));
+    if (self->weights == NULL || self->gradient == NULL || self->order == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "no memory for %llu parameters", (unsigned long long)self->params);
+    }
     dcps_layout_initialise(self->layout, (uint64_t)dcps_options_integer(self->options, "seed"), self->weights);
     return DCPS_OK;
 }
@@ -131,25 +136,29 @@ static void descend(trainer *self, float step_size)
         const dcps_layout_tensor *tensor = dcps_layout_tensor_at(self->layout, t);
         float *weights = self->weights + tensor->offset_params;
         const float *pushed = self->gradient + tensor->offset_params;
-        for (uint64_t i = 0; i < tensor->count_params; i++)
+        for (uint64_t i = 0; i < tensor->count_params; i++) {
             weights[i] -=
                 tensor->average_rate > 0.0f ? tensor->average_rate * (weights[i] - pushed[i]) : step_size * pushed[i];
+        }
     }
 }
 
 static dcps_status step(trainer *self, const dcps_batch *batch, float step_size, double *loss_sum)
 {
     dcps_status status = self->model->load(self->state, batch);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     dcps_tape_reset(self->training);
     dcps_tensor *loss = self->model->loss(self->state, self->training);
     status = dcps_tape_backward(self->training, loss);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     *loss_sum += (double)dcps_tensor_values(self->training, loss)[0] * batch->count;
-    if (self->clip_norm > 0)
+    if (self->clip_norm > 0) {
         (void)dcps_clip_gradient(self->layout, self->clip_norm, self->gradient);
+    }
     descend(self, step_size);
     return DCPS_OK;
 }
@@ -159,9 +168,11 @@ static float step_size_at(const dcps_options *options, int64_t epoch)
     double step_size = dcps_options_real(options, "learning-rate");
     size_t count;
     const int64_t *decays = dcps_options_integers(options, "decay-epochs", &count);
-    for (size_t i = 0; i < count; i++)
-        if (epoch >= decays[i])
+    for (size_t i = 0; i < count; i++) {
+        if (epoch >= decays[i]) {
             step_size *= dcps_options_real(options, "decay-factor");
+        }
+    }
     return (float)step_size;
 }
 
@@ -185,8 +196,9 @@ static dcps_status epoch_run(trainer *self, uint64_t epoch, double *loss)
                             .workers = 1,
                             .turn = epoch * batches + b};
         dcps_status status = step(self, &batch, step_size_at(self->options, (int64_t)epoch), loss);
-        if (status != DCPS_OK)
+        if (status != DCPS_OK) {
             return status;
+        }
     }
     *loss /= (double)self->samples;
     return DCPS_OK;
@@ -203,11 +215,13 @@ static dcps_status train(trainer *self)
         dcps_status status = epoch_run(self, epoch, &loss);
         double seconds = (double)(dcps_clock_ns() - start_ns) / (double)DCPS_NS_PER_S;
         dcps_metrics metrics = {0};
-        if (status == DCPS_OK)
+        if (status == DCPS_OK) {
             status = self->model->evaluate(self->state, self->evaluation,
                                            on_test ? DCPS_SPLIT_TEST : DCPS_SPLIT_VALIDATION, &metrics);
-        if (status != DCPS_OK)
+        }
+        if (status != DCPS_OK) {
             return status;
+        }
         const double *found = metric_found(&metrics, on_test ? "test_error" : "validation_error");
         error = found == NULL ? 1.0 : *found;
         printf("epoch %llu  loss %.4f  %s error %.4f  %.2f s\n", (unsigned long long)epoch + 1, loss, split, error,
@@ -227,8 +241,9 @@ static dcps_status save(const trainer *self, const char *path)
         size_t count = (size_t)tensor->count_params;
         written = fwrite(self->weights + tensor->offset_params, sizeof(float), count, file) == count;
     }
-    if (file != NULL && fclose(file) != 0)
+    if (file != NULL && fclose(file) != 0) {
         written = false;
+    }
     return written ? DCPS_OK : dcps_fail(DCPS_IO, "%s: cannot write the weights", path);
 }
 
@@ -241,24 +256,30 @@ static dcps_status run(const dcps_options *options)
     static const dcps_option none[] = {{.name = NULL}};
     dcps_cpu_set_threads((uint32_t)dcps_options_integer(options, "threads"));
     dcps_status status = dcps_plugin_open(dcps_options_text(options, "model"), &plugin);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     self.model = dcps_plugin_model(plugin);
     status = dcps_options_from_assignments("model", self.model->options == NULL ? none : self.model->options,
                                            &assignment, assignment == NULL ? 0 : 1, &model_options);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = open_model(&self, model_options);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = open_tapes(&self);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = train(&self);
-    if (status == DCPS_OK && dcps_options_is_set(options, "save"))
+    }
+    if (status == DCPS_OK && dcps_options_is_set(options, "save")) {
         status = save(&self, dcps_options_text(options, "save"));
+    }
     dcps_tape_destroy(&self.training);
     dcps_tape_destroy(&self.evaluation);
     dcps_layout_destroy(&self.layout);
-    if (self.state != NULL)
+    if (self.state != NULL) {
         self.model->close(self.state);
+    }
     dcps_free(self.weights);
     dcps_free(self.gradient);
     dcps_free(self.order);
@@ -275,10 +296,12 @@ int main(int argc, char **argv)
     int positional;
     dcps_parse_outcome outcome;
     dcps_status status = dcps_options_parse(&program, argc, argv, &options, &positional, &outcome);
-    if (status == DCPS_OK && outcome == DCPS_PARSE_RUN)
+    if (status == DCPS_OK && outcome == DCPS_PARSE_RUN) {
         status = run(options);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         fprintf(stderr, "serial_train: %s\n", dcps_error_message());
+    }
     dcps_options_destroy(&options);
     return status == DCPS_OK ? 0 : 1;
 }

@@ -23,8 +23,9 @@ void fill_random(float *values, size_t count, uint64_t seed)
 {
     dcps_rng rng;
     dcps_rng_seed(&rng, seed);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         values[i] = (float)(2.0 * dcps_rng_uniform(&rng) - 1.0);
+    }
 }
 
 static void add_tensors(dcps_layout *layout, const char *shapes)
@@ -40,7 +41,7 @@ static void add_tensors(dcps_layout *layout, const char *shapes)
             shapes = *end == ',' ? end + 1 : end;
         }
         shapes += *shapes == ';';
-        snprintf(name, sizeof name, "t%d", number);
+        snprintf(name, sizeof(name), "t%d", number);
         ck_assert_int_eq(averaged ? dcps_layout_add_average(layout, name, DCPS_INIT_ZERO, 0.1f, dim_count, dims, NULL)
                                   : dcps_layout_add(layout, name, DCPS_INIT_ZERO, dim_count, dims, NULL),
                          DCPS_OK);
@@ -62,8 +63,9 @@ void tape_fixture_init_on(tape_fixture *fixture, const char *shapes, const dcps_
     fixture->gradient = dcps_alloc_aligned(fixture->params, sizeof(float));
     fixture->at_final = dcps_alloc_aligned(fixture->params, sizeof(float));
     fill_random(fixture->weights, fixture->params, 7);
-    for (uint64_t i = 0; i < fixture->params; i++)
+    for (uint64_t i = 0; i < fixture->params; i++) {
         fixture->gradient[i] = fixture->at_final[i] = NAN;
+    }
     dcps_tape_config config = {.layout = fixture->layout,
                                .weights = fixture->weights,
                                .gradient = fixture->gradient,

@@ -12,7 +12,7 @@
 void temp_folder_create(temp_folder *folder)
 {
     const char *base = getenv("TMPDIR");
-    snprintf(folder->path, sizeof folder->path, "%.180s/dcps-test-XXXXXX", base == NULL ? "/tmp" : base);
+    snprintf(folder->path, sizeof(folder->path), "%.180s/dcps-test-XXXXXX", base == NULL ? "/tmp" : base);
     ck_assert_ptr_nonnull(mkdtemp(folder->path));
 }
 

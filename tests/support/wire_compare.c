@@ -71,7 +71,7 @@ static void same_layout(const dcps_layout_message *left, const dcps_layout_messa
         SAME(count_params);
         ck_assert(a->average_rate == b->average_rate);
         ck_assert(a->init_bound == b->init_bound);
-        ck_assert_mem_eq(a->dims, b->dims, sizeof a->dims);
+        ck_assert_mem_eq(a->dims, b->dims, sizeof(a->dims));
     }
 }
 
@@ -114,7 +114,7 @@ static void same_histogram(const dcps_histogram *a, const dcps_histogram *b)
     SAME(count);
     SAME(sum);
     SAME(max);
-    ck_assert_mem_eq(a->buckets, b->buckets, sizeof a->buckets);
+    ck_assert_mem_eq(a->buckets, b->buckets, sizeof(a->buckets));
 }
 
 static void same_shard_statistics(const dcps_shard_statistics *a, const dcps_shard_statistics *b)
@@ -163,7 +163,7 @@ static void same_status_reply(const dcps_status_reply *a, const dcps_status_repl
     SAME(rejected_messages);
     SAME(payload_bytes_in);
     SAME(payload_bytes_out);
-    ck_assert_mem_eq(a->staleness, b->staleness, sizeof *a->staleness);
+    ck_assert_mem_eq(a->staleness, b->staleness, sizeof(*a->staleness));
     SAME(weights_final);
     SAME(weights_digest);
     SAME_TEXT(algorithm);

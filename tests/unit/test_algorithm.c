@@ -81,8 +81,9 @@ START_TEST(test_unknown_name)
         dcps_algorithm algorithm = {.name = "untouched"};
         ck_assert_int_eq(dcps_algorithm_preset(bad[i], &algorithm), DCPS_NOT_FOUND);
         ck_assert_str_eq(algorithm.name, "untouched");
-        for (size_t k = 0; k < PRESETS; k++)
+        for (size_t k = 0; k < PRESETS; k++) {
             ck_assert_ptr_nonnull(strstr(dcps_error_message(), expected[k].name));
+        }
     }
 }
 END_TEST
@@ -140,8 +141,9 @@ START_TEST(test_parts_are_exchanged_by_name)
     ck_assert_int_eq(dcps_algorithm_set_compensation(&algorithm, "dc-c,dc-a"), DCPS_OK);
     expect_bad(&algorithm, "twice");
     static const char *const bad[] = {"", "dc", "dc-a,", ",dc-a", "dc-a,gap-aware,none", "none dc-a"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_int_eq(dcps_algorithm_set_compensation(&algorithm, bad[i]), DCPS_INVALID);
+    }
     ck_assert_int_eq(dcps_algorithm_set_consistency(&algorithm, "async"), DCPS_INVALID);
     ck_assert_int_eq(dcps_algorithm_set_step_size(&algorithm, "const"), DCPS_INVALID);
     ck_assert_int_eq(dcps_algorithm_set_optimizer(&algorithm, "adam"), DCPS_INVALID);
@@ -154,8 +156,9 @@ START_TEST(test_parameters_need_parts_that_there_are)
     uint32_t seen = 0;
     for (const dcps_algorithm_parameter *needs = dcps_algorithm_parameters; needs->flag != NULL; needs++) {
         const dcps_algorithm_part *part = dcps_algorithm_parts;
-        while (part->flag != NULL && strcmp(part->flag, needs->part) != 0)
+        while (part->flag != NULL && strcmp(part->flag, needs->part) != 0) {
             part++;
+        }
         ck_assert_msg(part->flag != NULL, "no part %s", needs->part);
         dcps_algorithm algorithm;
         ck_assert_int_eq(dcps_algorithm_preset(strcmp(needs->choices, "bsp") == 0 ? "asgd" : "ssgd", &algorithm),

@@ -8,9 +8,11 @@
 
 static int all_zero(const unsigned char *bytes, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        if (bytes[i] != 0)
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i] != 0) {
             return 0;
+        }
+    }
     return 1;
 }
 
@@ -121,8 +123,9 @@ START_TEST(failure_is_of_one_thread_and_counts_are_of_all)
     int failures[4] = {0};
     uint64_t before = dcps_alloc_count();
     dcps_alloc_fail_after(0);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, allocate_some, &failures[i]), 0);
+    }
     for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
         ck_assert_int_eq(failures[i], 0);

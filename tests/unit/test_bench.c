@@ -37,8 +37,9 @@ START_TEST(test_median_and_percentiles)
     expect(dcps_samples_percentile(few, 4, 1.0), 9.0);
 
     double many[200];
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < 200; i++) {
         many[i] = (double)(200 - i);
+    }
     dcps_samples_sort(many, 200);
     expect(dcps_samples_median(many, 200), 100.5);
     expect(dcps_samples_percentile(many, 200, 0.99), 198.0);
@@ -91,8 +92,9 @@ static void *meet(void *context)
             atomic_fetch_add(&all->refused, 1);
             return NULL;
         }
-        if (atomic_load(&all->arrivals) < round * THREADS)
+        if (atomic_load(&all->arrivals) < round * THREADS) {
             atomic_fetch_add(&all->early, 1);
+        }
     }
     return NULL;
 }
@@ -100,12 +102,15 @@ static void *meet(void *context)
 static void meet_all(meeting *all, unsigned threads)
 {
     pthread_t thread[THREADS];
-    for (unsigned i = 0; i < threads; i++)
+    for (unsigned i = 0; i < threads; i++) {
         ck_assert_int_eq(pthread_create(&thread[i], NULL, meet, all), 0);
-    if (threads < THREADS)
+    }
+    if (threads < THREADS) {
         dcps_gate_break(&all->gate);
-    for (unsigned i = 0; i < threads; i++)
+    }
+    for (unsigned i = 0; i < threads; i++) {
         ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+    }
 }
 
 START_TEST(test_gate_lets_nobody_through_early)

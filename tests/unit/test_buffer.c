@@ -46,9 +46,9 @@ END_TEST
 START_TEST(copies_are_independent_and_aligned)
 {
     char bytes[200];
-    memset(bytes, 'a', sizeof bytes);
+    memset(bytes, 'a', sizeof(bytes));
     dcps_buffer *copy = NULL;
-    ck_assert_int_eq(dcps_buffer_copy(bytes, sizeof bytes, &copy), DCPS_OK);
+    ck_assert_int_eq(dcps_buffer_copy(bytes, sizeof(bytes), &copy), DCPS_OK);
     bytes[7] = 'b';
     ck_assert_uint_eq(copy->bytes, 200);
     ck_assert_int_eq(((char *)copy->data)[7], 'a');
@@ -87,12 +87,14 @@ START_TEST(threads_share_a_buffer)
     dcps_buffer buffer;
     dcps_buffer_init(&buffer, NULL, 0, count_release, &released);
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, ref_and_unref, dcps_buffer_ref(&buffer)), 0);
+    }
     dcps_buffer *own = &buffer;
     dcps_buffer_unref(&own);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    }
     ck_assert_int_eq(released, 1);
 }
 END_TEST

@@ -47,8 +47,9 @@ static void fill(uint32_t file)
     for (uint32_t r = 0; r < RECORDS; r++) {
         uint8_t *record = bytes + (size_t)r * DCPS_CIFAR_RECORD_BYTES;
         record[0] = label(file, r);
-        for (uint32_t i = 0; i < DCPS_CIFAR_IMAGE_BYTES; i++)
+        for (uint32_t i = 0; i < DCPS_CIFAR_IMAGE_BYTES; i++) {
             record[1 + i] = pixel(file, r, i);
+        }
     }
 }
 
@@ -70,8 +71,9 @@ static void check_set(const dcps_image_set *set, uint32_t first_file, uint32_t f
     for (uint32_t i = 0; i < set->count; i++) {
         uint32_t file = first_file + i / RECORDS, record = i % RECORDS;
         ck_assert_uint_eq(set->labels[i], label(file, record));
-        for (uint32_t at = 0; at < DCPS_CIFAR_IMAGE_BYTES; at++)
+        for (uint32_t at = 0; at < DCPS_CIFAR_IMAGE_BYTES; at++) {
             ck_assert_uint_eq(set->pixels[(size_t)i * DCPS_CIFAR_IMAGE_BYTES + at], pixel(file, record, at));
+        }
     }
 }
 
@@ -104,8 +106,8 @@ START_TEST(other_lengths_are_refused)
     const size_t counts[] = {0, 1, record - 1, record, record + 1, 2 * record, FILE_BYTES - 1};
     char word[64];
     fill(0);
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        snprintf(word, sizeof word, "expected 3 records of 3073 bytes, the file ends after %zu bytes", counts[i]);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        snprintf(word, sizeof(word), "expected 3 records of 3073 bytes, the file ends after %zu bytes", counts[i]);
         assert_file_refused(counts[i], word);
     }
     assert_file_refused(FILE_BYTES + 1, "goes on");
@@ -131,7 +133,7 @@ START_TEST(each_missing_file_is_named)
     dcps_image_files files = {0};
     char path[TEMP_PATH_BYTES];
     write_files(CODED_GZIP);
-    snprintf(path, sizeof path, "%.200s/%s.gz", folder.path, names[_i]);
+    snprintf(path, sizeof(path), "%.200s/%s.gz", folder.path, names[_i]);
     ck_assert_int_eq(remove(path), 0);
     ck_assert_int_eq(dcps_cifar_read(folder.path, RECORDS, &files), DCPS_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), names[_i]));
@@ -175,7 +177,7 @@ static void write_published_size(const char *where)
 {
     for (uint32_t file = 0; file < 6; file++) {
         char path[TEMP_PATH_BYTES];
-        snprintf(path, sizeof path, "%.200s/%s%s", folder.path, where, names[file]);
+        snprintf(path, sizeof(path), "%.200s/%s%s", folder.path, where, names[file]);
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
         ck_assert_int_ge(fd, 0);
         uint8_t last = (uint8_t)(file + 1);
@@ -188,15 +190,17 @@ START_TEST(a_set_of_the_published_size_opens_in_each_place)
 {
     static const char *const places[] = {"", "cifar10/", "cifar-10-batches-bin/"};
     dcps_images *images = NULL;
-    if (_i > 0)
+    if (_i > 0) {
         temp_folder_add(&folder, places[_i]);
+    }
     write_published_size(places[_i]);
     ck_assert_int_eq(dcps_images_open("cifar10", folder.path, &images), DCPS_OK);
     ck_assert_uint_eq(images->classes, 10);
     ck_assert_uint_eq(images->train.count, 50000);
     ck_assert_uint_eq(images->test.count, 10000);
-    for (uint32_t file = 0; file < 5; file++)
+    for (uint32_t file = 0; file < 5; file++) {
         ck_assert_uint_eq(images->train.pixels[(file + 1) * 10000ul * 3072 - 1], file + 1);
+    }
     ck_assert_uint_eq(images->test.pixels[10000ul * 3072 - 1], 6);
     dcps_images_close(&images);
     ck_assert_ptr_null(images);
@@ -210,7 +214,7 @@ START_TEST(what_is_not_the_published_set_is_refused)
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), "none was given"));
     ck_assert_int_eq(dcps_images_open("cifar10", folder.path, &images), DCPS_NOT_FOUND);
     char looked[2 * TEMP_PATH_BYTES];
-    snprintf(looked, sizeof looked,
+    snprintf(looked, sizeof(looked),
              "no data_batch_1.bin[.gz|.xz] in %.200s/cifar10, %.200s/cifar-10-batches-bin or %.40s", folder.path,
              folder.path, folder.path);
     ck_assert_msg(strstr(dcps_error_message(), looked) != NULL, "%s", dcps_error_message());

@@ -46,8 +46,9 @@ static dcps_tensor *too_few_rows(void *state, dcps_tape *tape, dcps_tensor *x)
 static void setup(tape_fixture *fixture, float diagonal)
 {
     tape_fixture_init(fixture, "4,4", dcps_ref_backend());
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 16; i++) {
         fixture->weights[i] = i % 5 == 0 ? diagonal : 0.0f;
+    }
 }
 
 static double metric(const dcps_metrics *metrics, const char *name)
@@ -189,18 +190,19 @@ START_TEST(metrics_keep_sixteen_names)
 {
     dcps_metrics metrics = {0};
     char name[80];
-    for (int round = 0; round < 2; round++)
+    for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 20; i++) {
-            snprintf(name, sizeof name, "metric_%d", i);
+            snprintf(name, sizeof(name), "metric_%d", i);
             dcps_metrics_set(&metrics, name, i + 100.0 * round);
         }
+    }
     ck_assert_uint_eq(metrics.count, 16);
     ck_assert_double_eq(metric(&metrics, "metric_15"), 115.0);
     ck_assert_ptr_null(metric_found(&metrics, "metric_16"));
     ck_assert_ptr_null(metric_found(&metrics, "metric"));
     dcps_metrics longest = {0};
-    memset(name, 'n', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
     dcps_metrics_set(&longest, name, 1.0);
     dcps_metrics_set(&longest, name, 2.0);
     ck_assert_uint_eq(longest.count, 1);

@@ -6,8 +6,9 @@
 START_TEST(test_list_grows_and_ends_with_null)
 {
     dcps_args args = {0};
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         dcps_args_add(&args, "--n%d", i);
+    }
     dcps_args_add_flag(&args, "data", "100 %s");
     ck_assert_int_eq(dcps_args_check(&args), DCPS_OK);
     ck_assert_uint_eq(args.count, 102);

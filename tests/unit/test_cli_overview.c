@@ -144,8 +144,9 @@ START_TEST(test_target)
     ck_assert_int_eq(dcps_overview_print(overview, out), DCPS_OK);
     (void)fclose(out);
     static const char *const times[] = {" 2 of 3 ", " 15.8 ± 0.8 ", " > 30.0 "};
-    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         ck_assert_msg(strstr(text, times[i]) != NULL, "no %s in:\n%s", times[i], text);
+    }
     ck_assert_ptr_nonnull(strstr(text, "Target: test_error 0.2.\n"));
     free(text);
     dcps_overview_destroy(&overview);
@@ -163,8 +164,9 @@ START_TEST(test_target)
     ck_assert_double_eq(target.value, 1.5);
     static const char *const bad[] = {"",    "=0.1",   "x", "test_error=", "test_error=0.1x", "0.1=test_error",
                                       "nan", "a=b=0.1"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_msg(dcps_target_parse(bad[i], &target) == DCPS_INVALID, "'%s'", bad[i]);
+    }
 }
 END_TEST
 

@@ -22,8 +22,9 @@ static dcps_options *parse(const char *line)
     int positional = 0;
     dcps_parse_outcome outcome;
     (void)snprintf(text, sizeof(text), "compare %s", line);
-    for (char *word = strtok(text, " "); word != NULL && argc < MOST_ARGUMENTS; word = strtok(NULL, " "))
+    for (char *word = strtok(text, " "); word != NULL && argc < MOST_ARGUMENTS; word = strtok(NULL, " ")) {
         argv[argc++] = word;
+    }
     ck_assert_msg(dcps_options_parse(&program, argc, argv, &options, &positional, &outcome) == DCPS_OK, "%s",
                   dcps_error_message());
     return options;
@@ -56,8 +57,9 @@ static void check_titles(const dcps_plan *plan, const char *const *titles, uint3
 {
     char title[256];
     ck_assert_uint_eq(plan->run_count, count);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         ck_assert_str_eq(dcps_plan_title(plan, i, title, sizeof(title)), titles[i]);
+    }
 }
 
 /* Seed by seed, so that an interrupted comparison has pairs. */
@@ -126,8 +128,9 @@ START_TEST(test_choice_by_mean)
     dcps_plan *plan = plan_of(options);
     dcps_trial_score score;
     ck_assert_int_eq(dcps_plan_score(plan, &plan->entries[0], 0, &score), DCPS_NOT_FOUND);
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < 4; i++) {
         dcps_plan_finish(plan, i, result_of(errors[i], 1.0));
+    }
     ck_assert_uint_eq(plan->entries[0].point, 1);
     ck_assert_int_eq(dcps_plan_score(plan, &plan->entries[0], 0, &score), DCPS_OK);
     ck_assert_str_eq(score.metric, "validation_error");

@@ -28,8 +28,9 @@ static void take_line(void *context, dcps_process *process, dcps_stream stream, 
     self->lines++;
     int added = snprintf(self->text + self->used, sizeof(self->text) - self->used, "%c:%s\n",
                          stream == DCPS_STREAM_OUT ? 'o' : 'e', line);
-    if (added > 0 && self->used + (size_t)added < sizeof(self->text))
+    if (added > 0 && self->used + (size_t)added < sizeof(self->text)) {
         self->used += (size_t)added;
+    }
 }
 
 static dcps_process *start(const char *script, heard *self)
@@ -45,8 +46,9 @@ static bool await_end(dcps_process *process)
 {
     uint64_t deadline_ns = dcps_clock_ns() + WAIT_MS * DCPS_NS_PER_MS;
     while (dcps_process_poll(process)) {
-        if (dcps_clock_ns() > deadline_ns)
+        if (dcps_clock_ns() > deadline_ns) {
             return false;
+        }
         (void)poll(NULL, 0, 5);
     }
     return true;
@@ -136,8 +138,9 @@ START_TEST(test_flood_does_not_hold_us)
 {
     heard self = {.used = 0};
     dcps_process *process = start("exec yes", &self);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         ck_assert(dcps_process_poll(process));
+    }
     dcps_process_signal(process, SIGTERM);
     ck_assert(await_end(process));
     ck_assert_int_eq(WTERMSIG(dcps_process_exit_status(process)), SIGTERM);
@@ -214,8 +217,9 @@ static bool is_gone(pid_t pid)
     char text[256] = "";
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "r");
-    if (file == NULL)
+    if (file == NULL) {
         return true;
+    }
     bool read = fgets(text, sizeof(text), file) != NULL;
     (void)fclose(file);
     const char *end = strrchr(text, ')');
@@ -225,8 +229,9 @@ static bool is_gone(pid_t pid)
 static bool await_gone(pid_t pid)
 {
     uint64_t deadline_ns = dcps_clock_ns() + WAIT_MS * DCPS_NS_PER_MS;
-    while (!is_gone(pid) && dcps_clock_ns() < deadline_ns)
+    while (!is_gone(pid) && dcps_clock_ns() < deadline_ns) {
         (void)poll(NULL, 0, 5);
+    }
     return is_gone(pid);
 }
 
@@ -256,8 +261,9 @@ START_TEST(test_nothing_survives_the_parent)
         dcps_process *process = start("trap '' TERM HUP INT; echo $$; while :; do sleep 1; done", &self);
         pid_t pid = await_pid(process, &self);
         (void)!write(ends[1], &pid, sizeof(pid));
-        for (;;)
+        for (;;) {
             (void)pause();
+        }
     }
     pid_t child = 0;
     ck_assert_int_eq(read(ends[0], &child, sizeof(child)), sizeof(child));

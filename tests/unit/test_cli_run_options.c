@@ -223,12 +223,15 @@ START_TEST(test_every_name_is_in_both_tables)
     for (size_t t = 0; t < 2; t++) {
         char *argv[] = {"test"};
         dcps_options *options = parse(tables[t], false, 1, argv);
-        for (size_t i = 0; dcps_server_pass_through[i] != NULL; i++)
+        for (size_t i = 0; dcps_server_pass_through[i] != NULL; i++) {
             (void)dcps_options_text(options, dcps_server_pass_through[i]);
-        for (size_t i = 0; dcps_worker_pass_through[i] != NULL; i++)
+        }
+        for (size_t i = 0; dcps_worker_pass_through[i] != NULL; i++) {
             (void)dcps_options_text(options, dcps_worker_pass_through[i]);
-        for (size_t i = 0; dcps_training_options[i] != NULL; i++)
+        }
+        for (size_t i = 0; dcps_training_options[i] != NULL; i++) {
             (void)dcps_options_text(options, dcps_training_options[i]);
+        }
         dcps_options_destroy(&options);
     }
 }

@@ -58,8 +58,9 @@ static void find_file(const fixture *self, char *path, size_t capacity)
     path[0] = '\0';
     for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
         ck_assert_int_eq(dcps_format(path, capacity, "%s/%s", self->store.dir, entry->d_name), DCPS_OK);
-        if (strstr(path, ".json") != NULL)
+        if (strstr(path, ".json") != NULL) {
             break;
+        }
     }
     (void)closedir(dir);
     ck_assert_ptr_nonnull(strstr(path, ".json"));

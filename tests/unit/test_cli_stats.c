@@ -65,8 +65,9 @@ START_TEST(test_student)
     } known[] = {{1, 12.706}, {2, 4.303},  {3, 3.182},  {4, 2.776},   {5, 2.571},      {6, 2.447},
                  {7, 2.365},  {8, 2.306},  {9, 2.262},  {10, 2.228},  {11, 2.201},     {12, 2.179},
                  {20, 2.086}, {30, 2.042}, {60, 2.000}, {120, 1.980}, {1000000, 1.960}};
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         ck_assert_double_eq_tol(dcps_stats_student_95(known[i].freedom), known[i].t, 5e-4);
+    }
 }
 END_TEST
 

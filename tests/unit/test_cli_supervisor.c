@@ -31,8 +31,9 @@ static dcps_process *start(dcps_supervisor *supervisor, const char *script, int 
 static void await_lines(dcps_supervisor *supervisor, const int *lines, int wanted)
 {
     uint64_t deadline_ns = dcps_clock_ns() + WAIT_MS * DCPS_NS_PER_MS;
-    while (*lines < wanted && dcps_clock_ns() < deadline_ns)
+    while (*lines < wanted && dcps_clock_ns() < deadline_ns) {
         dcps_supervisor_wait(supervisor, 50);
+    }
     ck_assert_int_eq(*lines, wanted);
 }
 
@@ -42,11 +43,13 @@ START_TEST(test_many_children_end_by_themselves)
     int lines = 0;
     dcps_process *children[20];
     ck_assert_int_eq(dcps_supervisor_create(&supervisor), DCPS_OK);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         children[i] = start(supervisor, "echo a; echo b >&2; exit 4", &lines);
+    }
     uint64_t deadline_ns = dcps_clock_ns() + WAIT_MS * DCPS_NS_PER_MS;
-    while (dcps_supervisor_running(supervisor) > 0 && dcps_clock_ns() < deadline_ns)
+    while (dcps_supervisor_running(supervisor) > 0 && dcps_clock_ns() < deadline_ns) {
         dcps_supervisor_wait(supervisor, 100);
+    }
     ck_assert_uint_eq(dcps_supervisor_running(supervisor), 0);
     ck_assert_int_eq(lines, 40);
     for (int i = 0; i < 20; i++) {
@@ -164,8 +167,9 @@ START_TEST(test_destroy_leaves_no_child)
     dcps_supervisor *supervisor = NULL;
     int lines = 0;
     ck_assert_int_eq(dcps_supervisor_create(&supervisor), DCPS_OK);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         (void)start(supervisor, "trap '' TERM; while :; do sleep 0.05; done", &lines);
+    }
     dcps_supervisor_destroy(&supervisor);
     ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
     sigset_t mask;

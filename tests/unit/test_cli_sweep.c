@@ -36,8 +36,9 @@ START_TEST(test_grid)
     char text[64];
     find("learning-rate=0.1:0.2,lambda=1:2:4", 0, &sweep);
     ck_assert_uint_eq(dcps_sweep_points(&sweep), 6);
-    for (uint32_t p = 0; p < 6; p++)
+    for (uint32_t p = 0; p < 6; p++) {
         ck_assert_str_eq(dcps_sweep_describe(&sweep, at(p), text, sizeof(text)), points[p]);
+    }
     dcps_overrides overrides = {.count = 0};
     ck_assert_int_eq(dcps_sweep_apply(&sweep, at(5), &overrides), DCPS_OK);
     ck_assert_str_eq(dcps_overrides_find(&overrides, "lambda")->value, "4");

@@ -24,9 +24,10 @@ static void set_up(void)
     ck_assert_int_eq(dcps_layout_add_average(layout, "b", DCPS_INIT_ZERO, 0.1f, 1, (size_t[]){5}, NULL), DCPS_OK);
     ck_assert_int_eq(dcps_layout_add(layout, "c", DCPS_INIT_ZERO, 2, (size_t[]){9, 10}, NULL), DCPS_OK);
     ck_assert_uint_eq(dcps_layout_total_params(layout), TOTAL);
-    for (uint32_t i = 0; i < TOTAL; i++)
+    for (uint32_t i = 0; i < TOTAL; i++) {
         before[i] = (float)dcps_rng_normal(&rng);
-    memcpy(gradient, before, sizeof gradient);
+    }
+    memcpy(gradient, before, sizeof(gradient));
 }
 
 static void tear_down(void)
@@ -43,8 +44,9 @@ static bool is_trained(uint32_t i)
 static double norm_of(const float *values)
 {
     double sum = 0.0;
-    for (uint32_t i = 0; i < TOTAL; i++)
+    for (uint32_t i = 0; i < TOTAL; i++) {
         sum += is_trained(i) ? pow((double)values[i], 2.0) : 0.0;
+    }
     return sqrt(sum);
 }
 
@@ -54,10 +56,11 @@ START_TEST(long_gradients_are_scaled)
     ck_assert_double_eq_tol(dcps_clip_gradient(layout, 2.0, gradient), norm, 1e-12 * norm);
     ck_assert_double_eq_tol(norm_of(gradient), 2.0, 1e-6);
     for (uint32_t i = 0; i < TOTAL; i++) {
-        if (is_trained(i))
+        if (is_trained(i)) {
             ck_assert_double_eq_tol((double)gradient[i], (double)before[i] * 2.0 / norm, 1e-6);
-        else
+        } else {
             ck_assert(gradient[i] == before[i]);
+        }
     }
 }
 END_TEST
@@ -67,7 +70,7 @@ START_TEST(short_gradients_are_left_alone)
     double norm = norm_of(before);
     ck_assert_double_gt(norm, 5.0);
     (void)dcps_clip_gradient(layout, norm * 1.001, gradient);
-    ck_assert_mem_eq(gradient, before, sizeof gradient);
+    ck_assert_mem_eq(gradient, before, sizeof(gradient));
 }
 END_TEST
 
@@ -76,7 +79,7 @@ START_TEST(divergence_stays_visible)
     const float bad[] = {INFINITY, NAN};
     gradient[70] = before[70] = bad[_i];
     ck_assert(!isfinite(dcps_clip_gradient(layout, 1.0, gradient)));
-    ck_assert_mem_eq(gradient, before, sizeof gradient);
+    ck_assert_mem_eq(gradient, before, sizeof(gradient));
 }
 END_TEST
 

@@ -42,7 +42,7 @@ static void assert_words(const dcps_corpus *corpus, const dcps_tokens *tokens, c
     for (size_t i = 0; i < tokens->count; i++) {
         ck_assert_int_ge(tokens->words[i], 0);
         ck_assert_uint_lt((uint32_t)tokens->words[i], corpus->vocabulary_count);
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s ", corpus->vocabulary[tokens->words[i]]);
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%s ", corpus->vocabulary[tokens->words[i]]);
     }
     text[length] = '\0';
     ck_assert_str_eq(text, expected);
@@ -58,8 +58,9 @@ START_TEST(words_are_numbered_by_frequency)
     assert_words(corpus, &corpus->test, "cat on mat <eos> <eos> ");
     static const char *const order[] = {"the", "<eos>", "cat", "sat", "on", "<unk>", "mat"};
     ck_assert_uint_eq(corpus->vocabulary_count, 7);
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 7; i++) {
         ck_assert_str_eq(corpus->vocabulary[i], order[i]);
+    }
     dcps_corpus_close(&corpus);
     ck_assert_ptr_null(corpus);
 }
@@ -86,14 +87,16 @@ START_TEST(large_vocabularies_are_in_order)
     enum { WORDS = 30000, TEXT_BYTES = 4000000 };
     char *text = malloc(TEXT_BYTES), path[TEMP_PATH_BYTES];
     size_t bytes = 0, count = 0;
-    for (uint32_t round = 0; round < 5; round++)
+    for (uint32_t round = 0; round < 5; round++) {
         for (uint32_t i = 0; i < WORDS; i++) {
             uint32_t word = i * 7919u % WORDS; /* each once a round, in a strange order */
-            if (word % 5 < round)              /* 1 to 5 times in all */
+            if (word % 5 < round) {            /* 1 to 5 times in all */
                 continue;
+            }
             bytes += (size_t)snprintf(text + bytes, TEXT_BYTES - bytes, "w%u ", word);
             count++;
         }
+    }
     coded_write(&folder, "ptb.train.txt", CODED_PLAIN, text, bytes, path);
     write_text("ptb.valid.txt", CODED_PLAIN, "w1\n");
     write_text("ptb.test.txt", CODED_PLAIN, "w29999\n");
@@ -101,7 +104,7 @@ START_TEST(large_vocabularies_are_in_order)
     ck_assert_int_eq(dcps_corpus_open("ptb", folder.path, &corpus), DCPS_OK);
     ck_assert_uint_eq(corpus->vocabulary_count, WORDS + 1);
     ck_assert_uint_eq(corpus->train.count, count + 1);
-    size_t *first = calloc(WORDS + 1, sizeof *first), *occurrences = calloc(WORDS + 1, sizeof *occurrences);
+    size_t *first = calloc(WORDS + 1, sizeof(*first)), *occurrences = calloc(WORDS + 1, sizeof(*occurrences));
     size_t at = 0, wrong = 0;
     for (size_t i = 0; i < count; i++) {
         const char *word = corpus->vocabulary[corpus->train.words[i]];
@@ -114,9 +117,10 @@ START_TEST(large_vocabularies_are_in_order)
         occurrences[corpus->train.words[i]]++;
         first[corpus->train.words[i]] = i;
     }
-    for (size_t i = 1; i <= WORDS; i++)
+    for (size_t i = 1; i <= WORDS; i++) {
         wrong +=
             occurrences[i - 1] < occurrences[i] || (occurrences[i - 1] == occurrences[i] && first[i - 1] > first[i]);
+    }
     ck_assert_uint_eq(wrong, 0);
     ck_assert_str_eq(corpus->vocabulary[corpus->test.words[0]], "w29999");
     dcps_corpus_close(&corpus);
@@ -144,8 +148,8 @@ START_TEST(unknown_words_need_a_stand_in)
     assert_refused(DCPS_MISMATCH, "ptb.test.txt: line 2");
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), "\"bb\""));
     char endless[5001];
-    memset(endless, 'x', sizeof endless - 1);
-    endless[sizeof endless - 1] = '\0';
+    memset(endless, 'x', sizeof(endless) - 1);
+    endless[sizeof(endless) - 1] = '\0';
     write_text("ptb.test.txt", CODED_PLAIN, endless);
     assert_refused(DCPS_MISMATCH, "<unk>"); /* not pushed out of the message by the word */
 }
@@ -180,8 +184,8 @@ START_TEST(cut_texts_are_refused)
     write_texts(CODED_PLAIN, train, "one\n", "two\n");
     ck_assert_int_eq(remove(temp_path(&folder, "ptb.train.txt", path)), 0);
     size_t count;
-    uint8_t *coded = coded_make(_i == 0 ? CODED_GZIP : CODED_XZ, train, sizeof train - 1, &count);
-    snprintf(name, sizeof name, "ptb.train.txt%s", _i == 0 ? ".gz" : ".xz");
+    uint8_t *coded = coded_make(_i == 0 ? CODED_GZIP : CODED_XZ, train, sizeof(train) - 1, &count);
+    snprintf(name, sizeof(name), "ptb.train.txt%s", _i == 0 ? ".gz" : ".xz");
     for (size_t kept = 0; kept < count; kept++) {
         temp_write(&folder, name, coded, kept, false);
         assert_refused(DCPS_CORRUPT, "ptb.train.txt");
@@ -229,11 +233,12 @@ static void check_epoch(const dcps_tokens *tokens, uint32_t streams, uint32_t st
         ck_assert_uint_eq(batch.streams, streams);
         ck_assert_uint_eq(batch.steps, words - done < steps ? words - done : steps);
         size_t wrong = 0;
-        for (size_t t = 0; t < batch.steps; t++)
+        for (size_t t = 0; t < batch.steps; t++) {
             for (size_t s = 0; s < streams; s++) {
                 int32_t expected = (int32_t)(s * words + done + t);
                 wrong += batch.inputs[t * streams + s] != expected || batch.targets[t * streams + s] != expected + 1;
             }
+        }
         ck_assert_uint_eq(wrong, 0);
         done += batch.steps;
     }
@@ -244,13 +249,16 @@ static void check_epoch(const dcps_tokens *tokens, uint32_t streams, uint32_t st
 START_TEST(batches_cover_the_text)
 {
     int32_t words[40];
-    for (int32_t i = 0; i < 40; i++)
+    for (int32_t i = 0; i < 40; i++) {
         words[i] = i;
+    }
     for (size_t count = 2; count <= 40; count++) {
         dcps_tokens tokens = {.words = words, .count = count};
-        for (uint32_t streams = 1; streams < count; streams++)
-            for (uint32_t steps = 1; steps <= count + 1; steps++)
+        for (uint32_t streams = 1; streams < count; streams++) {
+            for (uint32_t steps = 1; steps <= count + 1; steps++) {
                 check_epoch(&tokens, streams, steps);
+            }
+        }
     }
 }
 END_TEST
@@ -259,7 +267,7 @@ END_TEST
 START_TEST(texts_are_divided)
 {
     static const int32_t words[30] = {0};
-    for (size_t count = 0; count <= 30; count++)
+    for (size_t count = 0; count <= 30; count++) {
         for (uint32_t parts = 1; parts <= 31; parts++) {
             dcps_tokens tokens = {.words = words, .count = count};
             size_t inputs = count == 0 ? 0 : (count - 1) / parts;
@@ -270,6 +278,7 @@ START_TEST(texts_are_divided)
             }
             ck_assert_uint_eq(dcps_tokens_part(&tokens, parts, parts).count, 0);
         }
+    }
 }
 END_TEST
 
@@ -282,7 +291,7 @@ START_TEST(batches_that_cannot_be_had_are_refused)
         uint32_t steps;
     } bad[] = {{0, 1, 1}, {1, 1, 1}, {10, 10, 1}, {10, 0, 1}, {10, 1, 0}};
     dcps_token_batch batch = {0};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         dcps_tokens tokens = {.words = words, .count = bad[i].count};
         ck_assert_uint_eq(dcps_token_batch_count(&tokens, bad[i].streams, bad[i].steps), 0);
         ck_assert_int_eq(dcps_token_batch_load(&batch, &tokens, bad[i].streams, bad[i].steps, 0), DCPS_INVALID);
@@ -304,8 +313,9 @@ START_TEST(batches_reuse_their_memory)
     ck_assert_int_eq(dcps_token_batch_load(&batch, &tokens, 2, 3, 1), DCPS_OK); /* the shorter one comes first */
     ck_assert_uint_eq(batch.steps, 1);
     uint64_t before = dcps_alloc_count();
-    for (uint64_t number = 0; number < 20; number++)
+    for (uint64_t number = 0; number < 20; number++) {
         ck_assert_int_eq(dcps_token_batch_load(&batch, &tokens, 2, 3, number), DCPS_OK);
+    }
     ck_assert_uint_eq(dcps_alloc_count(), before);
     for (uint64_t n = 0; n < 2; n++) {
         dcps_alloc_fail_after(n);

@@ -43,7 +43,7 @@ static void pair_open(pair *self, const char *shapes)
 static void pair_init(pair *self, size_t features, size_t width)
 {
     char shapes[128];
-    snprintf(shapes, sizeof shapes, "%zu,%zu;%zu;%zu,%zu;%zu;%zu,%u;%u;~7;3", features, width, width, width, width,
+    snprintf(shapes, sizeof(shapes), "%zu,%zu;%zu;%zu,%zu;%zu;%zu,%u;%u;~7;3", features, width, width, width, width,
              width, width, CLASSES, CLASSES);
     pair_open(self, shapes);
     self->features = features;
@@ -63,8 +63,9 @@ static void next_batch(pair *self)
 {
     self->number++;
     fill_random(self->x, BATCH * self->features, 100 + self->number);
-    for (uint32_t i = 0; i < BATCH; i++)
+    for (uint32_t i = 0; i < BATCH; i++) {
         self->labels[i] = self->number % 3 == 0 && i == 0 ? -1 : (int32_t)((self->number + 4 * i) % CLASSES);
+    }
     fill_random(self->host.weights, self->host.params, 1000 + self->number);
     memcpy(self->there.weights, self->host.weights, self->host.params * sizeof(float));
 }
@@ -102,11 +103,13 @@ static void expect_same_bits(const float *a, const float *b, uint64_t count, con
 {
     uint64_t i = 0;
     while (i < count &&
-           memcmp(&a[i], &b[i], sizeof a[i]) == 0) /* Check writes down where each assertion stands: one for all */
+           memcmp(&a[i], &b[i], sizeof(a[i])) == 0) { /* Check writes down where each assertion stands: one for all */
         i++;
-    if (i < count)
+    }
+    if (i < count) {
         ck_abort_msg("%s: element %llu is %.9g, expected %.9g", what, (unsigned long long)i, (double)b[i],
                      (double)a[i]);
+    }
 }
 
 static void expect_same_gradients(const pair *self)
@@ -157,8 +160,9 @@ START_TEST(a_smaller_last_batch_is_replayed_too)
     unsigned long calls = 0;
     pair_init(&self, SMALL);
     for (int epoch = 0; epoch < 6; epoch++) {
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < 2; i++) {
             step(&self, BATCH);
+        }
         step(&self, BATCH - 1);
         calls = epoch == 3 ? ref_on_device_calls() : calls;
     }
@@ -172,7 +176,7 @@ START_TEST(many_shapes_are_more_than_are_remembered)
     pair self;
     float x[400] = {0};
     pair_open(&self, "4;4");
-    for (size_t round = 0; round < 2; round++)
+    for (size_t round = 0; round < 2; round++) {
         for (size_t rows = 1; rows <= 100; rows++) {
             tape_fixture *both[] = {&self.host, &self.there};
             fill_random(x, 4 * rows, round * 100 + rows);
@@ -186,6 +190,7 @@ START_TEST(many_shapes_are_more_than_are_remembered)
             }
             expect_same_gradients(&self);
         }
+    }
     pair_fini(&self);
 }
 END_TEST
@@ -211,8 +216,9 @@ static void look(void *context, uint64_t first, uint64_t count)
     self->first_seen = true;
     self->reported += count;
     uint64_t missing = 0;
-    for (uint64_t i = first; i < first + count; i++)
+    for (uint64_t i = first; i < first + count; i++) {
         missing += isnan(self->gradient[i]) ? 1 : 0;
+    }
     ck_assert_uint_eq(missing, 0);
 }
 
@@ -234,8 +240,9 @@ START_TEST(pieces_are_reported_while_others_are_on_their_way)
         step(&self, BATCH);
         seen.first_seen = false;
         seen.reported = 0;
-        for (uint64_t j = 0; j < self.host.params; j++)
+        for (uint64_t j = 0; j < self.host.params; j++) {
             seen.gradient[j] = NAN;
+        }
         dcps_tape_reset(seen.tape);
         dcps_tensor *loss = loss_of(&self, seen.tape, hidden(&self, seen.tape, BATCH));
         ck_assert_int_eq(dcps_tape_backward(seen.tape, loss), DCPS_OK);
@@ -380,8 +387,9 @@ START_TEST(a_kernel_that_fails_spoils_no_other_step)
     pair self;
     pair_init(&self, SMALL);
     for (unsigned long n = 0; n < 40; n++) {
-        for (int i = 0; i < (int)n % 3; i++)
+        for (int i = 0; i < (int)n % 3; i++) {
             step(&self, BATCH);
+        }
         next_batch(&self);
         begin(&self.there);
         ref_on_device_fail_after(n % 20);
@@ -389,8 +397,9 @@ START_TEST(a_kernel_that_fails_spoils_no_other_step)
         dcps_status status = dcps_tape_backward(self.there.tape, loss);
         ref_on_device_fail_after(~0ul);
         ck_assert(status == DCPS_OK || status == DCPS_SYSTEM);
-        if (status == DCPS_SYSTEM)
+        if (status == DCPS_SYSTEM) {
             ck_assert_str_eq(dcps_error_message(), "the device is on fire");
+        }
         ck_assert_int_eq(dcps_tape_status(self.there.tape), status);
     }
     step(&self, BATCH);
@@ -442,11 +451,13 @@ static void *room_take(room *self, size_t bytes)
 static void expect_in_one_block(const room *self, const void *memory, size_t bytes)
 {
     const size_t at = (uintptr_t)memory - (uintptr_t)self->memory;
-    if ((uintptr_t)memory < (uintptr_t)self->memory || at >= ROOM_BYTES)
+    if ((uintptr_t)memory < (uintptr_t)self->memory || at >= ROOM_BYTES) {
         return; /* not from here: weights */
+    }
     size_t i = 0;
-    while (i < self->count && at >= self->end[i])
+    while (i < self->count && at >= self->end[i]) {
         i++;
+    }
     ck_assert_msg(i < self->count && at >= self->begin[i] && at + bytes <= self->end[i],
                   "a copy of %zu bytes reaches from one allocation into the next", bytes);
 }
@@ -530,8 +541,9 @@ START_TEST(lack_of_device_memory_is_told_in_figures)
     dcps_tape *tape = self.there.tape;
     dcps_tensor *x = dcps_tape_parameter(tape, 0);
     x = dcps_tape_reshape(tape, x, 2, (size_t[]){4, 1});
-    for (int i = 0; i < 16; i++) /* each twice as large, in elements squared: 4^16 */
+    for (int i = 0; i < 16; i++) { /* each twice as large, in elements squared: 4^16 */
         x = dcps_tape_concat(tape, 8, (dcps_tensor *[]){x, x, x, x, x, x, x, x}, 0);
+    }
     ck_assert_int_eq(dcps_tape_backward(tape, x), DCPS_NO_MEMORY);
     ck_assert_msg(strstr(dcps_error_message(), "device cuda:0: no device memory for ") != NULL &&
                       strstr(dcps_error_message(), " MiB (of the device's 4096 MiB, ") != NULL,

@@ -33,8 +33,9 @@ static uint8_t *noise(size_t count)
     dcps_rng_seed(&rng, count);
     uint8_t *bytes = malloc(count + 1);
     ck_assert_ptr_nonnull(bytes);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         bytes[i] = (uint8_t)dcps_rng_next(&rng);
+    }
     return bytes;
 }
 
@@ -48,8 +49,9 @@ static dcps_status read_all(size_t piece, uint8_t *out, size_t capacity, size_t 
     while (status == DCPS_OK && got == piece) {
         ck_assert_uint_le(*count + piece, capacity);
         status = dcps_file_reader_read(reader, out + *count, piece, &got);
-        if (status == DCPS_OK)
+        if (status == DCPS_OK) {
             *count += got;
+        }
     }
     bool at_end = false;
     if (status == DCPS_OK) {
@@ -65,7 +67,7 @@ static void assert_refused(dcps_status expected, const char *word)
 {
     uint8_t out[4096];
     size_t count;
-    dcps_status status = read_all(100, out, sizeof out, &count);
+    dcps_status status = read_all(100, out, sizeof(out), &count);
     ck_assert_msg(status == expected, "%s instead of %s", dcps_status_name(status), dcps_status_name(expected));
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), path));
     ck_assert_msg(strstr(dcps_error_message(), word) != NULL, "no \"%s\" in: %s", word, dcps_error_message());
@@ -119,7 +121,7 @@ static void set_time(time_t seconds, long nanoseconds)
 START_TEST(the_digest_tells_files_apart)
 {
     uint64_t seen[5];
-    coded_write(&folder, "file", CODED_PLAIN, (const uint8_t *)text, sizeof text, path);
+    coded_write(&folder, "file", CODED_PLAIN, (const uint8_t *)text, sizeof(text), path);
     set_time(1000, 0);
     seen[0] = digest_of();
     ck_assert_uint_eq(digest_of(), seen[0]);
@@ -127,15 +129,17 @@ START_TEST(the_digest_tells_files_apart)
     seen[1] = digest_of();
     set_time(1001, 0);
     seen[2] = digest_of();
-    coded_write(&folder, "file", CODED_PLAIN, (const uint8_t *)text, sizeof text - 1, path);
+    coded_write(&folder, "file", CODED_PLAIN, (const uint8_t *)text, sizeof(text) - 1, path);
     set_time(1000, 0);
     seen[3] = digest_of();
-    coded_write(&folder, "other", CODED_PLAIN, (const uint8_t *)text, sizeof text, path);
+    coded_write(&folder, "other", CODED_PLAIN, (const uint8_t *)text, sizeof(text), path);
     set_time(1000, 0);
     seen[4] = digest_of();
-    for (int i = 0; i < 5; i++)
-        for (int j = 0; j < i; j++)
+    for (int i = 0; i < 5; i++) {
+        for (int j = 0; j < i; j++) {
             ck_assert_uint_ne(seen[i], seen[j]);
+        }
+    }
 }
 END_TEST
 
@@ -166,7 +170,7 @@ START_TEST(every_cut_is_refused)
 {
     coded_form form = _i == 0 ? CODED_GZIP : CODED_XZ;
     size_t count;
-    uint8_t *coded = coded_make(form, text, sizeof text, &count);
+    uint8_t *coded = coded_make(form, text, sizeof(text), &count);
     for (size_t kept = 0; kept < count; kept++) {
         size_t magic = form == CODED_GZIP ? 2 : 6;
         write_raw(name_of(form), coded, kept);
@@ -181,17 +185,17 @@ START_TEST(every_flipped_bit_is_refused_or_harmless)
 {
     coded_form form = _i == 0 ? CODED_GZIP : CODED_XZ;
     size_t count, harmless = 0;
-    uint8_t *coded = coded_make(form, text, sizeof text, &count);
+    uint8_t *coded = coded_make(form, text, sizeof(text), &count);
     for (size_t bit = 0; bit < 8 * count; bit++) {
         uint8_t out[4096];
         size_t got;
         coded[bit / 8] ^= (uint8_t)(1u << bit % 8);
         write_raw(name_of(form), coded, count);
-        dcps_status status = read_all(100, out, sizeof out, &got);
+        dcps_status status = read_all(100, out, sizeof(out), &got);
         coded[bit / 8] ^= (uint8_t)(1u << bit % 8);
         if (status == DCPS_OK) {
-            ck_assert_uint_eq(got, sizeof text);
-            ck_assert_mem_eq(out, text, sizeof text);
+            ck_assert_uint_eq(got, sizeof(text));
+            ck_assert_mem_eq(out, text, sizeof(text));
             ck_assert_uint_lt(bit / 8, 10); /* the head of gzip */
             harmless++;
         } else {
@@ -199,8 +203,9 @@ START_TEST(every_flipped_bit_is_refused_or_harmless)
             ck_assert_ptr_nonnull(strstr(dcps_error_message(), path));
         }
     }
-    if (form == CODED_XZ)
+    if (form == CODED_XZ) {
         ck_assert_uint_eq(harmless, 0);
+    }
     free(coded);
 }
 END_TEST
@@ -211,7 +216,7 @@ START_TEST(bytes_after_the_end_are_refused)
     static const char *const tails[] = {"x", "more than a head of any kind", "\0\0\0\0"};
     static const size_t tail_counts[] = {1, 28, 4};
     size_t count;
-    uint8_t *coded = coded_make(form, text, sizeof text, &count);
+    uint8_t *coded = coded_make(form, text, sizeof(text), &count);
     uint8_t longer[4096];
     memcpy(longer, coded, count);
     memcpy(longer + count, tails[_i / 2], tail_counts[_i / 2]);
@@ -228,15 +233,15 @@ END_TEST
 START_TEST(names_must_keep_their_word)
 {
     size_t count, got;
-    uint8_t *coded = coded_make(CODED_XZ, text, sizeof text, &count);
+    uint8_t *coded = coded_make(CODED_XZ, text, sizeof(text), &count);
     uint8_t out[4096];
     write_raw("file.gz", coded, count);
     assert_refused(DCPS_CORRUPT, "expected a gzip file");
-    write_raw("file.xz", (const uint8_t *)text, sizeof text);
+    write_raw("file.xz", (const uint8_t *)text, sizeof(text));
     assert_refused(DCPS_CORRUPT, "expected a xz file");
     write_raw("file", coded, count); /* promises nothing */
-    ck_assert_int_eq(read_all(100, out, sizeof out, &got), DCPS_OK);
-    ck_assert_uint_eq(got, sizeof text);
+    ck_assert_int_eq(read_all(100, out, sizeof(out), &got), DCPS_OK);
+    ck_assert_uint_eq(got, sizeof(text));
     free(coded);
 }
 END_TEST
@@ -245,15 +250,16 @@ END_TEST
 START_TEST(xz_that_takes_too_much_memory_is_refused)
 {
     size_t count;
-    uint8_t *coded = coded_make(CODED_XZ, text, sizeof text, &count);
+    uint8_t *coded = coded_make(CODED_XZ, text, sizeof(text), &count);
     uint8_t *head = coded + 12;
     size_t head_bytes = ((size_t)head[0] + 1) * 4;
     uint8_t *filter = memmem(head, head_bytes, "\x21\x01", 2); /* LZMA2, with one byte of properties */
     ck_assert_ptr_nonnull(filter);
     filter[2] = 30;
     uint32_t sum = lzma_crc32(head, head_bytes - 4, 0);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         head[head_bytes - 4 + (size_t)i] = (uint8_t)(sum >> 8 * i);
+    }
     write_raw("file.xz", coded, count);
     assert_refused(DCPS_LIMIT, "96 MiB");
     free(coded);
@@ -263,11 +269,12 @@ END_TEST
 START_TEST(unknown_checks_of_xz_are_refused)
 {
     size_t count;
-    uint8_t *coded = coded_make(CODED_XZ, text, sizeof text, &count);
+    uint8_t *coded = coded_make(CODED_XZ, text, sizeof(text), &count);
     coded[7] = 2; /* a number that no check has */
     uint32_t sum = lzma_crc32(coded + 6, 2, 0);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         coded[8 + i] = (uint8_t)(sum >> 8 * i);
+    }
     write_raw("file.xz", coded, count);
     assert_refused(DCPS_UNSUPPORTED, "not known");
     free(coded);
@@ -291,10 +298,10 @@ START_TEST(failed_allocations_are_survived)
 {
     uint8_t out[4096];
     size_t count;
-    coded_write(&folder, "file", (coded_form)_i, text, sizeof text, path);
+    coded_write(&folder, "file", (coded_form)_i, text, sizeof(text), path);
     for (uint64_t n = 0;; n++) {
         dcps_alloc_fail_after(n);
-        dcps_status status = read_all(100, out, sizeof out, &count);
+        dcps_status status = read_all(100, out, sizeof(out), &count);
         dcps_alloc_fail_after(UINT64_MAX);
         if (status == DCPS_OK) {
             ck_assert_uint_ge(n, _i == CODED_PLAIN ? 1 : 2); /* a decoder's memory is counted, too */
@@ -312,7 +319,7 @@ START_TEST(growing_stops_at_the_end_or_the_limit)
     uint8_t *bytes = noise(LENGTH);
     const uint64_t limits[] = {0, 100, (1u << 20) - 1, 1u << 20, (1u << 20) + 1, LENGTH - 1, LENGTH, LENGTH + 1};
     coded_write(&folder, "file", (coded_form)_i, bytes, LENGTH, path);
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         dcps_file_reader *reader = NULL;
         uint8_t *out = NULL;
         size_t got = 1;

@@ -48,7 +48,7 @@ static void assert_refused(const uint8_t *bytes, size_t count, dcps_status statu
 START_TEST(reads_every_form)
 {
     dcps_idx idx = {0};
-    ck_assert_int_eq(read_bytes(whole, sizeof whole, (coded_form)_i, &idx), DCPS_OK);
+    ck_assert_int_eq(read_bytes(whole, sizeof(whole), (coded_form)_i, &idx), DCPS_OK);
     ck_assert_uint_eq(idx.dim_count, 3);
     ck_assert_uint_eq(idx.dims[0], 2);
     ck_assert_uint_eq(idx.dims[1], 2);
@@ -62,16 +62,17 @@ END_TEST
 
 START_TEST(every_truncation_is_refused)
 {
-    for (size_t count = 0; count < sizeof whole; count++)
+    for (size_t count = 0; count < sizeof(whole); count++) {
         assert_refused(whole, count, DCPS_CORRUPT, count < 16 ? "head" : "claims");
+    }
 }
 END_TEST
 
 START_TEST(bytes_beyond_the_end_are_refused)
 {
-    uint8_t longer[sizeof whole + 1] = {0};
-    memcpy(longer, whole, sizeof whole);
-    assert_refused(longer, sizeof longer, DCPS_CORRUPT, "goes on");
+    uint8_t longer[sizeof(whole) + 1] = {0};
+    memcpy(longer, whole, sizeof(whole));
+    assert_refused(longer, sizeof(longer), DCPS_CORRUPT, "goes on");
 }
 END_TEST
 
@@ -87,29 +88,29 @@ START_TEST(other_heads_are_refused)
                    {3, 4, DCPS_CORRUPT, "3 dims"},         {7, 0, DCPS_CORRUPT, "dim 0 is 0"},
                    {7, 3, DCPS_CORRUPT, "claims 18"},      {7, 1, DCPS_CORRUPT, "goes on"},
                    {5, 16, DCPS_CORRUPT, "claims 6291468"}};
-    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
-        uint8_t changed[sizeof whole];
-        memcpy(changed, whole, sizeof whole);
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        uint8_t changed[sizeof(whole)];
+        memcpy(changed, whole, sizeof(whole));
         changed[changes[i].at] = changes[i].byte;
-        assert_refused(changed, sizeof changed, changes[i].status, changes[i].word);
+        assert_refused(changed, sizeof(changed), changes[i].status, changes[i].word);
     }
 }
 END_TEST
 
 START_TEST(huge_claims_take_no_memory)
 {
-    uint8_t changed[sizeof whole];
-    memcpy(changed, whole, sizeof whole);
+    uint8_t changed[sizeof(whole)];
+    memcpy(changed, whole, sizeof(whole));
     memset(changed + 4, 0xff, 12); /* overflows 64 bits */
-    assert_refused(changed, sizeof changed, DCPS_LIMIT, "limit");
+    assert_refused(changed, sizeof(changed), DCPS_LIMIT, "limit");
     memset(changed + 12, 0, 4); /* 2^32 − 1 squared fits */
     changed[15] = 1;
-    assert_refused(changed, sizeof changed, DCPS_LIMIT, "limit");
+    assert_refused(changed, sizeof(changed), DCPS_LIMIT, "limit");
     /* Just below the limit of 4 GiB: taken at its word, it would not get so much. */
     static const uint8_t most[] = {0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0, 0, 1};
-    memcpy(changed + 4, most, sizeof most);
+    memcpy(changed + 4, most, sizeof(most));
     limit_memory((size_t)512 << 20);
-    assert_refused(changed, sizeof changed, DCPS_CORRUPT, "claims 4294836225 values, the file ends after 12");
+    assert_refused(changed, sizeof(changed), DCPS_CORRUPT, "claims 4294836225 values, the file ends after 12");
 }
 END_TEST
 
@@ -133,11 +134,12 @@ static void write_set(const char *where, const char *prefix, uint8_t count, uint
         images[16 + 2 * i] = (uint8_t)(10 * i);
         images[17 + 2 * i] = 255;
     }
-    for (int i = 0; i < label_count; i++)
+    for (int i = 0; i < label_count; i++) {
         labels[8 + i] = (uint8_t)(i % 10);
-    snprintf(name, sizeof name, "%s%s-images-idx3-ubyte", where, prefix);
+    }
+    snprintf(name, sizeof(name), "%s%s-images-idx3-ubyte", where, prefix);
     coded_write(&folder, name, form, images, 16 + 2 * (size_t)count, path);
-    snprintf(name, sizeof name, "%s%s-labels-idx1-ubyte", where, prefix);
+    snprintf(name, sizeof(name), "%s%s-labels-idx1-ubyte", where, prefix);
     coded_write(&folder, name, form, labels, 8 + (size_t)label_count, path);
 }
 
@@ -145,8 +147,9 @@ START_TEST(images_open_in_folder_or_subfolder)
 {
     dcps_images *images = NULL;
     const char *where = _i % 2 == 0 ? "" : "mnist/";
-    if (_i % 2 == 1)
+    if (_i % 2 == 1) {
         temp_folder_add(&folder, "mnist");
+    }
     write_set(where, "train", 12, 12, (coded_form)(_i / 2));
     write_set(where, "t10k", 3, 3, (coded_form)(_i / 2));
     ck_assert_int_eq(dcps_images_open("mnist", folder.path, &images), DCPS_OK);
@@ -213,12 +216,12 @@ START_TEST(unusable_sets_are_refused)
     write_set("", "t10k", 4, 3, CODED_PLAIN);
     assert_set_refused("mnist", DCPS_CORRUPT, "4 images, seen 3");
     uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 4, 0, 9, 10, 1};
-    temp_write(&folder, "t10k-labels-idx1-ubyte", labels, sizeof labels, false);
+    temp_write(&folder, "t10k-labels-idx1-ubyte", labels, sizeof(labels), false);
     assert_set_refused("mnist", DCPS_CORRUPT, "label 2: expected 0 … 9, seen 10");
     labels[10] = 3;
     uint8_t taller[] = {0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0};
-    temp_write(&folder, "t10k-labels-idx1-ubyte", labels, sizeof labels, false);
-    temp_write(&folder, "t10k-images-idx3-ubyte", taller, sizeof taller, false);
+    temp_write(&folder, "t10k-labels-idx1-ubyte", labels, sizeof(labels), false);
+    temp_write(&folder, "t10k-images-idx3-ubyte", taller, sizeof(taller), false);
     assert_set_refused("mnist", DCPS_CORRUPT, "test images 2 × 1");
 }
 END_TEST
@@ -263,8 +266,9 @@ START_TEST(failed_allocations_are_survived)
         dcps_alloc_fail_after(n);
         dcps_status status = dcps_images_open("mnist", folder.path, &images);
         dcps_alloc_fail_after(UINT64_MAX);
-        if (status == DCPS_OK)
+        if (status == DCPS_OK) {
             break;
+        }
         ck_assert_int_eq(status, DCPS_NO_MEMORY);
         ck_assert_ptr_null(images);
     }
@@ -286,10 +290,12 @@ START_TEST(fashion_mnist_is_found_without_a_folder)
     ck_assert_uint_eq(images->test.count, 10000);
     ck_assert_uint_eq(images->train.height * images->train.width, 784);
     uint32_t seen[10] = {0};
-    for (uint32_t i = 0; i < images->train.count; i++)
+    for (uint32_t i = 0; i < images->train.count; i++) {
         seen[images->train.labels[i]]++;
-    for (int c = 0; c < 10; c++)
+    }
+    for (int c = 0; c < 10; c++) {
         ck_assert_uint_eq(seen[c], 6000); /* as published */
+    }
     dcps_images_close(&images);
 }
 END_TEST

@@ -20,10 +20,12 @@ static void set_up(void)
 {
     dcps_rng rng;
     dcps_rng_seed(&rng, 7);
-    for (size_t i = 0; i < sizeof pixels; i++)
+    for (size_t i = 0; i < sizeof(pixels); i++) {
         pixels[i] = (uint8_t)(dcps_rng_next(&rng) >> 16);
-    for (uint8_t i = 0; i < COUNT; i++)
+    }
+    for (uint8_t i = 0; i < COUNT; i++) {
         labels[i] = (uint8_t)(9 - i);
+    }
     set = (dcps_image_set){
         .count = COUNT, .height = HEIGHT, .width = WIDTH, .channels = CHANNELS, .pixels = pixels, .labels = labels};
 }
@@ -32,8 +34,9 @@ static const dcps_image_norm norm = {.mean = {0.5f, 0.25f, 0.75f}, .deviation = 
 
 static double expected_value(uint32_t sample, int channel, int row, int column, const dcps_image_norm *by)
 {
-    if (row < 0 || row >= HEIGHT || column < 0 || column >= WIDTH)
+    if (row < 0 || row >= HEIGHT || column < 0 || column >= WIDTH) {
         return 0.0;
+    }
     double value = pixels[sample * FEATURES + (uint32_t)(channel * PLANE + row * WIDTH + column)] / 255.0;
     return by == NULL ? value : (value - (double)by->mean[channel]) / (double)by->deviation[channel];
 }
@@ -46,14 +49,17 @@ typedef struct seen_place {
 
 static bool matches(const float *x, uint32_t sample, seen_place at, const dcps_image_norm *by)
 {
-    for (int c = 0; c < CHANNELS; c++)
-        for (int i = 0; i < HEIGHT; i++)
+    for (int c = 0; c < CHANNELS; c++) {
+        for (int i = 0; i < HEIGHT; i++) {
             for (int j = 0; j < WIDTH; j++) {
                 int column = at.right + (at.flip ? WIDTH - 1 - j : j);
                 double expected = expected_value(sample, c, i + at.down, column, by);
-                if (!(fabs((double)x[c * PLANE + i * WIDTH + j] - expected) < 1e-5))
+                if (!(fabs((double)x[c * PLANE + i * WIDTH + j] - expected) < 1e-5)) {
                     return false;
+                }
             }
+        }
+    }
     return true;
 }
 
@@ -62,8 +68,8 @@ static seen_place place_of(const float *x, uint32_t sample, int pad, const dcps_
 {
     seen_place found = {0};
     int count = 0;
-    for (int down = -pad; down <= pad; down++)
-        for (int right = -pad; right <= pad; right++)
+    for (int down = -pad; down <= pad; down++) {
+        for (int right = -pad; right <= pad; right++) {
             for (int flip = 0; flip < 2; flip++) {
                 seen_place at = {.down = down, .right = right, .flip = flip == 1};
                 if (matches(x, sample, at, by)) {
@@ -71,6 +77,8 @@ static seen_place place_of(const float *x, uint32_t sample, int pad, const dcps_
                     count++;
                 }
             }
+        }
+    }
     ck_assert_int_eq(count, 1);
     return found;
 }
@@ -81,7 +89,7 @@ START_TEST(images_are_normalised_by_channel)
     const uint32_t samples[] = {5, 0, 5};
     ck_assert_int_eq(dcps_image_batch_load_augmented(&batch, &set, samples, 3, &norm, NULL), DCPS_OK);
     const size_t dims[] = {3, CHANNELS, HEIGHT, WIDTH};
-    ck_assert_mem_eq(batch.dims, dims, sizeof dims);
+    ck_assert_mem_eq(batch.dims, dims, sizeof(dims));
     ck_assert_uint_eq(batch.features, FEATURES);
     for (uint32_t i = 0; i < 3; i++) {
         ck_assert(matches(batch.x + i * FEATURES, samples[i], (seen_place){0}, &norm));
@@ -89,8 +97,9 @@ START_TEST(images_are_normalised_by_channel)
     }
     ck_assert_int_eq(dcps_image_batch_load_augmented(&batch, &set, samples, 2, NULL, NULL), DCPS_OK);
     ck_assert_uint_eq(batch.dims[0], 2);
-    for (int i = 0; i < FEATURES; i++) /* the very bits of a plain load */
+    for (int i = 0; i < FEATURES; i++) { /* the very bits of a plain load */
         ck_assert(batch.x[i] == (float)pixels[5 * FEATURES + i] * (1.0f / 255.0f));
+    }
     dcps_image_batch_release(&batch);
 }
 END_TEST
@@ -111,9 +120,11 @@ START_TEST(crops_and_mirrors_are_uniform)
         }
     }
     double expected = BATCHES * COUNT / (2.0 * PLACES), chi_square = 0.0;
-    for (int flip = 0; flip < 2; flip++)
-        for (int i = 0; i < PLACES; i++)
+    for (int flip = 0; flip < 2; flip++) {
+        for (int i = 0; i < PLACES; i++) {
             chi_square += (counts[flip][i] - expected) * (counts[flip][i] - expected) / expected;
+        }
+    }
     ck_assert_double_lt(chi_square, 85.4); /* 49 degrees of freedom: one in a thousand is larger */
     dcps_image_batch_release(&batch);
 }
@@ -126,8 +137,9 @@ START_TEST(each_change_can_be_had_alone)
     int flipped = 0, moved = 0;
     dcps_image_augment flip = {.flip = true, .seed = 5, .number = 1};
     ck_assert_int_eq(dcps_image_batch_load_augmented(&batch, &set, samples, 16, NULL, &flip), DCPS_OK);
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 16; i++) {
         flipped += place_of(batch.x + i * FEATURES, 3, 0, NULL).flip;
+    }
     ck_assert(flipped > 0 && flipped < 16);
     dcps_image_augment crop = {.pad = HEIGHT - 1, .seed = 5, .number = 1};
     ck_assert_int_eq(dcps_image_batch_load_augmented(&batch, &set, samples, 16, &norm, &crop), DCPS_OK);
@@ -155,8 +167,9 @@ START_TEST(changes_depend_on_seed_number_and_position_alone)
         *(change == 0 ? &other.seed : &other.number) += 1;
         int same = 0;
         ck_assert_int_eq(dcps_image_batch_load_augmented(&short_batch, &set, samples, 6, &norm, &other), DCPS_OK);
-        for (int i = 0; i < 6; i++)
+        for (int i = 0; i < 6; i++) {
             same += memcmp(short_batch.x + i * FEATURES, long_batch.x + i * FEATURES, FEATURES * sizeof(float)) == 0;
+        }
         ck_assert_int_le(same, 1); /* of 162 changes each */
     }
     dcps_image_batch_release(&long_batch);
@@ -199,17 +212,22 @@ START_TEST(mean_and_deviation_are_those_of_the_pixels)
     ck_assert_int_eq(dcps_image_norm_measure(&set, &measured), DCPS_OK);
     for (int c = 0; c < CHANNELS; c++) {
         double mean = 0.0, variance = 0.0, all = COUNT * PLANE;
-        for (uint32_t s = 0; s < COUNT; s++)
-            for (int i = 0; i < PLANE; i++)
+        for (uint32_t s = 0; s < COUNT; s++) {
+            for (int i = 0; i < PLANE; i++) {
                 mean += expected_value(s, c, i / WIDTH, i % WIDTH, NULL) / all;
-        for (uint32_t s = 0; s < COUNT; s++)
-            for (int i = 0; i < PLANE; i++)
+            }
+        }
+        for (uint32_t s = 0; s < COUNT; s++) {
+            for (int i = 0; i < PLANE; i++) {
                 variance += pow(expected_value(s, c, i / WIDTH, i % WIDTH, NULL) - mean, 2.0) / all;
+            }
+        }
         ck_assert_double_eq_tol((double)measured.mean[c], mean, 1e-7);
         ck_assert_double_eq_tol((double)measured.deviation[c], sqrt(variance), 1e-7);
     }
-    for (uint32_t s = 0; s < COUNT; s++)
+    for (uint32_t s = 0; s < COUNT; s++) {
         memset(pixels + s * FEATURES, 77, PLANE);
+    }
     ck_assert_int_eq(dcps_image_norm_measure(&set, &measured), DCPS_OK);
     ck_assert(measured.mean[0] == (float)(77.0 / 255.0));
     ck_assert(measured.deviation[0] == 1.0f);
@@ -246,8 +264,9 @@ START_TEST(the_last_images_are_held_out)
         ck_assert_uint_eq(images.test.count, COUNT);
     }
     ck_assert_int_eq(dcps_images_hold_out(&images, 4), DCPS_OK);
-    for (uint32_t count = COUNT; count < COUNT + 2; count++)
+    for (uint32_t count = COUNT; count < COUNT + 2; count++) {
         ck_assert_int_eq(dcps_images_hold_out(&images, count), DCPS_INVALID);
+    }
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), "of 6 training images, 7"));
     ck_assert_uint_eq(images.validation.count, 4);
     ck_assert_uint_eq(images.train.count, 2);

@@ -66,7 +66,7 @@ START_TEST(test_bad_tensors_are_refused)
     const size_t nine[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
     dcps_layout *layout = make();
     add(layout, "taken", DCPS_INIT_ZERO, DIMS(1));
-    memset(long_name, 'a', sizeof long_name - 1);
+    memset(long_name, 'a', sizeof(long_name) - 1);
     long_name[DCPS_MAX_NAME_BYTES] = '\0';
     ck_assert_int_eq(dcps_layout_add(layout, NULL, DCPS_INIT_ZERO, DIMS(1), NULL), DCPS_INVALID);
     ck_assert_int_eq(dcps_layout_add(layout, "", DCPS_INIT_ZERO, DIMS(1), NULL), DCPS_INVALID);
@@ -97,7 +97,7 @@ START_TEST(test_number_of_tensors_is_limited)
     char name[16];
     dcps_layout *layout = make();
     for (uint32_t i = 0; i < DCPS_MAX_TENSORS; i++) {
-        (void)snprintf(name, sizeof name, "t%u", i);
+        (void)snprintf(name, sizeof(name), "t%u", i);
         add(layout, name, DCPS_INIT_ZERO, DIMS(1));
     }
     ck_assert_int_eq(dcps_layout_add(layout, "more", DCPS_INIT_ZERO, DIMS(1), NULL), DCPS_LIMIT);
@@ -118,8 +118,8 @@ START_TEST(test_initial_values)
     add(longer, "first", DCPS_INIT_HE_NORMAL, DIMS(33));
     add(longer, "w", DCPS_INIT_GLOROT_UNIFORM, DIMS(4, 5));
     add(longer, "zero", DCPS_INIT_ZERO, DIMS(30));
-    memset(one, 0xff, sizeof one);
-    memset(other, 0xff, sizeof other);
+    memset(one, 0xff, sizeof(one));
+    memset(other, 0xff, sizeof(other));
     dcps_layout_initialise(layout, 7, one);
     dcps_layout_initialise(longer, 7, other);
     ck_assert_mem_eq(one, other + 48, 20 * sizeof(float));
@@ -157,7 +157,7 @@ static void check_distribution(const char *name, const float *values, size_t cou
 START_TEST(test_distributions)
 {
     enum { ROWS = 100, COLUMNS = 400, COUNT = ROWS * COLUMNS };
-    float *weights = dcps_alloc(4 * COUNT, sizeof *weights);
+    float *weights = dcps_alloc(4 * COUNT, sizeof(*weights));
     dcps_layout *layout = make();
     const double glorot_bound = sqrt(6.0 / (ROWS + COLUMNS));
     add(layout, "he", DCPS_INIT_HE_NORMAL, DIMS(4, 25, COLUMNS));
@@ -183,7 +183,7 @@ START_TEST(test_bounds_of_uniform_values)
     ck_assert_int_eq(dcps_layout_add_uniform(there, "w", 0.05F, DIMS(3), NULL), DCPS_OK);
     ck_assert_int_eq(dcps_layout_compare(here, there), DCPS_MISMATCH);
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), "here w [3] uniform ±0.1, there w [3] uniform ±0.05"));
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_int_eq(dcps_layout_add_uniform(here, "x", bad[i], DIMS(3), NULL), DCPS_INVALID);
         ck_assert_ptr_nonnull(strstr(dcps_error_message(), "above 0 for uniform initial values"));
     }
@@ -259,7 +259,7 @@ START_TEST(test_out_of_memory)
     dcps_layout *copy = NULL;
     char name[16];
     for (int i = 0; i < 40; i++) {
-        (void)snprintf(name, sizeof name, "t%d", i);
+        (void)snprintf(name, sizeof(name), "t%d", i);
         add(layout, name, DCPS_INIT_ZERO, DIMS(1));
     }
     uint64_t n = 0;
@@ -293,7 +293,7 @@ START_TEST(test_averaged_tensors)
     ck_assert_int_eq(dcps_layout_compare(here, there), DCPS_MISMATCH);
     ck_assert_ptr_nonnull(strstr(dcps_error_message(), "mean [16] zero averaged at 0.1, there mean [16] zero"));
     const float bad[] = {0.0F, -0.5F, 1.5F, NAN};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_int_eq(dcps_layout_add_average(here, "x", DCPS_INIT_ZERO, bad[i], 1, &size, NULL), DCPS_INVALID);
         ck_assert_ptr_nonnull(strstr(dcps_error_message(), "rate"));
     }

@@ -16,7 +16,7 @@ static void log_one(const char *message)
     capture output;
     capture_start(&output, STDERR_FILENO);
     dcps_info("%s", message);
-    capture_end(&output, captured, sizeof captured);
+    capture_end(&output, captured, sizeof(captured));
 }
 
 static json_t *parse_captured(void)
@@ -38,7 +38,7 @@ START_TEST(text_lines_hold_time_program_level_and_message)
     capture output;
     capture_start(&output, STDERR_FILENO);
     dcps_warn("worker %d is silent", 3);
-    capture_end(&output, captured, sizeof captured);
+    capture_end(&output, captured, sizeof(captured));
     int year;
     int month;
     int day;
@@ -57,7 +57,7 @@ START_TEST(lines_below_the_level_are_dropped)
     dcps_debug("1");
     dcps_info("2");
     dcps_error("3");
-    capture_end(&output, captured, sizeof captured);
+    capture_end(&output, captured, sizeof(captured));
     ck_assert_ptr_nonnull(strstr(captured, "error: 3\n"));
     ck_assert_ptr_eq(strchr(captured, '\n'), captured + strlen(captured) - 1);
 }
@@ -83,7 +83,7 @@ START_TEST(bytes_that_are_not_utf8_are_replaced)
         "\xff",     "\x80", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80",
         "\xe2\x82", "\xc3"};
     dcps_log_setup("p", DCPS_LOG_INFO, true);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         log_one(bad[i]);
         json_t *line = parse_captured();
         ck_assert_int_eq(strncmp(text_of(line, "message"), "\xef\xbf\xbd", 3), 0);
@@ -106,7 +106,7 @@ END_TEST
 START_TEST(long_messages_are_cut_and_say_so)
 {
     static char message[10000];
-    memset(message, '"', sizeof message - 1);
+    memset(message, '"', sizeof(message) - 1);
     dcps_log_setup("p", DCPS_LOG_INFO, true);
     log_one(message);
     json_t *line = parse_captured();
@@ -114,7 +114,7 @@ START_TEST(long_messages_are_cut_and_say_so)
     ck_assert_uint_gt(strlen(kept), 1000);
     ck_assert_str_eq(kept + strlen(kept) - 3, "...");
     json_decref(line);
-    memset(message, '\x01', sizeof message - 1); /* escapes at their longest */
+    memset(message, '\x01', sizeof(message) - 1); /* escapes at their longest */
     log_one(message);
     json_decref(parse_captured());
 }
@@ -139,8 +139,9 @@ END_TEST
 
 static void *log_many(void *name)
 {
-    for (int i = 0; i < 500; i++)
+    for (int i = 0; i < 500; i++) {
         dcps_info("%s %d end", (const char *)name, i);
+    }
     return NULL;
 }
 
@@ -151,11 +152,13 @@ START_TEST(lines_of_threads_do_not_mix)
     capture_start(&output, STDERR_FILENO);
     pthread_t threads[4];
     char names[4][2] = {"a", "b", "c", "d"};
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, log_many, names[i]), 0);
-    for (int i = 0; i < 4; i++)
+    }
+    for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-    capture_end(&output, captured, sizeof captured);
+    }
+    capture_end(&output, captured, sizeof(captured));
     int next[4] = {0};
     int lines = 0;
     for (char *line = strtok(captured, "\n"); line != NULL; line = strtok(NULL, "\n"), lines++) {
@@ -177,8 +180,9 @@ START_TEST(rate_limit_counts_what_it_drops)
     ck_assert(dcps_rate_limit_pass(&limit, 10, &suppressed));
     ck_assert_uint_eq(suppressed, 0);
     ck_assert(dcps_rate_limit_pass(&limit, 20, &suppressed));
-    for (uint64_t t = 30; t < 37; t++)
+    for (uint64_t t = 30; t < 37; t++) {
         ck_assert(!dcps_rate_limit_pass(&limit, t, &suppressed));
+    }
     ck_assert_uint_eq(suppressed, 0);
     ck_assert(dcps_rate_limit_pass(&limit, 1500, &suppressed));
     ck_assert_uint_eq(suppressed, 7);
@@ -197,7 +201,7 @@ START_TEST(levels_have_names)
     for (int level = DCPS_LOG_DEBUG; level <= DCPS_LOG_ERROR; level++) {
         ck_assert_int_eq(dcps_log_level_named(names[level]), level);
         const size_t used = strlen(listed);
-        (void)snprintf(listed + used, sizeof listed - used, "%s%s", used > 0 ? "|" : "", names[level]);
+        (void)snprintf(listed + used, sizeof(listed) - used, "%s%s", used > 0 ? "|" : "", names[level]);
     }
     ck_assert_str_eq(listed, DCPS_LOG_LEVEL_NAMES);
 }

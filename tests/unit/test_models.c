@@ -35,10 +35,11 @@ static dcps_status open_model(const char *name, const char *options, const char 
     char texts[256];
     const char *assignments[8];
     size_t count = 0;
-    strncpy(texts, options, sizeof texts - 1);
-    texts[sizeof texts - 1] = '\0';
-    for (char *word = strtok(texts, " "); word != NULL; word = strtok(NULL, " "))
+    strncpy(texts, options, sizeof(texts) - 1);
+    texts[sizeof(texts) - 1] = '\0';
+    for (char *word = strtok(texts, " "); word != NULL; word = strtok(NULL, " ")) {
         assignments[count++] = word;
+    }
     return dcps_loaded_model_open(name, assignments, count, data, loaded);
 }
 
@@ -234,8 +235,9 @@ START_TEST(quadratic_is_what_is_asked_for)
     bench_open(&self, "quadratic", "curvatures=1,100 dims=3 minimum=-1 samples=77", NULL);
     ck_assert_uint_eq(self.loaded.info.train_samples, 77);
     ck_assert_double_eq_tol(step(&self, 0), 0.5 * 111 * 4, 1e-4);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         ck_assert_double_eq_tol((double)self.gradient[i], 2.0 * pow(10.0, i), 1e-4);
+    }
     ck_assert_double_eq_tol(metric(&self, DCPS_SPLIT_TEST, "test_loss"), 0.5 * 111 * 4, 1e-9);
     ck_assert_double_eq_tol(metric(&self, DCPS_SPLIT_VALIDATION, "validation_loss"), 0.5 * 111 * 4, 1e-9);
     ck_assert_double_eq_tol(metric(&self, DCPS_SPLIT_TRAIN, "norm"), sqrt(12.0), 1e-9);
@@ -254,7 +256,7 @@ START_TEST(quadratic_noise_has_its_deviation)
     double sum = 0.0, square = 0.0, product = 0.0;
     bench_open(&self, "quadratic", "curvatures=1e-12,1e-12 dims=4000 noise=3", NULL);
     step(&self, 0);
-    memcpy(first, self.gradient, sizeof first);
+    memcpy(first, self.gradient, sizeof(first));
     step(&self, 1);
     for (size_t i = 0; i < DIMS; i++) {
         sum += (double)first[i];
@@ -266,7 +268,7 @@ START_TEST(quadratic_noise_has_its_deviation)
     ck_assert_double_eq_tol(square / DIMS, deviation * deviation, 5 * deviation * deviation / sqrt(DIMS));
     ck_assert_double_eq_tol(product / DIMS, 0.0, 5 * deviation * deviation / sqrt(DIMS));
     step(&self, 0);
-    ck_assert_mem_eq(first, self.gradient, sizeof first);
+    ck_assert_mem_eq(first, self.gradient, sizeof(first));
     ck_assert(metric(&self, DCPS_SPLIT_TEST, "test_loss") < 1e-8);
     bench_close(&self);
 }

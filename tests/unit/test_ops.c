@@ -55,8 +55,9 @@ static void assert_refused(tape_fixture *fixture, const dcps_tensor *result, con
 {
     ck_assert_ptr_null(result);
     ck_assert_int_eq(dcps_tape_status(fixture->tape), DCPS_INVALID);
-    for (; *words != NULL; words++)
+    for (; *words != NULL; words++) {
         ck_assert_msg(strstr(dcps_error_message(), *words) != NULL, "no \"%s\" in: %s", *words, dcps_error_message());
+    }
     dcps_tape_reset(fixture->tape);
 }
 #define REFUSED(call, ...) assert_refused(&fixture, call, (const char *[]){__VA_ARGS__, NULL})
@@ -68,8 +69,9 @@ START_TEST(wrong_shapes_are_refused)
     tape_fixture_init(&fixture, "2,3;3;2,3,4;1,3,4;;4,3", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
     dcps_tape *tape = fixture.tape;
     dcps_tensor *p[6];
-    for (uint32_t i = 0; i < 6; i++)
+    for (uint32_t i = 0; i < 6; i++) {
         p[i] = dcps_tape_parameter(tape, i);
+    }
     REFUSED(dcps_tape_matmul_transposed(tape, p[0], true, p[0], true), "matmul", "a [k, m] and b [n, k]",
             "[2, 3] and [2, 3]", backend);
     REFUSED(dcps_tape_matmul(tape, p[2], p[3]), "matmul", "[batch]", "[2, 3, 4] and [1, 3, 4]");
@@ -109,8 +111,9 @@ START_TEST(wrong_images_are_refused)
                       _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
     dcps_tape *tape = fixture.tape;
     dcps_tensor *p[8];
-    for (uint32_t i = 0; i < 8; i++)
+    for (uint32_t i = 0; i < 8; i++) {
         p[i] = dcps_tape_parameter(tape, i);
+    }
     REFUSED(dcps_tape_conv2d(tape, p[0], p[2], 1, 1), "conv2d", "[2, 3, 5, 5] and [4, 2, 3, 3]", backend);
     REFUSED(dcps_tape_conv2d(tape, p[3], p[1], 1, 1), "conv2d", "x [batch, channels, height, width]");
     REFUSED(dcps_tape_conv2d(tape, p[0], p[1], 0, 1), "conv2d", "stride");
@@ -150,8 +153,9 @@ START_TEST(wrong_data_is_refused)
     tape_fixture_init(&fixture, "2,3;3;;2", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
     dcps_tape *tape = fixture.tape;
     dcps_tensor *p[4];
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < 4; i++) {
         p[i] = dcps_tape_parameter(tape, i);
+    }
     dcps_cross_entropy_options options = {.ignore = true, .ignored_label = -1, .label_smoothing = 1.0f};
     const int32_t labels[] = {-1, 3};
     REFUSED(dcps_tape_cross_entropy_with(tape, p[0], labels, &options), "cross_entropy", "smoothing", "[2, 3]",
@@ -182,9 +186,9 @@ START_TEST(philox_known_answers)
 {
     uint32_t zeros[4] = {0, 0, 0, 0}, ones[4] = {~0u, ~0u, ~0u, ~0u};
     dcps_philox_rounds(zeros, 0);
-    ck_assert_mem_eq(zeros, ((uint32_t[]){0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}), sizeof zeros);
+    ck_assert_mem_eq(zeros, ((uint32_t[]){0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}), sizeof(zeros));
     dcps_philox_rounds(ones, UINT64_MAX);
-    ck_assert_mem_eq(ones, ((uint32_t[]){0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}), sizeof ones);
+    ck_assert_mem_eq(ones, ((uint32_t[]){0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}), sizeof(ones));
 }
 END_TEST
 
@@ -195,30 +199,33 @@ START_TEST(dropout_masks)
     static float x[COUNT], seen[4][COUNT];
     tape_fixture fixture;
     tape_fixture_init(&fixture, "40000", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
-    for (int i = 0; i < COUNT; i++)
+    for (int i = 0; i < COUNT; i++) {
         x[i] = fixture.weights[i] = 1.0f;
+    }
     dcps_tape *tape = fixture.tape;
     for (int batch = 0; batch < 2; batch++) {
         for (int call = 0; call < 2; call++) {
             dcps_tensor *y = dcps_tape_dropout(tape, dcps_tape_parameter(tape, 0), 0.3f, 5, (uint64_t)batch);
-            memcpy(seen[2 * batch + call], dcps_tensor_values(tape, y), sizeof seen[0]);
+            memcpy(seen[2 * batch + call], dcps_tensor_values(tape, y), sizeof(seen[0]));
         }
         dcps_tape_reset(tape);
     }
     for (int a = 0; a < 4; a++) {
         int dropped = 0;
-        for (int i = 0; i < COUNT; i++)
+        for (int i = 0; i < COUNT; i++) {
             dropped += seen[a][i] == 0.0f;
+        }
         ck_assert_double_eq_tol(dropped / (double)COUNT, 0.3, 0.01); /* four standard deviations */
         for (int b = 0; b < a; b++) {
             int equal = 0;
-            for (int i = 0; i < COUNT; i++)
+            for (int i = 0; i < COUNT; i++) {
                 equal += seen[a][i] == seen[b][i];
+            }
             ck_assert_double_eq_tol(equal / (double)COUNT, 0.58, 0.012);
         }
     }
     dcps_tensor *again = dcps_tape_dropout(tape, dcps_tape_parameter(tape, 0), 0.3f, 5, 0);
-    ck_assert_mem_eq(dcps_tensor_values(tape, again), seen[0], sizeof seen[0]);
+    ck_assert_mem_eq(dcps_tensor_values(tape, again), seen[0], sizeof(seen[0]));
     dcps_tensor *whole =
         dcps_tape_dropout(fixture.evaluation, dcps_tape_input(fixture.evaluation, x, 1, (size_t[]){COUNT}), 0.3f, 5, 0);
     ck_assert_ptr_eq(dcps_tensor_values(fixture.evaluation, whole), x);
@@ -231,12 +238,13 @@ static void run_lstm(tape_fixture *fixture, const dcps_backend *backend, bool sp
 {
     enum { STEPS = 5, BATCH = 3, INPUT = 4, FIRST = 2 };
     static float x[STEPS * BATCH * INPUT];
-    fill_random(x, sizeof x / sizeof x[0], 5);
+    fill_random(x, sizeof(x) / sizeof(x[0]), 5);
     tape_fixture_init(fixture, "4,24;6,24;24;3,6;3,6;6,24;6,24;24;3,6;3,6", backend);
     dcps_tape *tape = fixture->tape;
     dcps_tensor *p[10];
-    for (uint32_t i = 0; i < 10; i++)
+    for (uint32_t i = 0; i < 10; i++) {
         p[i] = dcps_tape_parameter(tape, i);
+    }
     dcps_lstm_layer layers[2] = {{p[0], p[1], p[2], p[3], p[4]}, {p[5], p[6], p[7], p[8], p[9]}};
     dcps_lstm_state after[2] = {{NULL, NULL}, {NULL, NULL}};
     dcps_tensor *h;
@@ -268,13 +276,15 @@ START_TEST(lstm_states_carry_on)
     tape_fixture whole, other;
     run_lstm(&whole, dcps_ref_backend(), false);
     run_lstm(&other, _i == 0 ? dcps_ref_backend() : dcps_cpu_backend(), true);
-    for (uint64_t i = 0; i < whole.params; i++)
+    for (uint64_t i = 0; i < whole.params; i++) {
         ck_assert_double_eq_tol((double)other.gradient[i], (double)whole.gradient[i], 1e-6);
+    }
     for (uint32_t i = 0; i < 10; i++) {
         const dcps_layout_tensor *tensor = dcps_layout_tensor_at(whole.layout, i);
         double largest = 0.0;
-        for (uint64_t j = 0; j < tensor->count_params; j++)
+        for (uint64_t j = 0; j < tensor->count_params; j++) {
             largest = fmax(largest, fabs((double)whole.gradient[tensor->offset_params + j]));
+        }
         ck_assert_msg(largest > 1e-4, "the gradient of parameter %u vanishes", i);
     }
     tape_fixture_fini(&whole);
@@ -288,8 +298,9 @@ START_TEST(wrong_lstms_are_refused)
     tape_fixture_init(&fixture, "2,3,4;4,8;2,8;8;3,2", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
     dcps_tape *tape = fixture.tape;
     dcps_tensor *p[5];
-    for (uint32_t i = 0; i < 5; i++)
+    for (uint32_t i = 0; i < 5; i++) {
         p[i] = dcps_tape_parameter(tape, i);
+    }
     const dcps_lstm_layer good = {p[1], p[2], p[3], p[4], p[4]};
     dcps_lstm_layer layers[2] = {good, good};
     REFUSED(dcps_tape_lstm(tape, p[0], 0, layers, NULL), "lstm", "at least one layer",
@@ -313,26 +324,31 @@ START_TEST(batch_norm_statistics)
     tape_fixture fixture;
     tape_fixture_init(&fixture, "1;1;~1;~1;~1", _i == 0 ? dcps_ref_backend() : dcps_cpu_backend());
     const float weights[5] = {3.0f, 5.0f, 2.0f, 7.0f, 11.0f}; /* scale, shift, mean, variance, one that is not used */
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         fixture.weights[16 * i] = weights[i];
+    }
     const float x[4] = {2, 4, 6, 8}; /* mean 5, variance 5, with divisor n − 1 20 / 3 */
     for (int round = 0; round < 2; round++) {
         dcps_tape *tape = round == 0 ? fixture.tape : fixture.evaluation;
         dcps_tensor *p[4];
-        for (uint32_t i = 0; i < 4; i++)
+        for (uint32_t i = 0; i < 4; i++) {
             p[i] = dcps_tape_parameter(tape, i);
+        }
         dcps_tensor *y = dcps_tape_batch_norm(tape, dcps_tape_input(tape, x, 4, (size_t[]){1, 1, 2, 2}), p[0], p[1],
                                               p[2], p[3], 1.0f);
         double used_mean = round == 0 ? 5.0 : 2.0, used_variance = round == 0 ? 5.0 : 7.0;
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 4; i++) {
             ck_assert_double_eq_tol((double)dcps_tensor_values(tape, y)[i],
                                     3.0 * ((double)x[i] - used_mean) / sqrt(used_variance + 1.0) + 5.0, 1e-5);
-        if (round == 0)
+        }
+        if (round == 0) {
             ck_assert_int_eq(dcps_tape_backward(tape, dcps_tape_sum(tape, y)), DCPS_OK);
+        }
     }
     const double pushed[5] = {0.0, 4.0, 5.0, 20.0 / 3.0, 11.0};
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         ck_assert_double_eq_tol((double)fixture.gradient[16 * i], pushed[i], 1e-5);
+    }
     tape_fixture_fini(&fixture);
 }
 END_TEST
@@ -367,8 +383,9 @@ static dcps_tensor *residual_net(dcps_tape *tape)
 static dcps_tensor *halving_net(dcps_tape *tape)
 {
     dcps_tensor *p[11];
-    for (uint32_t i = 0; i < 11; i++)
+    for (uint32_t i = 0; i < 11; i++) {
         p[i] = dcps_tape_parameter(tape, i);
+    }
     dcps_tensor *x = dcps_tape_input(tape, net_images, 4, (size_t[]){4, 3, 9, 9});
     x = dcps_tape_conv2d(tape, x, p[0], 1, 1);
     x = dcps_tape_batch_norm_relu(tape, x, p[1], p[2], p[7], p[8], 1e-5f, NULL);
@@ -398,7 +415,7 @@ static const struct {
 /* The loss of a net, and in the fixture its gradients. */
 static double run_net(tape_fixture *fixture, int net, const dcps_backend *backend)
 {
-    fill_random(net_images, sizeof net_images / sizeof net_images[0], 5);
+    fill_random(net_images, sizeof(net_images) / sizeof(net_images[0]), 5);
     tape_fixture_init(fixture, nets[net].shapes, backend);
     dcps_tape *tape = fixture->tape;
     double loss = 0.0;
@@ -442,8 +459,9 @@ START_TEST(reshape_shares_values)
     ck_assert_ptr_eq(dcps_tensor_values(fixture.tape, view), fixture.weights);
     dcps_tensor *loss = dcps_tape_sum(fixture.tape, dcps_tape_mul(fixture.tape, view, view));
     ck_assert_int_eq(dcps_tape_backward(fixture.tape, loss), DCPS_OK);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         ck_assert_double_eq((double)fixture.gradient[i], 2.0 * (double)fixture.weights[i]);
+    }
     tape_fixture_fini(&fixture);
 }
 END_TEST
@@ -457,10 +475,11 @@ int main(void)
         known_results,         not_a_number_stays_visible, wrong_shapes_are_refused, wrong_images_are_refused,
         wrong_data_is_refused, wrong_lstms_are_refused,    lstm_states_carry_on,     dropout_masks,
         batch_norm_statistics, reshape_shares_values};
-    for (size_t i = 0; i < sizeof on_both / sizeof on_both[0]; i++)
+    for (size_t i = 0; i < sizeof(on_both) / sizeof(on_both[0]); i++) {
         tcase_add_loop_test(tests, on_both[i], 0, 2);
+    }
     tcase_add_test(tests, philox_known_answers);
-    tcase_add_loop_test(tests, image_nets_agree, 0, (int)(sizeof nets / sizeof nets[0]));
+    tcase_add_loop_test(tests, image_nets_agree, 0, (int)(sizeof(nets) / sizeof(nets[0])));
     suite_add_tcase(suite, tests);
     return check_run(suite);
 }

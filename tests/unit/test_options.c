@@ -108,8 +108,9 @@ END_TEST
 START_TEST(long_lists_are_refused)
 {
     char line[512] = "--hidden=1";
-    for (int i = 1; i < 64; i++)
+    for (int i = 1; i < 64; i++) {
         strncat(line, ",1", 3);
+    }
     fixture_result result;
     fixture_parse(&result, NULL, line);
     ck_assert_int_eq(result.status, DCPS_OK);
@@ -173,7 +174,7 @@ static void answer(const char *line)
     capture output;
     capture_start(&output, STDOUT_FILENO);
     fixture_parse(&result, NULL, line);
-    capture_end(&output, captured, sizeof captured);
+    capture_end(&output, captured, sizeof(captured));
     ck_assert_int_eq(result.status, DCPS_OK);
     ck_assert_int_eq(result.outcome, DCPS_PARSE_EXIT);
     ck_assert_ptr_null(result.options);
@@ -235,7 +236,7 @@ START_TEST(wrong_assignments_are_refused)
                {"", "NAME=VALUE"},
                {"hidden=x", "model mlp, option hidden: expected up to 64 integers from 1 to 9999"},
                {"batch-size=-1", "got \"-1\""}};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         dcps_options *options = NULL;
         dcps_status status = dcps_options_from_assignments("model mlp", fixture_table, &bad[i].text, 1, &options);
         ck_assert_int_eq(status, DCPS_INVALID);
@@ -266,8 +267,9 @@ START_TEST(every_allocation_may_fail)
         fixture_parse(&result, NULL, "--model-opt=a --model-opt=b --decay=1,2,3");
         dcps_alloc_fail_after(UINT64_MAX);
         dcps_options_destroy(&result.options);
-        if (result.status == DCPS_OK)
+        if (result.status == DCPS_OK) {
             break;
+        }
         ck_assert_int_eq(result.status, DCPS_NO_MEMORY);
     }
     ck_assert_uint_gt(n, 8);
@@ -278,8 +280,9 @@ START_TEST(every_allocation_may_fail)
         dcps_status status = dcps_options_from_assignments("model mlp", fixture_table, assignments, 2, &options);
         dcps_alloc_fail_after(UINT64_MAX);
         dcps_options_destroy(&options);
-        if (status == DCPS_OK)
+        if (status == DCPS_OK) {
             break;
+        }
         ck_assert_int_eq(status, DCPS_NO_MEMORY);
     }
     ck_assert_uint_gt(n, 4);

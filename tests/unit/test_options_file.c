@@ -14,7 +14,7 @@ static char captured[16384];
 /* Before any test runs. */
 static bool make_folder(void)
 {
-    return mkdtemp(folder) != NULL && snprintf(path, sizeof path, "%s/run.conf", folder) < (int)sizeof path;
+    return mkdtemp(folder) != NULL && snprintf(path, sizeof(path), "%s/run.conf", folder) < (int)sizeof(path);
 }
 
 static void remove_folder(void)
@@ -40,7 +40,7 @@ static void write_config(const char *text)
 static void parse_with_config(fixture_result *result, const char *flags)
 {
     char line[256];
-    ck_assert_int_lt(snprintf(line, sizeof line, "%s --config %s", flags, path), (int)sizeof line);
+    ck_assert_int_lt(snprintf(line, sizeof(line), "%s --config %s", flags, path), (int)sizeof(line));
     fixture_parse(result, NULL, line);
 }
 
@@ -154,7 +154,7 @@ START_TEST(errors_name_their_source)
     parse_with_config(&result, "");
     ck_assert_int_eq(result.status, DCPS_INVALID);
     char expected[128];
-    ck_assert_int_lt(snprintf(expected, sizeof expected, "got \"x\" (file %s:2)", path), (int)sizeof expected);
+    ck_assert_int_lt(snprintf(expected, sizeof(expected), "got \"x\" (file %s:2)", path), (int)sizeof(expected));
     ck_assert_msg(strstr(dcps_error_message(), expected) != NULL, "%s", dcps_error_message());
 }
 END_TEST
@@ -162,7 +162,7 @@ END_TEST
 START_TEST(broken_files_are_refused_with_their_line)
 {
     static char long_line[5000];
-    memset(long_line, 'a', sizeof long_line);
+    memset(long_line, 'a', sizeof(long_line));
     const struct {
         const char *bytes;
         size_t count;
@@ -173,8 +173,8 @@ START_TEST(broken_files_are_refused_with_their_line)
                {"config = x\n", 11, "unknown option \"config\""},
                {"seed = 3\nse\0ed = 4\n", 19, "run.conf:2: expected a text line"},
                {"\0", 1, "run.conf:1: expected a text line"},
-               {long_line, sizeof long_line, "run.conf:1: expected a text line below 4095 bytes"}};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+               {long_line, sizeof(long_line), "run.conf:1: expected a text line below 4095 bytes"}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         write_bytes(bad[i].bytes, bad[i].count);
         fixture_result result;
         parse_with_config(&result, "");
@@ -211,10 +211,10 @@ START_TEST(print_config_shows_values_and_sources)
     capture output;
     capture_start(&output, STDOUT_FILENO);
     parse_with_config(&result, "--print-config --batch-size=7 --model-opt=a --model-opt=b");
-    capture_end(&output, captured, sizeof captured);
+    capture_end(&output, captured, sizeof(captured));
     ck_assert_int_eq(result.outcome, DCPS_PARSE_EXIT);
     char expected[1024];
-    ck_assert_int_lt(snprintf(expected, sizeof expected,
+    ck_assert_int_lt(snprintf(expected, sizeof(expected),
                               "batch-size = 7  # flag\n"
                               "learning-rate = 0.5  # environment DCPS_LEARNING_RATE\n"
                               "algorithm = ssgd  # file %s:1\n"
@@ -225,7 +225,7 @@ START_TEST(print_config_shows_values_and_sources)
                               "# seed is unset\n"
                               "verbose = false  # default\n",
                               path),
-                     (int)sizeof expected);
+                     (int)sizeof(expected));
     ck_assert_str_eq(captured, expected);
 }
 END_TEST
@@ -236,7 +236,7 @@ START_TEST(printed_configuration_can_be_read_again)
     capture output;
     capture_start(&output, STDOUT_FILENO);
     fixture_parse(&result, NULL, "--print-config --batch-size=7 --model-opt=a#1 --model-opt=b --hidden=");
-    capture_end(&output, captured, sizeof captured);
+    capture_end(&output, captured, sizeof(captured));
     write_config(captured);
     parse_with_config(&result, "");
     ck_assert_msg(result.status == DCPS_OK, "%s", dcps_error_message());
@@ -253,8 +253,9 @@ static void clear_environment(void)
 {
     static const char *const names[] = {"DCPS_BATCH_SIZE", "DCPS_LEARNING_RATE", "DCPS_ALGORITHM", "DCPS_MODEL_OPT",
                                         "DCPS_SEED",       "DCPS_CONFIG",        "DCPS_HIDDEN",    "DCPS_VERBOSE"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         (void)unsetenv(names[i]);
+    }
 }
 
 int main(void)
@@ -269,8 +270,9 @@ int main(void)
                                   print_config_shows_values_and_sources,
                                   printed_configuration_can_be_read_again};
     clear_environment();
-    if (!make_folder())
+    if (!make_folder()) {
         return EXIT_FAILURE;
+    }
     int result = CHECK_MAIN("options_file", tests);
     remove_folder();
     return result;

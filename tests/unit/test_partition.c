@@ -33,7 +33,7 @@ static const choice choices[] = {
 
 START_TEST(test_chosen_block_sizes)
 {
-    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
+    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
         const choice *wanted = &choices[i];
         dcps_partition partition;
         ck_assert_int_eq(

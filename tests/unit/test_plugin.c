@@ -13,8 +13,9 @@
 
 static void assert_says(const char *const *words)
 {
-    for (; *words != NULL; words++)
+    for (; *words != NULL; words++) {
         ck_assert_msg(strstr(dcps_error_message(), *words) != NULL, "no \"%s\" in: %s", *words, dcps_error_message());
+    }
 }
 
 static void assert_refused(const char *model, dcps_status status, const char *const *words)
@@ -68,8 +69,8 @@ START_TEST(unknown_names_list_the_places)
     assert_refused("/no/such/file.so", DCPS_NOT_FOUND, (const char *[]){"/no/such/file.so", NULL});
     assert_refused("", DCPS_INVALID, (const char *[]){"empty", NULL});
     char longest[PATH_MAX + 10];
-    memset(longest, 'a', sizeof longest - 1);
-    longest[sizeof longest - 1] = '\0';
+    memset(longest, 'a', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
     assert_refused(longest, DCPS_NOT_FOUND, (const char *[]){"model aaa", NULL});
 }
 END_TEST
@@ -77,7 +78,7 @@ END_TEST
 START_TEST(other_abi_is_refused)
 {
     char numbers[64];
-    snprintf(numbers, sizeof numbers, "expected ABI %u, seen %u", DCPS_MODEL_ABI, DCPS_MODEL_ABI + 41);
+    snprintf(numbers, sizeof(numbers), "expected ABI %u, seen %u", DCPS_MODEL_ABI, DCPS_MODEL_ABI + 41);
     assert_refused(TEST_MODELS_DIR "/variant_old_abi.so", DCPS_MISMATCH,
                    (const char *[]){"variant_old_abi.so", numbers, NULL});
 }
@@ -105,8 +106,8 @@ START_TEST(files_that_are_no_plugins_are_refused)
     temp_write(&folder, "empty.so", "", 0, false);
     assert_refused(temp_path(&folder, "empty.so", path), DCPS_CORRUPT, (const char *[]){path, "cut short", NULL});
     char text[200];
-    memset(text, 'x', sizeof text);
-    temp_write(&folder, "text.so", text, sizeof text, false);
+    memset(text, 'x', sizeof(text));
+    temp_write(&folder, "text.so", text, sizeof(text), false);
     assert_refused(temp_path(&folder, "text.so", path), DCPS_CORRUPT,
                    (const char *[]){path, "ELF", "78 78 78 78", NULL});
     temp_folder_add(&folder, "folder.so");
@@ -129,7 +130,7 @@ static size_t slurp(const char *path, uint8_t *bytes, size_t capacity)
 START_TEST(cut_plugins_are_refused)
 {
     static uint8_t bytes[1 << 20];
-    size_t count = slurp(TEST_MODELS_DIR "/variant_good.so", bytes, sizeof bytes);
+    size_t count = slurp(TEST_MODELS_DIR "/variant_good.so", bytes, sizeof(bytes));
     temp_folder folder;
     char path[TEMP_PATH_BYTES];
     temp_folder_create(&folder);
@@ -237,8 +238,9 @@ START_TEST(unusable_settings_are_refused)
     settings[1] = (dcps_setting){"momentum", NULL};
     ck_assert_int_eq(dcps_plugin_check("p.so", &model), DCPS_INVALID);
     assert_says((const char *[]){"p.so", "momentum", "NULL", NULL});
-    for (int i = 0; i < 12; i++)
+    for (int i = 0; i < 12; i++) {
         settings[i] = (dcps_setting){"epochs", "3"};
+    }
     ck_assert_int_eq(dcps_plugin_check("p.so", &model), DCPS_INVALID);
     assert_says((const char *[]){"p.so", "name is NULL", NULL});
 }
@@ -249,7 +251,7 @@ START_TEST(endless_option_tables_are_refused)
     static dcps_option options[70];
     static char names[70][8];
     for (int i = 0; i < 70; i++) {
-        snprintf(names[i], sizeof names[i], "o%d", i);
+        snprintf(names[i], sizeof(names[i]), "o%d", i);
         options[i] = (dcps_option){.name = names[i], .type = DCPS_OPTION_FLAG, .default_text = "false", .help = "h"};
     }
     dcps_model model = table_of(options);

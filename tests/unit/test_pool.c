@@ -103,20 +103,23 @@ START_TEST(every_allocation_may_fail)
         dcps_alloc_fail_after(n);
         dcps_status status = dcps_pool_create("test", 64, 3, 4, &pool);
         dcps_alloc_fail_after(UINT64_MAX);
-        if (status == DCPS_OK)
+        if (status == DCPS_OK) {
             break;
+        }
         ck_assert_int_eq(status, DCPS_NO_MEMORY);
         ck_assert_ptr_null(pool);
     }
     ck_assert_uint_eq(n, 5); /* pool, name, three buffers */
     dcps_buffer *taken[4] = {NULL};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(dcps_pool_take(pool, &taken[i]), DCPS_OK);
+    }
     dcps_alloc_fail_after(0);
     ck_assert_int_eq(dcps_pool_take(pool, &taken[3]), DCPS_NO_MEMORY);
     ck_assert_int_eq(dcps_pool_take(pool, &taken[3]), DCPS_OK); /* the failure cost no place */
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         dcps_buffer_unref(&taken[i]);
+    }
     dcps_pool_destroy(&pool);
 }
 END_TEST
@@ -134,11 +137,13 @@ static void *release_relayed(void *context)
     relay *shared = context;
     for (unsigned done = 0; done < RELAYED / 2;) {
         dcps_buffer *buffer = NULL;
-        if (!dcps_queue_pop(shared->queue, &buffer))
+        if (!dcps_queue_pop(shared->queue, &buffer)) {
             continue;
+        }
         const unsigned char *bytes = buffer->data;
-        if (bytes[0] != bytes[255])
+        if (bytes[0] != bytes[255]) {
             atomic_fetch_add(&shared->wrong, 1);
+        }
         dcps_buffer_unref(&buffer);
         done++;
     }
@@ -152,8 +157,9 @@ START_TEST(buffers_come_back_from_other_threads)
     ck_assert_int_eq(dcps_queue_create(sizeof(dcps_buffer *), 8, &shared.queue), DCPS_OK);
     ck_assert_int_eq(dcps_pool_create("test", 256, 4, 32, &pool), DCPS_OK);
     pthread_t threads[2];
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, release_relayed, &shared), 0);
+    }
     for (unsigned i = 0; i < RELAYED; i++) {
         dcps_buffer *buffer = NULL;
         ck_assert_int_eq(dcps_pool_take(pool, &buffer), DCPS_OK);
@@ -161,8 +167,9 @@ START_TEST(buffers_come_back_from_other_threads)
         ck_assert_int_eq(dcps_queue_push(shared.queue, &buffer), DCPS_OK);
     }
     dcps_pool_destroy(&pool); /* while the others may still hold some */
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    }
     ck_assert_int_eq(shared.wrong, 0);
     dcps_queue_destroy(&shared.queue);
 }

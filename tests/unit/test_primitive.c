@@ -32,8 +32,9 @@ START_TEST(more_shapes_than_fit)
         check_exp(&fixture, 1); /* used all the time: stays */
     }
     uint64_t before = dcps_alloc_count();
-    for (size_t count = MAX_COUNT; count > MAX_COUNT - 100; count--)
+    for (size_t count = MAX_COUNT; count > MAX_COUNT - 100; count--) {
         check_exp(&fixture, count);
+    }
     check_exp(&fixture, 1);
     ck_assert_uint_eq(dcps_alloc_count(), before);
     check_exp(&fixture, 2); /* used longest ago: made again */
@@ -47,8 +48,9 @@ static void *thread_main(void *argument)
     tape_fixture fixture;
     (void)argument;
     tape_fixture_init(&fixture, "64", dcps_cpu_backend());
-    for (size_t count = 1; count <= 64; count++)
+    for (size_t count = 1; count <= 64; count++) {
         check_exp(&fixture, count);
+    }
     tape_fixture_fini(&fixture);
     return NULL;
 }
@@ -56,11 +58,13 @@ static void *thread_main(void *argument)
 START_TEST(each_thread_has_its_own)
 {
     pthread_t threads[2];
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, thread_main, NULL), 0);
+    }
     thread_main(NULL);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    }
 }
 END_TEST
 

@@ -15,9 +15,11 @@ static void expect(double seen, double should)
 static const dcps_profile_row *row(const dcps_profile *profile, dcps_op op, dcps_pass pass)
 {
     const dcps_profile_row *found = NULL;
-    for (size_t i = 0; i < DCPS_OP_COUNT * DCPS_PASS_COUNT; i++)
-        if (profile->rows[i].calls > 0 && profile->rows[i].op == op && profile->rows[i].pass == pass)
+    for (size_t i = 0; i < DCPS_OP_COUNT * DCPS_PASS_COUNT; i++) {
+        if (profile->rows[i].calls > 0 && profile->rows[i].op == op && profile->rows[i].pass == pass) {
             found = &profile->rows[i];
+        }
+    }
     ck_assert_ptr_nonnull(found);
     return found;
 }

@@ -21,8 +21,9 @@ START_TEST(items_leave_in_the_order_they_came)
     int next = 0;
     int expected = 0;
     for (int round = 0; round < 10; round++) { /* the ring wraps at every offset */
-        for (int i = 0; i < 2; i++, next++)
+        for (int i = 0; i < 2; i++, next++) {
             ck_assert_int_eq(dcps_queue_push(queue, &next), DCPS_OK);
+        }
         for (int i = 0; i < 2; i++, expected++) {
             int got = -1;
             ck_assert(dcps_queue_pop(queue, &got));
@@ -142,8 +143,9 @@ static void *produce(void *context)
     producer *self = context;
     for (uint32_t i = 0; i < ITEMS_EACH; i++) {
         item made = {self->index, i, ((uint64_t)self->index << 32 | i) * UINT64_C(0x9e3779b97f4a7c15)};
-        if (dcps_queue_push(self->queue, &made) != DCPS_OK)
+        if (dcps_queue_push(self->queue, &made) != DCPS_OK) {
             return self;
+        }
     }
     return NULL;
 }

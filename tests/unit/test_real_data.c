@@ -28,10 +28,12 @@ static bool is_there(dcps_status status)
 static void check_labels(const dcps_image_set *set, const uint32_t *expected)
 {
     uint32_t seen[10] = {0};
-    for (uint32_t i = 0; i < set->count; i++)
+    for (uint32_t i = 0; i < set->count; i++) {
         seen[set->labels[i]]++;
-    for (int c = 0; c < 10; c++)
+    }
+    for (int c = 0; c < 10; c++) {
         ck_assert_uint_eq(seen[c], expected[c]);
+    }
 }
 
 START_TEST(cifar10_is_as_published)
@@ -42,8 +44,9 @@ START_TEST(cifar10_is_as_published)
     static const double means[] = {0.4914, 0.4822, 0.4465}, deviations[] = {0.2470, 0.2435, 0.2616};
     dcps_images *images = NULL;
     dcps_image_norm norm;
-    if (!is_there(dcps_images_open("cifar10", data, &images)))
+    if (!is_there(dcps_images_open("cifar10", data, &images))) {
         return;
+    }
     ck_assert_uint_eq(images->train.count, 50000);
     ck_assert_uint_eq(images->test.count, 10000);
     check_labels(&images->train, train);
@@ -66,8 +69,9 @@ START_TEST(mnist_is_as_published)
     static const uint32_t train[] = {5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949},
                           test[] = {980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009};
     dcps_images *images = NULL;
-    if (!is_there(dcps_images_open("mnist", data, &images)))
+    if (!is_there(dcps_images_open("mnist", data, &images))) {
         return;
+    }
     ck_assert_uint_eq(images->train.count, 60000);
     ck_assert_uint_eq(images->test.count, 10000);
     check_labels(&images->train, train);
@@ -81,16 +85,18 @@ START_TEST(ptb_is_as_published)
     static const char *const first[] = {"the", "<unk>", "<eos>", "N"};
     static const uint32_t occurrences[] = {50770, 45020, 42068, 32481};
     dcps_corpus *corpus = NULL;
-    if (!is_there(dcps_corpus_open("ptb", data, &corpus)))
+    if (!is_there(dcps_corpus_open("ptb", data, &corpus))) {
         return;
+    }
     ck_assert_uint_eq(corpus->train.count, 929589);
     ck_assert_uint_eq(corpus->validation.count, 73760);
     ck_assert_uint_eq(corpus->test.count, 82430);
     ck_assert_uint_eq(corpus->vocabulary_count, 10000);
     for (int w = 0; w < 4; w++) {
         uint32_t seen = 0;
-        for (size_t i = 0; i < corpus->train.count; i++)
+        for (size_t i = 0; i < corpus->train.count; i++) {
             seen += corpus->train.words[i] == w;
+        }
         ck_assert_str_eq(corpus->vocabulary[w], first[w]);
         ck_assert_uint_eq(seen, occurrences[w]);
     }
@@ -107,18 +113,20 @@ int main(int argc, char **argv)
         const TTest *test;
     } sets[] = {{"cifar10", cifar10_is_as_published}, {"mnist", mnist_is_as_published}, {"ptb", ptb_is_as_published}};
     data = getenv("DCPS_TEST_DATA");
-    if (data == NULL)
+    if (data == NULL) {
         data = getenv("DCPS_DATA");
+    }
     if (data == NULL) {
         puts("skipped: neither DCPS_TEST_DATA nor DCPS_DATA names a folder with data sets");
         return SKIPPED;
     }
     setenv("CK_FORK", "no", 1); /* so that `absent` is seen here */
-    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
         if (argc == 2 && strcmp(argv[1], sets[i].name) == 0) {
             int code = check_main("real_data", &sets[i].test, 1, 60);
             return code == EXIT_SUCCESS && absent ? SKIPPED : code;
         }
+    }
     fputs("usage: test_real_data cifar10|mnist|ptb\n", stderr);
     return EXIT_FAILURE;
 }

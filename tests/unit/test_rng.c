@@ -20,8 +20,9 @@ START_TEST(numbers_are_xoshiro256starstar)
 {
     dcps_rng rng = {{1, 2, 3, 4}};
     const uint64_t expected[] = {11520, 0, 1509978240, UINT64_C(1215971899390074240)};
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         ck_assert_uint_eq(dcps_rng_next(&rng), expected[i]);
+    }
 }
 END_TEST
 
@@ -32,14 +33,16 @@ START_TEST(streams_depend_on_all_three_keys)
                                  UINT64_C(16802536481237236672)};
     dcps_rng rng;
     dcps_rng_seed_stream(&rng, 42, "fc1.weight", 7);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         ck_assert_uint_eq(dcps_rng_next(&rng), expected[i]);
+    }
     dcps_rng others[3];
     dcps_rng_seed_stream(&others[0], 43, "fc1.weight", 7);
     dcps_rng_seed_stream(&others[1], 42, "fc2.weight", 7);
     dcps_rng_seed_stream(&others[2], 42, "fc1.weight", 8);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         ck_assert_uint_ne(dcps_rng_next(&others[i]), expected[0]);
+    }
 }
 END_TEST
 
@@ -66,11 +69,13 @@ START_TEST(small_bounds_are_uniform)
     dcps_rng rng;
     dcps_rng_seed(&rng, 6);
     int counts[7] = {0};
-    for (int i = 0; i < 70000; i++)
+    for (int i = 0; i < 70000; i++) {
         counts[dcps_rng_below(&rng, 7)]++;
+    }
     double chi2 = 0;
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 7; i++) {
         chi2 += (counts[i] - 10000.0) * (counts[i] - 10000.0) / 10000.0;
+    }
     ck_assert_double_lt(chi2, 22.5); /* 6 degrees of freedom: exceeded once in 1000 */
 }
 END_TEST
@@ -106,7 +111,7 @@ START_TEST(normal_numbers_follow_box_and_muller)
         double expected = sqrt(-2 * log(u1)) * cos(2 * M_PI * u2);
         ck_assert_double_eq_tol(dcps_rng_normal(&rng), expected, 1e-14);
     }
-    ck_assert_mem_eq(&rng, &twin, sizeof rng); /* two numbers a call, always */
+    ck_assert_mem_eq(&rng, &twin, sizeof(rng)); /* two numbers a call, always */
 }
 END_TEST
 
@@ -162,8 +167,9 @@ START_TEST(permutations_are_uniform)
     }
     int kinds = 0;
     for (int i = 0; i < 27; i++) {
-        if (counts[i] == 0)
+        if (counts[i] == 0) {
             continue;
+        }
         kinds++;
         ck_assert_int_gt(counts[i], 9500);
         ck_assert_int_lt(counts[i], 10500);

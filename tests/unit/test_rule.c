@@ -61,8 +61,9 @@ START_TEST(test_everything_at_once)
     static const char *const names[] = {"mean_square", "step_square", "delayed_square", "momentum_sum"};
     dcps_rule *rule = make(config);
     ck_assert_uint_eq(dcps_rule_state_count(rule), 4);
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < 4; i++) {
         ck_assert_str_eq(dcps_rule_state_name(rule, i), names[i]);
+    }
     ck_assert_uint_eq(dcps_rule_worker_state_count(rule), 1);
     ck_assert_ptr_nonnull(dcps_rule_stage_formula(rule, 4));
     ck_assert_ptr_null(dcps_rule_stage_formula(rule, 5));
@@ -118,8 +119,9 @@ START_TEST(test_even_correction_by_hand)
     const dcps_rule_block block = {.weights = w, .count = 6};
     dcps_rule_apply(rule, &block, &(dcps_rule_push){.gradient = g, .pulled = pulled, .step_size = 1.0f, .workers = 1},
                     snapshot);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         ck_assert_double_eq((double)w[i], expected[i]);
+    }
     dcps_rule_destroy(&rule);
 }
 END_TEST
@@ -259,20 +261,23 @@ START_TEST(test_mean_may_replace_the_first)
     dcps_rng_seed(&rng, 11);
     for (size_t k = 0; k < WORKERS; k++) {
         list[k] = gradients[k];
-        for (size_t i = 0; i < COUNT; i++)
+        for (size_t i = 0; i < COUNT; i++) {
             gradients[k][i] = (float)dcps_rng_normal(&rng);
+        }
     }
     double exact[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         exact[i] = 0.0;
-        for (size_t k = 0; k < WORKERS; k++)
+        for (size_t k = 0; k < WORKERS; k++) {
             exact[i] += (double)gradients[k][i] / WORKERS;
+        }
     }
     apart[COUNT] = 42.0f;
     dcps_rule_mean(list, WORKERS, COUNT, apart);
     ck_assert_double_eq((double)apart[COUNT], 42.0);
-    for (size_t i = 0; i < COUNT; i++) /* at most 7 roundings of sums below 7·5 */
+    for (size_t i = 0; i < COUNT; i++) { /* at most 7 roundings of sums below 7·5 */
         ck_assert_double_eq_tol((double)apart[i], exact[i], 7.0 * 5.0 / 16777216.0);
+    }
     dcps_rule_mean(list, WORKERS, COUNT, gradients[0]);
     ck_assert_mem_eq(apart, gradients[0], COUNT * sizeof(float));
 }

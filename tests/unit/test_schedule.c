@@ -76,8 +76,9 @@ END_TEST
 START_TEST(test_all_marks_at_once)
 {
     dcps_schedule schedule = {.base = 1.0, .decay_factor = 0.5, .decay_count = DCPS_SCHEDULE_MAX_STEPS};
-    for (uint32_t i = 0; i < DCPS_SCHEDULE_MAX_STEPS; i++)
+    for (uint32_t i = 0; i < DCPS_SCHEDULE_MAX_STEPS; i++) {
         schedule.decay_epochs[i] = (double)(i + 1);
+    }
     expect_rate(&schedule, 10 * per_epoch, 1.0 / 1024.0);
     expect_rate(&schedule, 64 * per_epoch, 1.0 / 18446744073709551616.0);
 }

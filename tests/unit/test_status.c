@@ -46,8 +46,8 @@ END_TEST
 START_TEST(long_messages_are_cut_at_1023_bytes)
 {
     char text[3000];
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
     (void)dcps_fail(DCPS_IO, "%s", text);
     ck_assert_uint_eq(strlen(dcps_error_message()), 1023);
 }

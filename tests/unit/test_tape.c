@@ -136,8 +136,9 @@ START_TEST(unused_parameters_and_padding_are_zero)
     for (uint32_t i = 0; i < 6; i++) {
         const dcps_layout_tensor *tensor = dcps_layout_tensor_at(fixture.layout, i);
         uint64_t padded = (tensor->count_params + 15) / 16 * 16;
-        for (uint64_t j = i == 5 ? 0 : tensor->count_params; j < padded; j++)
+        for (uint64_t j = i == 5 ? 0 : tensor->count_params; j < padded; j++) {
             ck_assert_double_eq((double)fixture.gradient[tensor->offset_params + j], 0.0);
+        }
     }
     tape_fixture_fini(&fixture);
 }
@@ -195,8 +196,9 @@ static void assert_failed(dcps_tape *tape, dcps_tensor *result, dcps_status stat
 {
     ck_assert_ptr_null(result);
     ck_assert_int_eq(dcps_tape_status(tape), status);
-    for (; *words != NULL; words++)
+    for (; *words != NULL; words++) {
         ck_assert_msg(strstr(dcps_error_message(), *words) != NULL, "no \"%s\" in: %s", *words, dcps_error_message());
+    }
 }
 
 START_TEST(errors_stick_until_reset)
@@ -423,14 +425,16 @@ START_TEST(gradients_use_the_memory_of_others)
         dcps_tape_reset(fixture.tape);
         fixture.finals = 0;
         dcps_tensor *x = dcps_tape_parameter(fixture.tape, 0);
-        for (size_t i = 0; i < results; i++)
+        for (size_t i = 0; i < results; i++) {
             x = i % 2 == 0 ? dcps_tape_scale(fixture.tape, x, 2.0f)
                            : dcps_tape_add(fixture.tape, x, dcps_tape_parameter(fixture.tape, 0));
+        }
         ck_assert_int_eq(dcps_tape_backward(fixture.tape, dcps_tape_sum(fixture.tape, x)), DCPS_OK);
     }
     /* y ← 2 y, y ← y + x: after ten rounds of both, y = (2¹¹ − 1) x */
-    for (uint64_t i = 0; i < fixture.params; i++)
+    for (uint64_t i = 0; i < fixture.params; i++) {
         ck_assert_double_eq((double)fixture.gradient[i], 2047.0);
+    }
     ck_assert_uint_lt(dcps_tape_step_bytes(fixture.tape), (results + 3) * bytes);
     tape_fixture_fini(&fixture);
 }
@@ -458,8 +462,9 @@ int main(void)
                               every_failed_allocation_is_survived,
                               create_survives_failed_allocations,
                               evaluation_tape_keeps_nothing};
-    for (size_t i = 0; i < sizeof on_both / sizeof on_both[0]; i++)
+    for (size_t i = 0; i < sizeof(on_both) / sizeof(on_both[0]); i++) {
         tcase_add_loop_test(tests, on_both[i], 0, 2);
+    }
     tcase_add_test(tests, missing_op_is_named);
     tcase_add_test(tests, kernel_failures_stop_the_walk);
     suite_add_tcase(suite, tests);

@@ -48,7 +48,7 @@ START_TEST(all_but_integers_are_refused)
                                       "1;rm",
                                       "1\r\n",
                                       "-9223372036854775809"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         int64_t value = 99;
         ck_assert_msg(dcps_parse_integer("--count", bad[i], &value) == DCPS_INVALID, "\"%s\" was taken", bad[i]);
         ck_assert_int_eq(value, 99);
@@ -65,7 +65,7 @@ START_TEST(reals_parse)
         double value;
     } good[] = {{"0", 0},        {"-0.5", -0.5},   {".25", 0.25}, {"4.", 4},
                 {"1e-3", 0.001}, {"+2.5E+2", 250}, {"0.1", 0.1},  {"1.7976931348623157e308", 1.7976931348623157e308}};
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         double value = -1;
         ck_assert_int_eq(dcps_parse_real("x", good[i].text, &value), DCPS_OK);
         ck_assert(value == good[i].value);
@@ -78,7 +78,7 @@ START_TEST(all_but_finite_reals_are_refused)
     static const char *const bad[] = {"",     ".",      "-",        "e5", "1e",    "1e+",   "1.2.3",  "0x1p3", "inf",
                                       "-inf", "nan",    "1,5",      " 1", "1 ",    "1e400", "1e-400", "--1",   "1f",
                                       "1e5.", "nan(1)", "infinity", "1-", "1e--1", "0x10",  "1d3",    "\xff"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         double value = 99;
         ck_assert_msg(dcps_parse_real("--rate", bad[i], &value) == DCPS_INVALID, "\"%s\" was taken", bad[i]);
         ck_assert(value == 99);
@@ -99,7 +99,7 @@ START_TEST(hosts_and_ports_parse)
                 {"node-3.cluster_a:65535", "node-3.cluster_a", 65535},
                 {"[::1]:80", "::1", 80},
                 {"[fe80::1%eth0]:7070", "fe80::1%eth0", 7070}};
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         dcps_host_port value;
         ck_assert_int_eq(dcps_parse_host_port("--bind", good[i].text, &value), DCPS_OK);
         ck_assert_str_eq(value.host, good[i].host);
@@ -115,7 +115,7 @@ START_TEST(wrong_addresses_are_refused)
                                       "[::1]70", "[::1:70",  "[host]:70", "a b:70",     "a/b:70",       "[]:70",
                                       "h:0x50",  "h:000070", "-h:70",     "[::1]:70:2", "h@x:70",       "h:70,i:71",
                                       "[1.2]:3", "[::%]:70", "]:70",      "[:70",       "[::1%a b]:70", "tcp://h:70"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         dcps_host_port value = {.port = 99};
         ck_assert_msg(dcps_parse_host_port("--bind", bad[i], &value) == DCPS_INVALID, "\"%s\" was taken", bad[i]);
         ck_assert_uint_eq(value.port, 99);
@@ -127,12 +127,12 @@ END_TEST
 START_TEST(host_names_have_a_limit)
 {
     char text[400];
-    memset(text, 'a', sizeof text);
+    memset(text, 'a', sizeof(text));
     strncpy(text + 255, ":70", 4);
     dcps_host_port value;
     ck_assert_int_eq(dcps_parse_host_port("x", text, &value), DCPS_OK);
     ck_assert_uint_eq(strlen(value.host), 255);
-    memset(text, 'a', sizeof text);
+    memset(text, 'a', sizeof(text));
     strncpy(text + 256, ":70", 4);
     ck_assert_int_eq(dcps_parse_host_port("x", text, &value), DCPS_INVALID);
 }
@@ -161,8 +161,8 @@ START_TEST(wrong_lists_are_refused)
     ck_assert_int_eq(dcps_parse_host_ports("s", ",a:1", values, 2, &count), DCPS_INVALID);
     ck_assert_int_eq(dcps_parse_host_ports("s", "a:1, b:2", values, 2, &count), DCPS_INVALID);
     char text[5000];
-    memset(text, 'a', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
+    memset(text, 'a', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
     ck_assert_int_eq(dcps_parse_host_ports("s", text, values, 2, &count), DCPS_INVALID);
     ck_assert_uint_eq(count, 7);
 }
@@ -174,10 +174,12 @@ START_TEST(loopback_is_told_from_the_world)
     static const char *const others[] = {
         "0.0.0.0",     "128.0.0.1", "::",         "::2", "localhost.example.org", "127.0.0.1.example.org",
         "example.org", "",          "10.127.0.1", "127"};
-    for (size_t i = 0; i < sizeof loopback / sizeof loopback[0]; i++)
+    for (size_t i = 0; i < sizeof(loopback) / sizeof(loopback[0]); i++) {
         ck_assert_msg(dcps_host_is_loopback(loopback[i]), "%s", loopback[i]);
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         ck_assert_msg(!dcps_host_is_loopback(others[i]), "%s", others[i]);
+    }
 }
 END_TEST
 
@@ -205,10 +207,12 @@ START_TEST(utf8_is_told_from_other_bytes)
                                       "\xc3",
                                       "a\xe2\x82",
                                       "\xe2\x82 b"};
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         ck_assert_msg(dcps_text_is_utf8(good[i]), "good text %zu", i);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_msg(!dcps_text_is_utf8(bad[i]), "bad text %zu", i);
+    }
     ck_assert_uint_eq(dcps_utf8_length("\u20ac"), 3);
 }
 END_TEST
@@ -216,19 +220,19 @@ END_TEST
 START_TEST(texts_are_fitted_by_the_character)
 {
     char out[6];
-    dcps_text_fit(out, sizeof out, "plain");
+    dcps_text_fit(out, sizeof(out), "plain");
     ck_assert_str_eq(out, "plain");
-    dcps_text_fit(out, sizeof out, "plainer");
+    dcps_text_fit(out, sizeof(out), "plainer");
     ck_assert_str_eq(out, "plain");
-    dcps_text_fit(out, sizeof out, "abc\u20ac"); /* would end within the last one */
+    dcps_text_fit(out, sizeof(out), "abc\u20ac"); /* would end within the last one */
     ck_assert_str_eq(out, "abc");
-    dcps_text_fit(out, sizeof out, "ab\u20ac");
+    dcps_text_fit(out, sizeof(out), "ab\u20ac");
     ck_assert_str_eq(out, "ab\u20ac");
-    dcps_text_fit(out, sizeof out, "\xe2\x82|\xff\xc3");
+    dcps_text_fit(out, sizeof(out), "\xe2\x82|\xff\xc3");
     ck_assert_str_eq(out, "??|??");
-    dcps_text_fit(out, sizeof out, "\x1b\n \x7f\x01"); /* would move a terminal's cursor, or worse */
+    dcps_text_fit(out, sizeof(out), "\x1b\n \x7f\x01"); /* would move a terminal's cursor, or worse */
     ck_assert_str_eq(out, "?? ??");
-    dcps_text_fit(out, sizeof out, "\xc2\x9b\xc2\xa0"); /* control characters beyond ASCII */
+    dcps_text_fit(out, sizeof(out), "\xc2\x9b\xc2\xa0"); /* control characters beyond ASCII */
     ck_assert_str_eq(out, "??\u00a0");
     dcps_text_fit(out, 1, "x");
     ck_assert_str_eq(out, "");
@@ -238,9 +242,9 @@ END_TEST
 START_TEST(format_fails_instead_of_cutting)
 {
     char out[6];
-    ck_assert_int_eq(dcps_format(out, sizeof out, "%d-%d", 12, 34), DCPS_OK);
+    ck_assert_int_eq(dcps_format(out, sizeof(out), "%d-%d", 12, 34), DCPS_OK);
     ck_assert_str_eq(out, "12-34");
-    ck_assert_int_eq(dcps_format(out, sizeof out, "%d-%d", 12, 345), DCPS_LIMIT);
+    ck_assert_int_eq(dcps_format(out, sizeof(out), "%d-%d", 12, 345), DCPS_LIMIT);
     ck_assert_str_eq(out, "");
     ck_assert_int_eq(dcps_format(NULL, 0, "x"), DCPS_LIMIT);
 }
@@ -250,14 +254,14 @@ END_TEST
 START_TEST(hosts_are_written_as_they_are_read)
 {
     char longest[DCPS_MAX_HOST_BYTES];
-    memset(longest, 'a', sizeof longest - 1);
-    longest[sizeof longest - 1] = '\0';
+    memset(longest, 'a', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
     const char *const hosts[] = {"localhost", "127.0.0.1", "::1", "fe80::1", longest};
-    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
         char bracketed[DCPS_MAX_BRACKETED_BYTES];
         char address[DCPS_MAX_BRACKETED_BYTES + 8];
         dcps_host_port back;
-        (void)snprintf(address, sizeof address, "%s:7070", dcps_host_bracketed(hosts[i], bracketed));
+        (void)snprintf(address, sizeof(address), "%s:7070", dcps_host_bracketed(hosts[i], bracketed));
         ck_assert_int_eq(dcps_parse_host_port("x", address, &back), DCPS_OK);
         ck_assert_str_eq(back.host, hosts[i]);
         ck_assert_int_eq(address[0] == '[', i == 2 || i == 3);

@@ -58,12 +58,16 @@ static double train(const dcps_loaded_model *loaded, const dcps_backend *backend
 /* Seconds differ from run to run. */
 static void hide_seconds(char *lines)
 {
-    for (char *at = strstr(lines, "\"seconds\":"); at != NULL; at = strstr(at, "\"seconds\":"))
-        for (at += strlen("\"seconds\":"); *at != ',' && *at != '\0'; at++)
+    for (char *at = strstr(lines, "\"seconds\":"); at != NULL; at = strstr(at, "\"seconds\":")) {
+        for (at += strlen("\"seconds\":"); *at != ',' && *at != '\0'; at++) {
             *at = '_';
-    for (char *from = lines, *to = lines; from == lines || from[-1] != '\0'; from++)
-        if (*from != '_')
+        }
+    }
+    for (char *from = lines, *to = lines; from == lines || from[-1] != '\0'; from++) {
+        if (*from != '_') {
             *to++ = *from;
+        }
+    }
 }
 
 START_TEST(a_device_trains_and_evaluates_as_the_host_does)
@@ -74,9 +78,9 @@ START_TEST(a_device_trains_and_evaluates_as_the_host_does)
     char expected[4096] = "", seen[4096] = "";
     ck_assert_msg(dcps_cuda_open(0, &device) == DCPS_OK, "%s", dcps_error_message());
     toy_model_open(&toy, &loaded);
-    double host = train(&loaded, dcps_ref_backend(), NULL, expected, sizeof expected);
+    double host = train(&loaded, dcps_ref_backend(), NULL, expected, sizeof(expected));
     unsigned long calls = ref_on_device_calls();
-    double there = train(&loaded, ref_on_device_backend(), device, seen, sizeof seen);
+    double there = train(&loaded, ref_on_device_backend(), device, seen, sizeof(seen));
     ck_assert_uint_gt(ref_on_device_calls(), calls);
     ck_assert(host == there);
     hide_seconds(expected);

@@ -168,9 +168,9 @@ START_TEST(test_ipc_round_trip)
     char folder[] = "/tmp/dcps-test-XXXXXX";
     char endpoint[64];
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    (void)snprintf(endpoint, sizeof endpoint, "ipc://%s/socket", folder);
+    (void)snprintf(endpoint, sizeof(endpoint), "ipc://%s/socket", folder);
     round_trips(endpoint);
-    (void)snprintf(endpoint, sizeof endpoint, "%s/socket", folder);
+    (void)snprintf(endpoint, sizeof(endpoint), "%s/socket", folder);
     (void)unlink(endpoint);
     ck_assert_int_eq(rmdir(folder), 0);
 }
@@ -223,7 +223,7 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *wa
 {
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
-    memcpy(&real, &symbol, sizeof real);
+    memcpy(&real, &symbol, sizeof(real));
     names_asked++;
     return real(host, service, wanted, found);
 }
@@ -238,7 +238,7 @@ START_TEST(test_each_name_is_asked_for_once)
     names_asked = 0;
     for (uint32_t port = 2; port < 5; port++) {
         char endpoint[DCPS_MAX_ENDPOINT_BYTES];
-        ck_assert_int_eq(dcps_format(endpoint, sizeof endpoint, "tcp://localhost:%u", port), DCPS_OK);
+        ck_assert_int_eq(dcps_format(endpoint, sizeof(endpoint), "tcp://localhost:%u", port), DCPS_OK);
         ck_assert_int_eq(dcps_socket_connect(transport, endpoint, &shard), DCPS_OK);
         dcps_socket_close(&shard);
     }
@@ -258,14 +258,14 @@ START_TEST(test_families_of_many_hosts)
     bool ipv6 = false;
     dcps_host_families_init(&families);
     for (uint32_t i = 0; i < 3 * DCPS_HOST_FAMILIES; i++) {
-        ck_assert_int_eq(dcps_format(host, sizeof host, "host%u", i), DCPS_OK);
+        ck_assert_int_eq(dcps_format(host, sizeof(host), "host%u", i), DCPS_OK);
         ck_assert(!dcps_host_families_find(&families, host, &ipv6));
         dcps_host_families_note(&families, host, i % 3 == 0);
         ck_assert(dcps_host_families_find(&families, host, &ipv6));
         ck_assert_int_eq(ipv6, i % 3 == 0);
     }
     for (uint32_t i = 0; i < 3 * DCPS_HOST_FAMILIES; i++) {
-        ck_assert_int_eq(dcps_format(host, sizeof host, "host%u", i), DCPS_OK);
+        ck_assert_int_eq(dcps_format(host, sizeof(host), "host%u", i), DCPS_OK);
         bool found = dcps_host_families_find(&families, host, &ipv6);
         ck_assert_int_eq(found, i >= 2 * DCPS_HOST_FAMILIES);
         ck_assert(!found || ipv6 == (i % 3 == 0));
@@ -312,8 +312,8 @@ START_TEST(test_payload_is_not_copied)
     dcps_buffer *held = &buffer;
     dcps_message push = push_message(1);
     start("inproc://zero-copy");
-    dcps_buffer_init(&buffer, memory, sizeof memory, note_release, &released);
-    fill(memory, sizeof memory, 3);
+    dcps_buffer_init(&buffer, memory, sizeof(memory), note_release, &released);
+    fill(memory, sizeof(memory), 3);
     ck_assert_int_eq(dcps_socket_send(client, NULL, &push, held), DCPS_OK);
     dcps_buffer_unref(&held);
     dcps_delivery arrived = receive(server);
@@ -332,17 +332,17 @@ START_TEST(test_payload_is_released_once_sent)
     dcps_buffer *held = &buffer;
     dcps_message push = push_message(1);
     start("tcp://127.0.0.1:0");
-    dcps_buffer_init(&buffer, memory, sizeof memory, note_release, &released);
-    fill(memory, sizeof memory, 3);
+    dcps_buffer_init(&buffer, memory, sizeof(memory), note_release, &released);
+    fill(memory, sizeof(memory), 3);
     ck_assert_int_eq(dcps_socket_send(client, NULL, &push, held), DCPS_OK);
     ck_assert_int_eq(atomic_load(&released), 0); /* ours is still there */
     dcps_buffer_unref(&held);
     dcps_delivery arrived = receive(server);
     wait_for_release();
-    memset(memory, 0, sizeof memory);
-    check_filled(arrived.payload, sizeof memory, 3);
+    memset(memory, 0, sizeof(memory));
+    check_filled(arrived.payload, sizeof(memory), 3);
     stop();
-    check_filled(arrived.payload, sizeof memory, 3); /* what arrived outlives socket and transport */
+    check_filled(arrived.payload, sizeof(memory), 3); /* what arrived outlives socket and transport */
     dcps_buffer_unref(&arrived.payload);
 }
 END_TEST
@@ -355,7 +355,7 @@ START_TEST(test_unsent_payload_is_released)
     dcps_message push = push_message(1);
     ck_assert_int_eq(dcps_transport_create(1, &transport), DCPS_OK);
     ck_assert_int_eq(dcps_socket_connect(transport, "tcp://127.0.0.1:1", &client), DCPS_OK); /* nobody listens there */
-    dcps_buffer_init(&buffer, memory, sizeof memory, note_release, &released);
+    dcps_buffer_init(&buffer, memory, sizeof(memory), note_release, &released);
     ck_assert_int_eq(dcps_socket_send(client, NULL, &push, held), DCPS_OK);
     dcps_buffer_unref(&held);
     ck_assert_int_eq(atomic_load(&released), 0);
@@ -407,9 +407,9 @@ END_TEST
 static unsigned free_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t bytes = sizeof address;
+    socklen_t bytes = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &bytes), 0);
     (void)close(fd);
     return ntohs(address.sin_port);
@@ -420,7 +420,7 @@ START_TEST(test_connect_before_bind)
     const struct timespec pause = {.tv_nsec = 200000000};
     char endpoint[DCPS_MAX_ENDPOINT_BYTES];
     dcps_message message = {.type = DCPS_MESSAGE_STATUS};
-    (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", free_port());
+    (void)snprintf(endpoint, sizeof(endpoint), "tcp://127.0.0.1:%u", free_port());
     ck_assert_int_eq(dcps_transport_create(1, &transport), DCPS_OK);
     ck_assert_int_eq(dcps_socket_connect(transport, endpoint, &client), DCPS_OK);
     ck_assert_int_eq(dcps_socket_send(client, NULL, &message, NULL), DCPS_OK);
@@ -459,7 +459,7 @@ START_TEST(test_port_in_use)
     start("tcp://127.0.0.1:0");
     ck_assert_int_eq(dcps_socket_bind(transport, dcps_socket_endpoint(server), &second), DCPS_SYSTEM);
     ck_assert_ptr_null(second);
-    (void)snprintf(wanted, sizeof wanted, "(process %d)", (int)getpid());
+    (void)snprintf(wanted, sizeof(wanted), "(process %d)", (int)getpid());
     ck_assert_msg(strstr(dcps_error_message(), wanted) != NULL, "%s", dcps_error_message());
     ck_assert_msg(strstr(dcps_error_message(), dcps_socket_endpoint(server)) != NULL, "%s", dcps_error_message());
     ck_assert_msg(strstr(dcps_error_message(), "Address already in use") != NULL, "%s", dcps_error_message());
@@ -480,7 +480,7 @@ START_TEST(test_bad_endpoints)
     char text[1000];
     dcps_socket *socket = NULL;
     ck_assert_int_eq(dcps_transport_create(1, &transport), DCPS_OK);
-    for (size_t i = 0; i < sizeof both / sizeof both[0]; i++) {
+    for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
         ck_assert_msg(dcps_socket_bind(transport, both[i], &socket) == DCPS_INVALID, "%s", both[i]);
         ck_assert_msg(dcps_socket_connect(transport, both[i], &socket) == DCPS_INVALID, "%s", both[i]);
     }
@@ -488,9 +488,9 @@ START_TEST(test_bad_endpoints)
     ck_assert_int_eq(dcps_socket_bind(transport, "tcp://192.0.2.1:0", &socket), DCPS_SYSTEM);
     ck_assert_msg(strstr(dcps_error_message(), "192.0.2.1") != NULL, "%s", dcps_error_message());
     ck_assert_int_eq(dcps_socket_bind(transport, "ipc:///nowhere/at/all", &socket), DCPS_SYSTEM);
-    memset(text, 'x', sizeof text - 1);
+    memset(text, 'x', sizeof(text) - 1);
     memcpy(text, "ipc://", 6);
-    text[sizeof text - 1] = '\0';
+    text[sizeof(text) - 1] = '\0';
     ck_assert_int_eq(dcps_socket_connect(transport, text, &socket), DCPS_INVALID);
     ck_assert_ptr_null(socket);
     stop();

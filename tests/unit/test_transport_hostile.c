@@ -82,7 +82,7 @@ static void check_answer(int fd, const char *name, dcps_status status)
     size_t length = 0;
     unsigned flags = 0;
     dcps_message message;
-    ck_assert_msg(zmtp_read_frame(fd, header, sizeof header, &length, &flags), "%s: no answer", name);
+    ck_assert_msg(zmtp_read_frame(fd, header, sizeof(header), &length, &flags), "%s: no answer", name);
     dcps_arena_reset(&arena);
     ck_assert_msg(dcps_wire_decode(header, length, 0, &arena, &message) == DCPS_OK, "%s: %s", name,
                   dcps_error_message());
@@ -148,7 +148,7 @@ START_TEST(test_mistakes_are_answered)
 {
     start();
     int fd = zmtp_connect(dcps_socket_endpoint(server));
-    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
         const mistake *made = &mistakes[i];
         for (size_t f = 0; f < made->frame_count; f++) {
             unsigned more = f + 1 < made->frame_count ? ZMTP_MORE : 0;
@@ -186,11 +186,11 @@ START_TEST(test_frame_above_the_limit_costs_the_connection)
     start();
     int good = zmtp_connect(dcps_socket_endpoint(server));
     int fd = zmtp_connect(dcps_socket_endpoint(server));
-    (void)zmtp_write_frame(fd, 0, big, sizeof big); /* may fail half way */
+    (void)zmtp_write_frame(fd, 0, big, sizeof(big)); /* may fail half way */
     ck_assert(!tcp_read(fd, &byte, 1));
     (void)close(fd);
     fd = zmtp_connect(dcps_socket_endpoint(server));
-    ck_assert(tcp_write(fd, endless, sizeof endless));
+    ck_assert(tcp_write(fd, endless, sizeof(endless)));
     ck_assert(!tcp_read(fd, &byte, 1));
     (void)close(fd);
     check_alive(good);
@@ -204,7 +204,7 @@ START_TEST(test_message_cut_by_the_end_of_the_connection)
     static const uint8_t begun[] = {ZMTP_MORE, 9, 0x08, 0x01};
     dcps_delivery delivery;
     start();
-    for (size_t count = 0; count <= sizeof begun; count++) {
+    for (size_t count = 0; count <= sizeof(begun); count++) {
         int fd = zmtp_connect(dcps_socket_endpoint(server));
         ck_assert(tcp_write(fd, begun, count));
         (void)close(fd);
@@ -231,7 +231,7 @@ START_TEST(test_bytes_that_are_no_zmtp)
     dcps_rng_seed(&rng, seed);
     start();
     for (int i = 0; i < 100; i++) {
-        size_t count = (size_t)dcps_rng_below(&rng, sizeof bytes + 1);
+        size_t count = (size_t)dcps_rng_below(&rng, sizeof(bytes) + 1);
         for (size_t k = 0; k < count; k++) {
             bytes[k] = (uint8_t)dcps_rng_next(&rng);
         }
@@ -263,7 +263,7 @@ START_TEST(test_random_frames)
     int fd = zmtp_connect(dcps_socket_endpoint(server));
     uint64_t messages = 0;
     for (int i = 0; i < 1000; i++) {
-        size_t count = (size_t)dcps_rng_below(&rng, sizeof bytes + 1);
+        size_t count = (size_t)dcps_rng_below(&rng, sizeof(bytes) + 1);
         for (size_t k = 0; k < count; k++) {
             bytes[k] = (uint8_t)dcps_rng_next(&rng);
         }
@@ -302,7 +302,7 @@ START_TEST(test_answers_to_a_flood_are_bounded)
     uint64_t windows = 2 + (dcps_clock_ns() - start_ns) / DCPS_NS_PER_S;
     dcps_socket_close(&server); /* ends the stream behind the last answer */
     uint64_t answers = 0;
-    while (zmtp_read_frame(fd, header, sizeof header, &length, &flags)) {
+    while (zmtp_read_frame(fd, header, sizeof(header), &length, &flags)) {
         answers++;
     }
     ck_assert_uint_le(answers, 100 * windows);
@@ -317,7 +317,7 @@ START_TEST(test_errors_are_not_answered_with_errors)
     static const uint8_t bad_error[] = {0x08, 0x01, 0xb2, 0x01, 0x02, 0x08, 0x7f}; /* ERROR with status -64 */
     start();
     int fd = zmtp_connect(dcps_socket_endpoint(server));
-    ck_assert(zmtp_write_frame(fd, 0, bad_error, sizeof bad_error));
+    ck_assert(zmtp_write_frame(fd, 0, bad_error, sizeof(bad_error)));
     serve_until_rejected(1);
     ck_assert(zmtp_write_frame(fd, 0, "\x08\x63\x92\x01\x00", 5));
     serve_until_rejected(2);

@@ -94,14 +94,14 @@ START_TEST(test_bytes_are_fixed)
         .samples = 32,
         .loss = 1.5f};
     size_t length = encode(&message, bytes);
-    ck_assert_uint_eq(length, sizeof push_pull);
-    ck_assert_mem_eq(bytes, push_pull, sizeof push_pull);
+    ck_assert_uint_eq(length, sizeof(push_pull));
+    ck_assert_mem_eq(bytes, push_pull, sizeof(push_pull));
     message = (dcps_message){.type = DCPS_MESSAGE_ERROR};
     message.body.error = (dcps_error_message_body){
         .status = DCPS_NOT_PULLED, .has_block = true, .block = 300, .seq = 4, .text = "x", .token = 0x0102030405060708};
     length = encode(&message, bytes);
-    ck_assert_uint_eq(length, sizeof error);
-    ck_assert_mem_eq(bytes, error, sizeof error);
+    ck_assert_uint_eq(length, sizeof(error));
+    ck_assert_mem_eq(bytes, error, sizeof(error));
     stop();
 }
 END_TEST
@@ -130,8 +130,8 @@ START_TEST(test_bytes_of_weights_are_fixed)
                                              .ticket = {.kind = DCPS_TICKET_BATCH, .number = 6},
                                              .token = 0x0102030405060708}};
     start();
-    ck_assert_uint_eq(encode(&message, bytes), sizeof weights);
-    ck_assert_mem_eq(bytes, weights, sizeof weights);
+    ck_assert_uint_eq(encode(&message, bytes), sizeof(weights));
+    ck_assert_mem_eq(bytes, weights, sizeof(weights));
     stop();
 }
 END_TEST
@@ -247,8 +247,8 @@ static void tensor_refused(dcps_layout_tensor tensor, dcps_status wanted)
 START_TEST(test_tensors_are_checked)
 {
     char name[DCPS_MAX_NAME_BYTES + 1];
-    memset(name, 'n', sizeof name);
-    name[sizeof name - 1] = '\0';
+    memset(name, 'n', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
     start();
     tensor_refused((dcps_layout_tensor){.name = "ok", .dims = {2}, .dim_count = 1, .init = DCPS_INIT_ONE}, DCPS_OK);
     tensor_refused((dcps_layout_tensor){.name = "first", .init = DCPS_INIT_ONE}, DCPS_PROTOCOL);
@@ -285,7 +285,7 @@ START_TEST(test_too_many_dims)
     };
     dcps_message passed;
     start();
-    ck_assert_int_eq(decode(header, sizeof header, 0, &passed), DCPS_PROTOCOL);
+    ck_assert_int_eq(decode(header, sizeof(header), 0, &passed), DCPS_PROTOCOL);
     ck_assert_msg(strstr(dcps_error_message(), "9 dims") != NULL, "%s", dcps_error_message());
     stop();
 }
@@ -298,12 +298,12 @@ START_TEST(test_texts_are_checked)
     uint8_t header[64];
     dcps_message passed;
     start();
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         size_t length = strlen(bad[i]);
         uint8_t head[] = {0x08, 0x01, 0xb2, 0x01, (uint8_t)(4 + length), 0x08, 0x01, 0x2a, (uint8_t)length};
-        memcpy(header, head, sizeof head);
-        memcpy(header + sizeof head, bad[i], length);
-        ck_assert_msg(decode(header, sizeof head + length, 0, &passed) == DCPS_PROTOCOL, "text %zu", i);
+        memcpy(header, head, sizeof(head));
+        memcpy(header + sizeof(head), bad[i], length);
+        ck_assert_msg(decode(header, sizeof(head) + length, 0, &passed) == DCPS_PROTOCOL, "text %zu", i);
         dcps_message message = {.type = DCPS_MESSAGE_ERROR, .body.error = {.status = DCPS_INVALID, .text = bad[i]}};
         ck_assert_int_eq(pass(&message, 0, &passed), DCPS_OK); /* we clean what we say */
         ck_assert_msg(strchr(passed.body.error.text, '?') != NULL, "%s", passed.body.error.text);
@@ -320,8 +320,8 @@ START_TEST(test_long_texts_are_cut)
 {
     char text[3000];
     dcps_message passed;
-    memset(text, 'e', sizeof text);
-    text[sizeof text - 1] = '\0';
+    memset(text, 'e', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
     dcps_message message = {.type = DCPS_MESSAGE_ERROR, .body.error = {.status = DCPS_INVALID, .text = text}};
     start();
     ck_assert_int_eq(pass(&message, 0, &passed), DCPS_OK);
@@ -388,7 +388,7 @@ START_TEST(test_flipped_bits_never_hurt)
         }
         if (decode(bytes, length, sample.payload_bytes, &passed) == DCPS_OK) {
             size_t again_length = 0; /* what was let in can be said again */
-            ck_assert_int_eq(dcps_wire_encode(&passed, again, sizeof again, &again_length), DCPS_OK);
+            ck_assert_int_eq(dcps_wire_encode(&passed, again, sizeof(again), &again_length), DCPS_OK);
         }
     }
     stop();
@@ -402,7 +402,7 @@ START_TEST(test_unknown_fields_are_ignored)
                                      0x06, 0x03, 'n',  'e',  'w',  0xb8, 0x06, 0x2a};
     dcps_message passed;
     start();
-    ck_assert_int_eq(decode(header, sizeof header, 0, &passed), DCPS_OK);
+    ck_assert_int_eq(decode(header, sizeof(header), 0, &passed), DCPS_OK);
     ck_assert_int_eq(passed.type, DCPS_MESSAGE_STATUS);
     stop();
 }
@@ -414,14 +414,14 @@ START_TEST(test_hostile_counts)
     static const uint8_t fields[] = {0x22 /* tensors */, 0x0a /* session */, 0x7a /* unknown */};
     dcps_message passed;
     start();
-    for (size_t f = 0; f < sizeof fields; f++) {
+    for (size_t f = 0; f < sizeof(fields); f++) {
         const size_t body = DCPS_MAX_HEADER_BYTES - 6;
         const uint8_t head[] = {
             0x08, 0x01, 0x62, (uint8_t)(body | 0x80), (uint8_t)(body >> 7 | 0x80), (uint8_t)(body >> 14)};
-        memcpy(bytes, head, sizeof head);
+        memcpy(bytes, head, sizeof(head));
         for (size_t i = 0; i < body; i += 2) {
-            bytes[sizeof head + i] = fields[f];
-            bytes[sizeof head + i + 1] = 0;
+            bytes[sizeof(head) + i] = fields[f];
+            bytes[sizeof(head) + i + 1] = 0;
         }
         uint64_t before = dcps_alloc_count();
         dcps_status status = decode(bytes, DCPS_MAX_HEADER_BYTES, 0, &passed);
@@ -441,7 +441,7 @@ START_TEST(test_largest_messages)
     dcps_message passed;
     start();
     for (uint32_t i = 0; i < DCPS_MAX_TENSORS; i++) {
-        (void)snprintf(names[i], sizeof names[i], "encoder.layers.%04u.attention.weight", i);
+        (void)snprintf(names[i], sizeof(names[i]), "encoder.layers.%04u.attention.weight", i);
         tensors[i] =
             (dcps_layout_tensor){.name = names[i], .dims = {1024, 4096}, .dim_count = 2, .init = DCPS_INIT_HE_NORMAL};
     }
@@ -459,8 +459,8 @@ START_TEST(test_what_does_not_fit_is_not_sent)
     static dcps_layout_tensor tensors[DCPS_MAX_TENSORS];
     char name[DCPS_MAX_NAME_BYTES];
     size_t length = 77;
-    memset(name, 'n', sizeof name);
-    name[sizeof name - 1] = '\0';
+    memset(name, 'n', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
     for (uint32_t i = 0; i < DCPS_MAX_TENSORS; i++) {
         tensors[i] = (dcps_layout_tensor){.name = name, .init = DCPS_INIT_HE_NORMAL};
     }
@@ -468,11 +468,11 @@ START_TEST(test_what_does_not_fit_is_not_sent)
     message.body.layout.tensors = tensors;
     message.body.layout.tensor_count = DCPS_MAX_TENSORS;
     static uint8_t large[4 * DCPS_MAX_HEADER_BYTES];
-    ck_assert_int_eq(dcps_wire_encode(&message, large, sizeof large, &length), DCPS_LIMIT);
+    ck_assert_int_eq(dcps_wire_encode(&message, large, sizeof(large), &length), DCPS_LIMIT);
     message = change(DCPS_MESSAGE_PULL);
     ck_assert_int_eq(dcps_wire_encode(&message, large, 10, &length), DCPS_LIMIT);
     message.type = (dcps_message_type)99;
-    ck_assert_int_eq(dcps_wire_encode(&message, large, sizeof large, &length), DCPS_INVALID);
+    ck_assert_int_eq(dcps_wire_encode(&message, large, sizeof(large), &length), DCPS_INVALID);
     ck_assert_uint_eq(length, 77);
 }
 END_TEST
@@ -523,7 +523,7 @@ START_TEST(test_only_layout_and_status_allocate)
     for (size_t i = 0; i < 2; i++) {
         size_t length = 0;
         dcps_alloc_fail_after(0);
-        ck_assert_int_eq(dcps_wire_encode(&large[i], bytes, sizeof bytes, &length), DCPS_NO_MEMORY);
+        ck_assert_int_eq(dcps_wire_encode(&large[i], bytes, sizeof(bytes), &length), DCPS_NO_MEMORY);
     }
     stop();
 }

@@ -18,8 +18,8 @@ int tcp_connect(const char *endpoint)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
     return fd;
 }
 
@@ -60,12 +60,12 @@ int zmtp_connect(const char *endpoint)
     size_t count = 0;
     unsigned flags = 0;
     int fd = tcp_connect(endpoint);
-    ck_assert(tcp_write(fd, greeting, sizeof greeting));
-    ck_assert(tcp_read(fd, theirs, sizeof greeting));
+    ck_assert(tcp_write(fd, greeting, sizeof(greeting)));
+    ck_assert(tcp_read(fd, theirs, sizeof(greeting)));
     ck_assert_uint_eq(theirs[0], 0xff);
     ck_assert_uint_eq(theirs[10], 3);
-    ck_assert(zmtp_write_frame(fd, ZMTP_COMMAND, ready, sizeof ready - 1));
-    ck_assert(zmtp_read_frame(fd, theirs, sizeof theirs, &count, &flags));
+    ck_assert(zmtp_write_frame(fd, ZMTP_COMMAND, ready, sizeof(ready) - 1));
+    ck_assert(zmtp_read_frame(fd, theirs, sizeof(theirs), &count, &flags));
     ck_assert_uint_eq(flags & ZMTP_COMMAND, ZMTP_COMMAND);
     ck_assert_mem_eq(theirs, "\x05READY", 6);
     return fd;

@@ -41,24 +41,31 @@ static dcps_status read_text(const char *folder, const char *name, const char *p
     char file[64];
     dcps_file_reader *reader = NULL;
     bool at_end = false;
-    dcps_status status = dcps_format(file, sizeof file, "%s.%s.txt", name, part);
-    if (status == DCPS_OK)
+    dcps_status status = dcps_format(file, sizeof(file), "%s.%s.txt", name, part);
+    if (status == DCPS_OK) {
         status = dcps_data_find_file(folder, file, text->path);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_file_reader_open(text->path, &reader);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_file_reader_read_grown(reader, MAX_TEXT_BYTES, &text->bytes, &text->count);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = dcps_file_reader_at_end(reader, &at_end);
+    }
     dcps_file_reader_close(&reader);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
-    if (!at_end)
+    }
+    if (!at_end) {
         return dcps_fail(DCPS_LIMIT, "%s: more than the limit of %llu bytes of text", text->path,
                          (unsigned long long)MAX_TEXT_BYTES);
+    }
     const uint8_t *zero = memchr(text->bytes, 0, text->count);
-    if (zero != NULL)
+    if (zero != NULL) {
         return dcps_fail(DCPS_CORRUPT, "%s: byte %zu is zero: expected text", text->path, (size_t)(zero - text->bytes));
+    }
     return DCPS_OK;
 }
 
@@ -83,21 +90,24 @@ static bool is_blank(uint8_t byte)
 /* The next word, or the end of a line as one; false at the end of the text, which also ends a line that has words. */
 static bool next_word(scanner *scan, const char **word, size_t *bytes)
 {
-    while (scan->at < scan->end && is_blank(*scan->at))
+    while (scan->at < scan->end && is_blank(*scan->at)) {
         scan->at++;
-    if (scan->at == scan->end && scan->line_ended)
+    }
+    if (scan->at == scan->end && scan->line_ended) {
         return false;
+    }
     scan->line += scan->line_ended;
     scan->line_ended = scan->at == scan->end || *scan->at == '\n';
     if (scan->line_ended) {
         scan->at += scan->at < scan->end;
         *word = end_of_line;
-        *bytes = sizeof end_of_line - 1;
+        *bytes = sizeof(end_of_line) - 1;
         return true;
     }
     const uint8_t *first = scan->at;
-    while (scan->at < scan->end && *scan->at != '\n' && !is_blank(*scan->at))
+    while (scan->at < scan->end && *scan->at != '\n' && !is_blank(*scan->at)) {
         scan->at++;
+    }
     *word = (const char *)first;
     *bytes = (size_t)(scan->at - first);
     return true;
@@ -109,11 +119,13 @@ static dcps_status words_alloc(const text_file *text, int32_t **words)
     const char *word;
     size_t bytes, count = 0;
     scanner at = scan_from_start(text);
-    while (next_word(&at, &word, &bytes))
+    while (next_word(&at, &word, &bytes)) {
         count++;
-    if (count == 0)
+    }
+    if (count == 0) {
         return dcps_fail(DCPS_CORRUPT, "%s: expected text, seen no words", text->path);
-    *words = dcps_alloc(count, sizeof **words);
+    }
+    *words = dcps_alloc(count, sizeof(**words));
     return *words != NULL ? DCPS_OK : dcps_fail(DCPS_NO_MEMORY, "%s: no memory for %zu words", text->path, count);
 }
 
@@ -124,22 +136,28 @@ static dcps_status learn_words(const text_file *text, opened_corpus *opened)
     size_t bytes, count = 0;
     dcps_vocabulary *vocabulary = &opened->vocabulary;
     dcps_status status = words_alloc(text, &opened->words[0]);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
-    for (scanner at = scan_from_start(text); status == DCPS_OK && next_word(&at, &word, &bytes); count++)
+    }
+    for (scanner at = scan_from_start(text); status == DCPS_OK && next_word(&at, &word, &bytes); count++) {
         status = dcps_vocabulary_add(vocabulary, word, bytes, &opened->words[0][count]);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
-    int32_t *renumbered = dcps_alloc(vocabulary->count, sizeof *renumbered);
-    opened->list = dcps_alloc(vocabulary->count, sizeof *opened->list);
-    if (renumbered == NULL || opened->list == NULL)
+    }
+    int32_t *renumbered = dcps_alloc(vocabulary->count, sizeof(*renumbered));
+    opened->list = dcps_alloc(vocabulary->count, sizeof(*opened->list));
+    if (renumbered == NULL || opened->list == NULL) {
         status = dcps_fail(DCPS_NO_MEMORY, "%s: no memory for %u words", text->path, vocabulary->count);
-    else
+    } else {
         status = dcps_vocabulary_order(vocabulary, renumbered);
-    for (size_t i = 0; status == DCPS_OK && i < count; i++)
+    }
+    for (size_t i = 0; status == DCPS_OK && i < count; i++) {
         opened->words[0][i] = renumbered[opened->words[0][i]];
-    for (uint32_t i = 0; status == DCPS_OK && i < vocabulary->count; i++)
+    }
+    for (uint32_t i = 0; status == DCPS_OK && i < vocabulary->count; i++) {
         opened->list[i] = vocabulary->texts + vocabulary->words[i].text;
+    }
     dcps_free(renumbered);
     opened->corpus.train = (dcps_tokens){.words = opened->words[0], .count = count};
     return status;
@@ -151,19 +169,22 @@ static dcps_status look_up_words(const text_file *text, const dcps_vocabulary *v
 {
     const char *word;
     size_t bytes, count = 0;
-    int32_t stand_in = dcps_vocabulary_find(vocabulary, unknown, sizeof unknown - 1);
+    int32_t stand_in = dcps_vocabulary_find(vocabulary, unknown, sizeof(unknown) - 1);
     dcps_status status = words_alloc(text, words);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     for (scanner at = scan_from_start(text); next_word(&at, &word, &bytes); count++) {
         int32_t number = dcps_vocabulary_find(vocabulary, word, bytes);
-        if (number < 0)
+        if (number < 0) {
             number = stand_in;
-        if (number < 0)
+        }
+        if (number < 0) {
             return dcps_fail(DCPS_MISMATCH,
                              "%s: line %llu: the training text has neither the word \"%.*s\" nor %s to stand for it",
                              text->path, (unsigned long long)at.line,
                              (int)(bytes < SHOWN_WORD_BYTES ? bytes : SHOWN_WORD_BYTES), word, unknown);
+        }
         (*words)[count] = number;
     }
     *tokens = (dcps_tokens){.words = *words, .count = count};
@@ -175,11 +196,12 @@ static dcps_status read_part(const char *folder, const char *name, int part, ope
     static const char *const parts[] = {"train", "valid", "test"};
     text_file text = {.bytes = NULL};
     dcps_status status = read_text(folder, name, parts[part], &text);
-    if (status == DCPS_OK && part == 0)
+    if (status == DCPS_OK && part == 0) {
         status = learn_words(&text, opened);
-    else if (status == DCPS_OK)
+    } else if (status == DCPS_OK) {
         status = look_up_words(&text, &opened->vocabulary, &opened->words[part],
                                part == 1 ? &opened->corpus.validation : &opened->corpus.test);
+    }
     dcps_free(text.bytes);
     return status;
 }
@@ -188,20 +210,26 @@ dcps_status dcps_corpus_open(const char *name, const char *dir, dcps_corpus **co
 {
     const dcps_data_place *place = NULL;
     char folder[PATH_MAX];
-    for (size_t i = 0; i < sizeof known_corpora / sizeof known_corpora[0]; i++)
-        if (strcmp(known_corpora[i].name, name) == 0)
+    for (size_t i = 0; i < sizeof(known_corpora) / sizeof(known_corpora[0]); i++) {
+        if (strcmp(known_corpora[i].name, name) == 0) {
             place = &known_corpora[i];
-    if (place == NULL)
+        }
+    }
+    if (place == NULL) {
         return dcps_fail(DCPS_INVALID, "corpus %s: expected ptb", name);
+    }
     dcps_status status = dcps_data_find_folder(place, dir, folder);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
-    opened_corpus *opened = dcps_alloc(1, sizeof *opened);
-    if (opened == NULL)
+    }
+    opened_corpus *opened = dcps_alloc(1, sizeof(*opened));
+    if (opened == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "corpus %s: no memory", name);
+    }
     dcps_corpus *made = &opened->corpus;
-    for (int part = 0; status == DCPS_OK && part < 3; part++)
+    for (int part = 0; status == DCPS_OK && part < 3; part++) {
         status = read_part(folder, name, part, opened);
+    }
     if (status != DCPS_OK) {
         dcps_corpus_close(&made);
         return status;
@@ -215,10 +243,12 @@ dcps_status dcps_corpus_open(const char *name, const char *dir, dcps_corpus **co
 void dcps_corpus_close(dcps_corpus **corpus)
 {
     opened_corpus *opened = (opened_corpus *)*corpus;
-    if (opened == NULL)
+    if (opened == NULL) {
         return;
-    for (int part = 0; part < 3; part++)
+    }
+    for (int part = 0; part < 3; part++) {
         dcps_free(opened->words[part]);
+    }
     dcps_vocabulary_release(&opened->vocabulary);
     dcps_free(opened->list);
     dcps_free(opened);

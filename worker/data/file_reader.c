@@ -92,10 +92,12 @@ static dcps_status gzip_step(dcps_file_reader *reader, uint8_t *out, size_t byte
     reader->left = gzip->avail_in;
     *made = room - gzip->avail_out;
     reader->stream_ended = code == Z_STREAM_END;
-    if (code == Z_OK || code == Z_STREAM_END)
+    if (code == Z_OK || code == Z_STREAM_END) {
         return DCPS_OK;
-    if (code == Z_MEM_ERROR)
+    }
+    if (code == Z_MEM_ERROR) {
         return no_memory(reader);
+    }
     return damaged(reader, code == Z_BUF_ERROR ? "it was cut short" : gzip->msg == NULL ? "bad stream" : gzip->msg);
 }
 
@@ -181,11 +183,13 @@ static const form coded[] = {
 static dcps_status refill(dcps_file_reader *reader)
 {
     while (reader->left == 0 && !reader->file_ended) {
-        ssize_t got = read(reader->fd, reader->input, sizeof reader->input);
-        if (got < 0 && errno == EINTR)
+        ssize_t got = read(reader->fd, reader->input, sizeof(reader->input));
+        if (got < 0 && errno == EINTR) {
             continue;
-        if (got < 0)
+        }
+        if (got < 0) {
             return dcps_fail(DCPS_IO, "%s: reading failed: %s", reader->path, strerror(errno));
+        }
         reader->next = reader->input;
         reader->left = (size_t)got;
         reader->file_ended = got == 0;
@@ -203,17 +207,19 @@ static bool ends_in(const char *text, const char *suffix)
 static dcps_status recognise(dcps_file_reader *reader)
 {
     dcps_status status = refill(reader);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     reader->form = &plain;
-    for (size_t i = 0; i < sizeof coded / sizeof coded[0]; i++) {
+    for (size_t i = 0; i < sizeof(coded) / sizeof(coded[0]); i++) {
         bool is =
             reader->left >= coded[i].magic_bytes && memcmp(reader->next, coded[i].magic, coded[i].magic_bytes) == 0;
-        if (is)
+        if (is) {
             reader->form = &coded[i];
-        else if (ends_in(reader->path, coded[i].suffix))
+        } else if (ends_in(reader->path, coded[i].suffix)) {
             return dcps_fail(DCPS_CORRUPT, "%s: expected a %s file, as its name says: it is damaged or something else",
                              reader->path, coded[i].name);
+        }
     }
     reader->stream_ended = reader->form != &plain;
     return DCPS_OK;
@@ -231,32 +237,37 @@ static void note_file(const char *path, const struct stat *about)
 {
     const int64_t facts[] = {about->st_size, about->st_mtim.tv_sec, about->st_mtim.tv_nsec};
     uint64_t hash = dcps_hash_bytes(DCPS_HASH_START, path, strlen(path));
-    (void)atomic_fetch_add_explicit(&files_digest, dcps_hash_bytes(hash, facts, sizeof facts), memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&files_digest, dcps_hash_bytes(hash, facts, sizeof(facts)), memory_order_relaxed);
 }
 
 static dcps_status open_noted(dcps_file_reader *reader)
 {
     struct stat about;
     dcps_status status = dcps_regular_file_open(reader->path, &reader->fd);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
-    if (fstat(reader->fd, &about) != 0)
+    }
+    if (fstat(reader->fd, &about) != 0) {
         return dcps_fail(DCPS_IO, "%s cannot be read: %s", reader->path, strerror(errno));
+    }
     note_file(reader->path, &about);
     return DCPS_OK;
 }
 
 dcps_status dcps_file_reader_open(const char *path, dcps_file_reader **reader)
 {
-    dcps_file_reader *made = dcps_alloc(1, sizeof *made);
-    if (made == NULL)
+    dcps_file_reader *made = dcps_alloc(1, sizeof(*made));
+    if (made == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "%s: no memory to read it", path);
+    }
     made->fd = -1;
-    dcps_status status = dcps_format(made->path, sizeof made->path, "%s", path);
-    if (status == DCPS_OK)
+    dcps_status status = dcps_format(made->path, sizeof(made->path), "%s", path);
+    if (status == DCPS_OK) {
         status = open_noted(made);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = recognise(made);
+    }
     if (status != DCPS_OK) {
         dcps_file_reader_close(&made);
         return status;
@@ -268,12 +279,15 @@ dcps_status dcps_file_reader_open(const char *path, dcps_file_reader **reader)
 void dcps_file_reader_close(dcps_file_reader **reader)
 {
     dcps_file_reader *closing = *reader;
-    if (closing == NULL)
+    if (closing == NULL) {
         return;
-    if (closing->form != NULL && closing->form->finish != NULL)
+    }
+    if (closing->form != NULL && closing->form->finish != NULL) {
         closing->form->finish(closing);
-    if (closing->fd >= 0)
+    }
+    if (closing->fd >= 0) {
         close(closing->fd);
+    }
     dcps_free(closing);
     *reader = NULL;
 }
@@ -281,17 +295,21 @@ void dcps_file_reader_close(dcps_file_reader **reader)
 static dcps_status advance(dcps_file_reader *reader, uint8_t *out, size_t bytes, size_t *made)
 {
     dcps_status status = refill(reader);
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         return status;
+    }
     if (reader->stream_ended) {
         reader->ended = reader->left == 0;
-        if (reader->ended)
+        if (reader->ended) {
             return DCPS_OK;
-        if (*reader->next != reader->form->magic[0])
+        }
+        if (*reader->next != reader->form->magic[0]) {
             return damaged(reader, "it goes on after its end");
+        }
         status = reader->form->start(reader);
-        if (status != DCPS_OK)
+        if (status != DCPS_OK) {
             return status;
+        }
         reader->stream_ended = false;
     }
     return reader->form->step(reader, out, bytes, made);
@@ -303,8 +321,9 @@ dcps_status dcps_file_reader_read(dcps_file_reader *reader, void *out, size_t by
     while (done < bytes && !reader->ended) {
         size_t made = 0;
         dcps_status status = advance(reader, (uint8_t *)out + done, bytes - done, &made);
-        if (status != DCPS_OK)
+        if (status != DCPS_OK) {
             return status;
+        }
         done += made;
     }
     *got = done;
@@ -342,7 +361,8 @@ dcps_status dcps_file_reader_at_end(dcps_file_reader *reader, bool *at_end)
     uint8_t beyond;
     size_t got = 0;
     dcps_status status = dcps_file_reader_read(reader, &beyond, 1, &got);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         *at_end = got == 0;
+    }
     return status;
 }

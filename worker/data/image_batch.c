@@ -8,24 +8,29 @@
 
 static dcps_status samples_check(const dcps_image_set *set, const uint32_t *samples, uint32_t count)
 {
-    if (count == 0)
+    if (count == 0) {
         return dcps_fail(DCPS_INVALID, "image batch: expected at least one sample, seen none");
-    for (uint32_t i = 0; i < count; i++)
-        if (samples[i] >= set->count)
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (samples[i] >= set->count) {
             return dcps_fail(DCPS_INVALID, "image batch: sample %u has index %u, the set has %u images", i, samples[i],
                              set->count);
+        }
+    }
     return DCPS_OK;
 }
 
 static dcps_status reserve(dcps_image_batch *batch, size_t count, size_t features)
 {
-    if (count <= batch->capacity_samples && features == batch->features)
+    if (count <= batch->capacity_samples && features == batch->features) {
         return DCPS_OK;
+    }
     size_t values;
-    if (__builtin_mul_overflow(count, features, &values))
+    if (__builtin_mul_overflow(count, features, &values)) {
         return dcps_fail(DCPS_LIMIT, "image batch: %zu × %zu values are too many", count, features);
-    float *x = dcps_alloc_aligned(values, sizeof *x);
-    int32_t *y = dcps_alloc_aligned(count, sizeof *y);
+    }
+    float *x = dcps_alloc_aligned(values, sizeof(*x));
+    int32_t *y = dcps_alloc_aligned(count, sizeof(*y));
     if (x == NULL || y == NULL) {
         dcps_free(x);
         dcps_free(y);
@@ -44,32 +49,38 @@ typedef struct affine {
 
 static affine channel_map(const dcps_image_norm *norm, uint32_t channel)
 {
-    if (norm == NULL)
+    if (norm == NULL) {
         return (affine){.scale = 1.0f / 255.0f, .shift = 0.0f};
+    }
     return (affine){.scale = 1.0f / (255.0f * norm->deviation[channel]),
                     .shift = -norm->mean[channel] / norm->deviation[channel]};
 }
 
 static dcps_status norm_check(const dcps_image_set *set, const dcps_image_norm *norm)
 {
-    if (norm == NULL)
+    if (norm == NULL) {
         return DCPS_OK;
-    if (set->channels > DCPS_MAX_CHANNELS)
+    }
+    if (set->channels > DCPS_MAX_CHANNELS) {
         return dcps_fail(DCPS_INVALID, "image batch: expected at most %u channels, seen %u", DCPS_MAX_CHANNELS,
                          set->channels);
-    for (uint32_t c = 0; c < set->channels; c++)
-        if (!(norm->deviation[c] > 0.0f) || !isfinite(norm->deviation[c]) || !isfinite(norm->mean[c]))
+    }
+    for (uint32_t c = 0; c < set->channels; c++) {
+        if (!(norm->deviation[c] > 0.0f) || !isfinite(norm->deviation[c]) || !isfinite(norm->mean[c])) {
             return dcps_fail(DCPS_INVALID,
                              "image batch: channel %u: expected a finite mean and a positive deviation, seen %g and %g",
                              c, (double)norm->mean[c], (double)norm->deviation[c]);
+        }
+    }
     return DCPS_OK;
 }
 
 static dcps_status augment_check(const dcps_image_set *set, const dcps_image_augment *augment)
 {
-    if (augment != NULL && (augment->pad >= set->height || augment->pad >= set->width))
+    if (augment != NULL && (augment->pad >= set->height || augment->pad >= set->width)) {
         return dcps_fail(DCPS_INVALID, "image batch: images of %u × %u cannot be padded by %u: expected less",
                          set->height, set->width, augment->pad);
+    }
     return DCPS_OK;
 }
 
@@ -101,17 +112,22 @@ static void place_channel(const uint8_t *restrict pixels, const dcps_image_set *
     int64_t end = place->right > 0 ? width - place->right : width;
     for (int64_t i = 0; i < height; i++, x += width) {
         int64_t from = i + place->down;
-        if (from < 0 || from >= height || begin > 0 || end < width)
-            memset(x, 0, (size_t)width * sizeof *x);
-        if (from < 0 || from >= height)
+        if (from < 0 || from >= height || begin > 0 || end < width) {
+            memset(x, 0, (size_t)width * sizeof(*x));
+        }
+        if (from < 0 || from >= height) {
             continue;
+        }
         const uint8_t *row = pixels + from * width;
-        if (place->flip)
-            for (int64_t j = begin; j < end; j++)
+        if (place->flip) {
+            for (int64_t j = begin; j < end; j++) {
                 x[width - 1 - j] = (float)row[j + place->right] * map.scale + map.shift;
-        else
-            for (int64_t j = begin; j < end; j++)
+            }
+        } else {
+            for (int64_t j = begin; j < end; j++) {
                 x[j] = (float)row[j + place->right] * map.scale + map.shift;
+            }
+        }
     }
 }
 
@@ -127,11 +143,13 @@ static void fill(dcps_image_batch *batch, const dcps_image_set *set, const uint3
     }
     for (size_t i = 0; i < batch->count; i++) {
         placing place = {.down = 0};
-        if (augment != NULL)
+        if (augment != NULL) {
             place = draw_placing(augment, batch_key, i);
-        for (uint32_t c = 0; c < set->channels; c++)
+        }
+        for (uint32_t c = 0; c < set->channels; c++) {
             place_channel(set->pixels + (size_t)samples[i] * batch->features + c * plane, set, &place,
                           channel_map(norm, c), batch->x + i * batch->features + c * plane);
+        }
         batch->y[i] = set->labels[samples[i]];
     }
 }
@@ -141,17 +159,21 @@ dcps_status dcps_image_batch_load_augmented(dcps_image_batch *batch, const dcps_
                                             const dcps_image_augment *augment)
 {
     dcps_status status = samples_check(set, samples, count);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = norm_check(set, norm);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = augment_check(set, augment);
-    if (status == DCPS_OK)
+    }
+    if (status == DCPS_OK) {
         status = reserve(batch, count, (size_t)set->channels * set->height * set->width);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
+    }
     batch->count = count;
     const size_t dims[] = {count, set->channels, set->height, set->width};
-    memcpy(batch->dims, dims, sizeof dims);
+    memcpy(batch->dims, dims, sizeof(dims));
     fill(batch, set, samples, norm, augment);
     return DCPS_OK;
 }

@@ -21,14 +21,17 @@ static void add_plane(const uint8_t *pixels, size_t count, sums *to)
 
 dcps_status dcps_image_norm_measure(const dcps_image_set *set, dcps_image_norm *norm)
 {
-    if (set->count == 0 || set->channels == 0 || set->channels > DCPS_MAX_CHANNELS)
+    if (set->count == 0 || set->channels == 0 || set->channels > DCPS_MAX_CHANNELS) {
         return dcps_fail(DCPS_INVALID, "mean of images: expected images of 1 to %u channels, seen %u of %u",
                          DCPS_MAX_CHANNELS, set->count, set->channels);
+    }
     size_t plane = (size_t)set->height * set->width;
     sums of[DCPS_MAX_CHANNELS] = {{0}};
-    for (size_t i = 0; i < set->count; i++)
-        for (uint32_t c = 0; c < set->channels; c++)
+    for (size_t i = 0; i < set->count; i++) {
+        for (uint32_t c = 0; c < set->channels; c++) {
             add_plane(set->pixels + (i * set->channels + c) * plane, plane, &of[c]);
+        }
+    }
     double pixels = (double)set->count * (double)plane;
     *norm = (dcps_image_norm){.mean = {0}};
     for (uint32_t c = 0; c < set->channels; c++) {

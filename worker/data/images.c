@@ -51,11 +51,12 @@ typedef struct opened_images {
 
 static dcps_status find_set(const char *name, const known_set **set)
 {
-    for (size_t i = 0; i < sizeof known_sets / sizeof known_sets[0]; i++)
+    for (size_t i = 0; i < sizeof(known_sets) / sizeof(known_sets[0]); i++) {
         if (strcmp(known_sets[i].place.name, name) == 0) {
             *set = &known_sets[i];
             return DCPS_OK;
         }
+    }
     return dcps_fail(DCPS_INVALID, "data set %s: expected fashion-mnist, mnist or cifar10", name);
 }
 
@@ -71,13 +72,16 @@ dcps_status dcps_images_open(const char *name, const char *dir, dcps_images **im
     const known_set *known = NULL;
     char folder[PATH_MAX];
     dcps_status status = find_set(name, &known);
-    if (status == DCPS_OK)
+    if (status == DCPS_OK) {
         status = dcps_data_find_folder(&known->place, dir, folder);
-    if (status != DCPS_OK)
+    }
+    if (status != DCPS_OK) {
         return status;
-    opened_images *opened = dcps_alloc(1, sizeof *opened);
-    if (opened == NULL)
+    }
+    opened_images *opened = dcps_alloc(1, sizeof(*opened));
+    if (opened == NULL) {
         return dcps_fail(DCPS_NO_MEMORY, "data set %s: no memory", name);
+    }
     dcps_images *made = &opened->images;
     status = known->read(folder, known->classes, &opened->files);
     if (status != DCPS_OK) {
@@ -91,8 +95,9 @@ dcps_status dcps_images_open(const char *name, const char *dir, dcps_images **im
 
 void dcps_images_limit(dcps_images *images, uint32_t count)
 {
-    if (count == 0)
+    if (count == 0) {
         return;
+    }
     images->train.count = images->train.count < count ? images->train.count : count;
     images->test.count = images->test.count < count ? images->test.count : count;
 }
@@ -101,9 +106,10 @@ dcps_status dcps_images_hold_out(dcps_images *images, uint32_t count)
 {
     dcps_image_set *train = &images->train, *validation = &images->validation;
     uint32_t all = train->count + validation->count;
-    if (count >= all)
+    if (count >= all) {
         return dcps_fail(DCPS_INVALID, "validation: of %u training images, %u cannot be held out: expected fewer", all,
                          count);
+    }
     size_t first = all - count;
     train->count = all - count;
     *validation = *train;
@@ -116,16 +122,18 @@ dcps_status dcps_images_hold_out(dcps_images *images, uint32_t count)
 void dcps_image_files_release(dcps_image_files *files)
 {
     const uint8_t *const memory[] = {files->train.pixels, files->train.labels, files->test.pixels, files->test.labels};
-    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
+    for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++) {
         dcps_free((void *)memory[i]); /* ours to free, though only shown for reading */
+    }
     *files = (dcps_image_files){0};
 }
 
 void dcps_images_close(dcps_images **images)
 {
     opened_images *opened = (opened_images *)*images;
-    if (opened == NULL)
+    if (opened == NULL) {
         return;
+    }
     dcps_image_files_release(&opened->files);
     dcps_free(opened);
     *images = NULL;

@@ -27,9 +27,11 @@ static void stop(int number)
 static const char *flag(int argc, char **argv, const char *name)
 {
     const char *value = "";
-    for (int i = 1; i + 1 < argc; i++)
-        if (strcmp(argv[i], name) == 0)
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], name) == 0) {
             value = argv[i + 1];
+        }
+    }
     return value;
 }
 
@@ -84,10 +86,12 @@ static void add_statistics(dcps_status_reply *reply, const dcps_status_request *
     }
     reply->shard_count = SHARDS;
     reply->shards = shards;
-    if (request->histograms && knows_histograms)
+    if (request->histograms && knows_histograms) {
         add_histograms(reply, request->first_shard, answers);
-    if (!request->workers)
+    }
+    if (!request->workers) {
         return;
+    }
     for (uint32_t i = 0; i < 3; i++) {
         workers[i] = (dcps_worker_statistics){.worker = i, .steps = 10 * answers + i};
         (void)snprintf(workers[i].name, sizeof(workers[i].name), "worker-%u", i);
@@ -117,19 +121,23 @@ static int serve(dcps_socket *socket, const char *mode, const char *marker, bool
     while (!stopped || strcmp(mode, "deaf") == 0) {
         dcps_delivery delivery;
         bool wake = false;
-        if (dcps_socket_wait(&socket, 1, -1, 20, &wake) != DCPS_OK)
+        if (dcps_socket_wait(&socket, 1, -1, 20, &wake) != DCPS_OK) {
             return 4;
+        }
         uint64_t age_ns = age_of(start_ns, mode, marker);
-        if (strncmp(mode, "die", 3) == 0 && !resumed && age_ns > HALF_NS)
+        if (strncmp(mode, "die", 3) == 0 && !resumed && age_ns > HALF_NS) {
             (void)kill(getpid(), SIGKILL);
+        }
         while (dcps_socket_receive(socket, &delivery) == DCPS_OK) {
             dcps_message answer = {.type = DCPS_MESSAGE_STATUS_REPLY};
             fill_status(&answer.body.status_reply, age_ns, strcmp(mode, "stuck") == 0);
-            if (strcmp(mode, "old") != 0)
+            if (strcmp(mode, "old") != 0) {
                 add_statistics(&answer.body.status_reply, &delivery.message.body.status, ++answers,
                                strcmp(mode, "no-histograms") != 0);
-            if (!silent && dcps_socket_send(socket, &delivery.peer, &answer, NULL) != DCPS_OK)
+            }
+            if (!silent && dcps_socket_send(socket, &delivery.peer, &answer, NULL) != DCPS_OK) {
                 (void)fprintf(stderr, "cannot answer\n");
+            }
             dcps_buffer_unref(&delivery.payload);
         }
     }
@@ -139,11 +147,13 @@ static int serve(dcps_socket *socket, const char *mode, const char *marker, bool
 /* In mode "taken" the first life finds its port in use. */
 static bool port_is_taken(const char *mode, const char *marker)
 {
-    if (strcmp(mode, "taken") != 0 || access(marker, F_OK) == 0)
+    if (strcmp(mode, "taken") != 0 || access(marker, F_OK) == 0) {
         return false;
+    }
     FILE *file = fopen(marker, "w");
-    if (file != NULL)
+    if (file != NULL) {
         (void)fclose(file);
+    }
     (void)fprintf(stderr, "cannot listen: Address already in use\n");
     return true;
 }
@@ -160,8 +170,9 @@ int main(int argc, char **argv)
         return strcmp(mode, "usage") == 0 ? 2 : 1;
     }
     bool resumed = strcmp(flag(argc, argv, "--resume"), "auto") == 0;
-    if (strcmp(mode, "late") == 0 || (strcmp(mode, "die-late") == 0 && resumed))
+    if (strcmp(mode, "late") == 0 || (strcmp(mode, "die-late") == 0 && resumed)) {
         (void)usleep(LATE_US);
+    }
     (void)snprintf(endpoint, sizeof(endpoint), "tcp://%s", flag(argc, argv, "--bind"));
     if (dcps_transport_create(1, &transport) != DCPS_OK || dcps_socket_bind(transport, endpoint, &socket) != DCPS_OK) {
         (void)fprintf(stderr, "%s\n", dcps_error_message());

@@ -27,14 +27,16 @@ struct product {
 /* What is not to be read (beta 0) is not read, even where it is NaN. */
 void multiply(const product &of)
 {
-    for (size_t j = 0; j < of.n; j++)
+    for (size_t j = 0; j < of.n; j++) {
         for (size_t i = 0; i < of.m; i++) {
             double sum = 0.0;
-            for (size_t l = 0; l < of.k; l++)
+            for (size_t l = 0; l < of.k; l++) {
                 sum += of.a.at(i, l) * of.b.at(l, j);
+            }
             float *to = &of.c[j * of.ldc + i];
             *to = static_cast<float>(of.alpha * sum + (of.beta == 0.0 ? 0.0 : of.beta * static_cast<double>(*to)));
         }
+    }
 }
 
 /* Bytes from the first to the last element of a batch of matrices with `rows` rows and `columns` columns. */
@@ -87,8 +89,9 @@ cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_
 {
     bool turn_a = op_a == CUBLAS_OP_T, turn_b = op_b == CUBLAS_OP_T;
     int rows_a = turn_a ? k : m, columns_a = turn_a ? m : k, rows_b = turn_b ? n : k, columns_b = turn_b ? k : n;
-    if (m < 1 || n < 1 || k < 1 || batch < 1 || lda < rows_a || ldb < rows_b || ldc < m)
+    if (m < 1 || n < 1 || k < 1 || batch < 1 || lda < rows_a || ldb < rows_b || ldc < m) {
         return CUBLAS_STATUS_INVALID_VALUE;
+    }
     emulation::expect_device(a, extent(rows_a, columns_a, lda, stride_a, batch), "cublasSgemm", "a");
     emulation::expect_device(b, extent(rows_b, columns_b, ldb, stride_b, batch), "cublasSgemm", "b");
     emulation::expect_device(c, extent(m, n, ldc, stride_c, batch), "cublasSgemm", "c");

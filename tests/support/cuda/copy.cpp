@@ -9,10 +9,11 @@ constexpr int multiprocessors = 4, major = 9, minor = 0;
 
 void expect(const void *memory, size_t bytes, bool device, const char *what)
 {
-    if (device)
+    if (device) {
         emulation::expect_device(memory, bytes, "cudaMemcpy", what);
-    else
+    } else {
         emulation::expect_host(memory, bytes, "cudaMemcpy", what);
+    }
 }
 
 /* Pageable memory is read before the call returns, except while a graph is captured. */
@@ -77,8 +78,9 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int)
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
 {
-    if (device != 0)
+    if (device != 0) {
         return cudaErrorInvalidDevice;
+    }
     *properties = {"Emulated GPU", major, minor};
     return cudaSuccess;
 }
@@ -95,8 +97,9 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
         return cudaSuccess;
     }
     emulation::enqueue(stream, "cudaMemcpyAsync", [=] { memcpy(to, from, bytes); });
-    if (kind == cudaMemcpyDeviceToHost && !emulation::is_pinned(to, bytes) && !emulation::is_capturing(stream))
+    if (kind == cudaMemcpyDeviceToHost && !emulation::is_pinned(to, bytes) && !emulation::is_capturing(stream)) {
         emulation::drain(stream);
+    }
     return cudaSuccess;
 }
 

@@ -49,9 +49,9 @@ template <typename T> static inline T __shfl_sync(unsigned mask, T value, int la
 {
     static_assert(sizeof(T) <= sizeof(uint64_t));
     uint64_t bits = 0;
-    memcpy(&bits, &value, sizeof value);
+    memcpy(&bits, &value, sizeof(value));
     bits = emulation::exchange(mask, bits, static_cast<unsigned>(lane) % 32);
-    memcpy(&value, &bits, sizeof value);
+    memcpy(&value, &bits, sizeof(value));
     return value;
 }
 template <typename T> static inline T __shfl_xor_sync(unsigned mask, T value, int other)
@@ -151,8 +151,9 @@ namespace emulation
 {
 template <typename P> void expect_argument(const char *kernel, const P &argument)
 {
-    if constexpr (std::is_pointer_v<P>)
+    if constexpr (std::is_pointer_v<P>) {
         expect_device(static_cast<const void *>(argument), 1, kernel, "an argument");
+    }
 }
 
 /* Arguments are evaluated and kept now, as a launch does. */
@@ -161,8 +162,9 @@ cudaError_t launch(const char *name, dim3 grid, dim3 block, size_t shared_bytes,
                    void (*kernel)(P...), A... arguments)
 {
     if (grid.x * grid.y * grid.z == 0 || block.x * block.y * block.z == 0 || block.x * block.y * block.z > 1024 ||
-        grid.y > 65535 || grid.z > 65535 || shared_bytes > 48 * 1024)
+        grid.y > 65535 || grid.z > 65535 || shared_bytes > 48 * 1024) {
         return cudaErrorInvalidConfiguration;
+    }
     std::tuple<P...> bound(static_cast<P>(arguments)...);
     std::apply([&](const P &...argument) { (expect_argument(name, argument), ...); }, bound);
     enqueue(stream, name, [=] {

@@ -58,18 +58,25 @@ bool fits(const convolution &of)
 template <typename Visit> void each_product(const convolution &of, const Visit &visit)
 {
     const auto &[x, w, y, is] = of;
-    for (size_t n = 0; n < y.n; n++)
-        for (size_t h = 0; h < y.h; h++)
-            for (size_t v = 0; v < y.w; v++)
-                for (size_t i = 0; i < w.h; i++)
+    for (size_t n = 0; n < y.n; n++) {
+        for (size_t h = 0; h < y.h; h++) {
+            for (size_t v = 0; v < y.w; v++) {
+                for (size_t i = 0; i < w.h; i++) {
                     for (size_t j = 0; j < w.w; j++) {
                         size_t row = h * is.stride_h + i - is.padding_h, column = v * is.stride_w + j - is.padding_w;
-                        if (row >= x.h || column >= x.w) /* also what wrapped below zero */
+                        if (row >= x.h || column >= x.w) { /* also what wrapped below zero */
                             continue;
-                        for (size_t f = 0; f < y.c; f++)
-                            for (size_t c = 0; c < x.c; c++)
+                        }
+                        for (size_t f = 0; f < y.c; f++) {
+                            for (size_t c = 0; c < x.c; c++) {
                                 visit(x.at(n, c, row, column), w.at(f, c, i, j), y.at(n, f, h, v));
+                            }
+                        }
                     }
+                }
+            }
+        }
+    }
 }
 
 enum part { X, W, Y };
@@ -80,10 +87,12 @@ cudnnStatus_t convolve(cudnnHandle_t handle, const convolution &of, part to, con
 {
     const cudnnTensorStruct *shapes[3] = {&of.x, &of.w, &of.y};
     if (!fits(of) || workspace_bytes < workspace_wanted(of.is.math) ||
-        reinterpret_cast<uintptr_t>(workspace) % 256 != 0)
+        reinterpret_cast<uintptr_t>(workspace) % 256 != 0) {
         return CUDNN_STATUS_BAD_PARAM;
-    for (int i = X; i <= Y; i++)
+    }
+    for (int i = X; i <= Y; i++) {
         emulation::expect_device(parts[i], shapes[i]->count() * sizeof(float), "cudnnConvolution", "a tensor");
+    }
     emulation::expect_device(workspace, workspace_bytes, "cudnnConvolution", "the workspace");
     const float *values[3] = {static_cast<const float *>(parts[X]), static_cast<const float *>(parts[W]),
                               static_cast<const float *>(parts[Y])};
@@ -94,16 +103,18 @@ cudnnStatus_t convolve(cudnnHandle_t handle, const convolution &of, part to, con
     emulation::enqueue(handle->stream, "cudnnConvolution", [=, x = values[X], w = values[W], y = values[Y]] {
         std::vector<double> sums(count);
         each_product(of, [&](size_t i, size_t j, size_t k) {
-            if (to == X)
+            if (to == X) {
                 sums[i] += static_cast<double>(w[j]) * static_cast<double>(y[k]);
-            else if (to == W)
+            } else if (to == W) {
                 sums[j] += static_cast<double>(x[i]) * static_cast<double>(y[k]);
-            else
+            } else {
                 sums[k] += static_cast<double>(x[i]) * static_cast<double>(w[j]);
+            }
         });
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             written[i] =
                 static_cast<float>(factor * sums[i] + (kept == 0.0 ? 0.0 : kept * static_cast<double>(written[i])));
+        }
     });
     return CUDNN_STATUS_SUCCESS;
 }
@@ -113,8 +124,9 @@ template <typename Algorithm>
 cudnnStatus_t choose(const convolution &of, int requested, int *returned, emulated_algorithm<Algorithm> *results,
                      Algorithm wild, Algorithm tame)
 {
-    if (!fits(of) || requested < 2)
+    if (!fits(of) || requested < 2) {
         return CUDNN_STATUS_BAD_PARAM;
+    }
     results[0] = {wild, CUDNN_STATUS_SUCCESS, 1.0f, 0, CUDNN_NON_DETERMINISTIC, CUDNN_DEFAULT_MATH};
     results[1] = {tame,         CUDNN_STATUS_SUCCESS, 2.0f, workspace_wanted(proposed_math), CUDNN_DETERMINISTIC,
                   proposed_math};
@@ -125,8 +137,9 @@ cudnnStatus_t choose(const convolution &of, int requested, int *returned, emulat
 template <typename Algorithm>
 cudnnStatus_t measure(const convolution &of, Algorithm seen, Algorithm tame, size_t *bytes)
 {
-    if (!fits(of) || seen != tame)
+    if (!fits(of) || seen != tame) {
         return CUDNN_STATUS_NOT_SUPPORTED;
+    }
     *bytes = workspace_wanted(of.is.math);
     return CUDNN_STATUS_SUCCESS;
 }
@@ -145,8 +158,9 @@ template <typename T> cudnnStatus_t destroy(T *descriptor)
 
 cudnnStatus_t set(cudnnTensorStruct *to, cudnnTensorFormat_t format, int n, int c, int h, int w)
 {
-    if (n < 1 || c < 1 || h < 1 || w < 1)
+    if (n < 1 || c < 1 || h < 1 || w < 1) {
         return CUDNN_STATUS_BAD_PARAM;
+    }
     *to = {format, size(n), size(c), size(h), size(w)};
     return CUDNN_STATUS_SUCCESS;
 }
@@ -219,8 +233,9 @@ cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t descr
                                               int stride_h, int stride_w, int dilation_h, int dilation_w,
                                               cudnnConvolutionMode_t mode, cudnnDataType_t)
 {
-    if (mode != CUDNN_CROSS_CORRELATION || dilation_h != 1 || dilation_w != 1 || stride_h < 1 || stride_w < 1)
+    if (mode != CUDNN_CROSS_CORRELATION || dilation_h != 1 || dilation_w != 1 || stride_h < 1 || stride_w < 1) {
         return CUDNN_STATUS_NOT_SUPPORTED;
+    }
     *descriptor = {size(pad_h), size(pad_w), size(stride_h), size(stride_w), CUDNN_DEFAULT_MATH};
     return CUDNN_STATUS_SUCCESS;
 }
@@ -294,8 +309,9 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void *alpha, c
                                       void *workspace, size_t workspace_bytes, const void *beta,
                                       cudnnTensorDescriptor_t y_is, void *y)
 {
-    if (algorithm != CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM)
+    if (algorithm != CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM) {
         return CUDNN_STATUS_NOT_SUPPORTED;
+    }
     const void *parts[3] = {x, w, y};
     return convolve(handle, {*x_is, *w_is, *y_is, *convolution}, Y, parts, workspace, workspace_bytes, alpha, beta);
 }
@@ -307,8 +323,9 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void *alp
                                            size_t workspace_bytes, const void *beta, cudnnTensorDescriptor_t dx_is,
                                            void *dx)
 {
-    if (algorithm != CUDNN_CONVOLUTION_BWD_DATA_ALGO_1)
+    if (algorithm != CUDNN_CONVOLUTION_BWD_DATA_ALGO_1) {
         return CUDNN_STATUS_NOT_SUPPORTED;
+    }
     const void *parts[3] = {dx, w, dy};
     return convolve(handle, {*dx_is, *w_is, *dy_is, *convolution}, X, parts, workspace, workspace_bytes, alpha, beta);
 }
@@ -320,8 +337,9 @@ cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const void *a
                                              size_t workspace_bytes, const void *beta, cudnnFilterDescriptor_t dw_is,
                                              void *dw)
 {
-    if (algorithm != CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1)
+    if (algorithm != CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1) {
         return CUDNN_STATUS_NOT_SUPPORTED;
+    }
     const void *parts[3] = {x, dw, dy};
     return convolve(handle, {*x_is, *dw_is, *dy_is, *convolution}, W, parts, workspace, workspace_bytes, alpha, beta);
 }

@@ -76,8 +76,9 @@ void to_scheduler()
 {
     fiber *self = running;
     switch_begin(&self->fake_stack, scheduler_stack, scheduler_stack_bytes);
-    if (_setjmp(self->place) == 0)
+    if (_setjmp(self->place) == 0) {
         _longjmp(scheduler, 1);
+    }
     switch_end(self->fake_stack, &scheduler_stack, &scheduler_stack_bytes);
 }
 
@@ -94,8 +95,9 @@ void to_fiber(fiber *next)
     thread_choose(next->thread);
     switch_begin(&scheduler_fake_stack, next->stack.get(), stack_bytes);
     if (_setjmp(scheduler) == 0) {
-        if (next->begun)
+        if (next->begun) {
             _longjmp(next->place, 1);
+        }
         next->begun = true;
         setcontext(&next->beginning);
     }
@@ -105,8 +107,9 @@ void to_fiber(fiber *next)
 /* Lets everybody pass when all threads that are left have come. */
 void barrier_open(barrier *at, unsigned expected)
 {
-    if (at->arrived == 0 || at->arrived < expected)
+    if (at->arrived == 0 || at->arrived < expected) {
         return;
+    }
     at->arrived = 0;
     at->generation++;
 }
@@ -117,8 +120,9 @@ void barrier_wait(barrier *at, unsigned expected)
     running->generation = at->generation;
     at->arrived++;
     barrier_open(at, expected);
-    if (at->generation == running->generation)
+    if (at->generation == running->generation) {
         to_scheduler();
+    }
     running->waits_at = nullptr;
 }
 
@@ -148,9 +152,11 @@ bool is_waiting(const fiber &of)
 
 fiber *idle_fiber()
 {
-    for (auto &each : fibers)
-        if (!is_waiting(*each))
+    for (auto &each : fibers) {
+        if (!is_waiting(*each)) {
             return each.get();
+        }
+    }
     fibers.push_back(std::make_unique<fiber>());
     fiber *made = fibers.back().get();
     getcontext(&made->beginning);
@@ -166,23 +172,27 @@ void run_block(bool backward)
     block.backward = backward;
     block.all = {};
     block.warps.assign((block.threads + warp_lanes - 1) / warp_lanes, warp());
-    for (unsigned i = 0; i < block.threads; i++)
+    for (unsigned i = 0; i < block.threads; i++) {
         block.warps[i / warp_lanes].present |= 1u << i % warp_lanes;
-    memset(shared, 0xFF, sizeof shared);
-    while (block.started < block.threads)
+    }
+    memset(shared, 0xFF, sizeof(shared));
+    while (block.started < block.threads) {
         to_fiber(idle_fiber());
+    }
     while (block.exited < block.threads) {
         bool moved = false;
         for (size_t i = 0; i < fibers.size(); i++) {
             fiber *each = fibers[backward ? fibers.size() - 1 - i : i].get();
-            if (!is_waiting(*each) || each->waits_at->generation == each->generation)
+            if (!is_waiting(*each) || each->waits_at->generation == each->generation) {
                 continue;
+            }
             to_fiber(each);
             moved = true;
         }
-        if (!moved)
+        if (!moved) {
             emulation::fatal("%s: %u of %u threads of block %u have ended and the others wait for each other in vain",
                              block.name, block.exited, block.threads, blockIdx.x);
+        }
     }
 }
 
@@ -199,8 +209,9 @@ namespace emulation
 {
 void run_grid(const char *name, index3 grid, index3 threads, size_t shared_bytes, const work &thread)
 {
-    if (shared_bytes > shared_max_bytes)
+    if (shared_bytes > shared_max_bytes) {
         fatal("%s: %zu bytes of shared memory", name, shared_bytes);
+    }
     gridDim = grid;
     blockDim = threads;
     block.name = name;
@@ -224,11 +235,13 @@ uint64_t exchange(unsigned mask, uint64_t value, unsigned lane)
 {
     warp *own = &block.warps[running->thread / warp_lanes];
     unsigned self = running->thread % warp_lanes;
-    if ((mask & own->present) != mask || (mask >> self & 1u) == 0 || (mask >> lane & 1u) == 0)
+    if ((mask & own->present) != mask || (mask >> self & 1u) == 0 || (mask >> lane & 1u) == 0) {
         fatal("%s: lane %u exchanges with lane %u under mask %08x: some lane of it is not there", block.name, self,
               lane, mask);
-    if (own->gate.arrived > 0 && own->mask != mask)
+    }
+    if (own->gate.arrived > 0 && own->mask != mask) {
         fatal("%s: lanes of one warp exchange under masks %08x and %08x", block.name, own->mask, mask);
+    }
     own->mask = mask;
     uint64_t *slots = own->slots[own->gate.generation % 2];
     slots[self] = value;

@@ -35,18 +35,21 @@ size_t round_up(size_t bytes)
 
 void region_make()
 {
-    if (region != nullptr)
+    if (region != nullptr) {
         return;
+    }
     void *mapped = mmap(nullptr, region_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mapped == MAP_FAILED)
+    if (mapped == MAP_FAILED) {
         emulation::fatal("no address space for device memory");
+    }
     region = static_cast<uint8_t *>(mapped);
 }
 
 void protect(int how)
 {
-    if (reached_bytes > 0 && mprotect(region, reached_bytes, how) != 0)
+    if (reached_bytes > 0 && mprotect(region, reached_bytes, how) != 0) {
         emulation::fatal("mprotect of device memory fails");
+    }
 }
 
 /* Where `bytes` and their two red zones fit: the first gap. */
@@ -54,8 +57,9 @@ size_t place_for(size_t bytes)
 {
     size_t at = zone_bytes;
     for (const auto &[offset, taken] : allocated) {
-        if (at + round_up(bytes) + zone_bytes <= offset)
+        if (at + round_up(bytes) + zone_bytes <= offset) {
             break;
+        }
         at = offset + round_up(taken) + zone_bytes;
     }
     return at;
@@ -76,17 +80,20 @@ void zones_write(size_t at, size_t bytes)
 /* Reads what is poisoned, on purpose. */
 __attribute__((no_sanitize("address"))) bool is_intact(const uint8_t *zone, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++)
-        if (zone[i] != zone_value)
+    for (size_t i = 0; i < bytes; i++) {
+        if (zone[i] != zone_value) {
             return false;
+        }
+    }
     return true;
 }
 
 bool is_in(const std::map<const void *, size_t> &ranges, const void *memory, size_t bytes)
 {
     auto after = ranges.upper_bound(memory);
-    if (after == ranges.begin())
+    if (after == ranges.begin()) {
         return false;
+    }
     auto [begin, size] = *std::prev(after);
     size_t offset = static_cast<size_t>(static_cast<const uint8_t *>(memory) - static_cast<const uint8_t *>(begin));
     return offset + bytes <= size;
@@ -115,8 +122,9 @@ void fatal(const char *format, ...)
 bool is_device(const void *memory, size_t bytes)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
-    if (!is_in_region(memory))
+    if (!is_in_region(memory)) {
         return false;
+    }
     size_t at = static_cast<size_t>(static_cast<const uint8_t *>(memory) - region);
     auto after = allocated.upper_bound(at);
     return after != allocated.begin() && at + bytes <= std::prev(after)->first + std::prev(after)->second;
@@ -130,14 +138,16 @@ bool is_pinned(const void *memory, size_t bytes)
 
 void expect_device(const void *memory, size_t bytes, const char *who, const char *what)
 {
-    if (memory != nullptr && !is_device(memory, bytes))
+    if (memory != nullptr && !is_device(memory, bytes)) {
         fatal("%s: %s: %zu bytes at %p are not in device memory", who, what, bytes, memory);
+    }
 }
 
 void expect_host(const void *memory, size_t bytes, const char *who, const char *what)
 {
-    if (is_in_region(memory))
+    if (is_in_region(memory)) {
         fatal("%s: %s: %zu bytes at %p are in device memory, not the host's", who, what, bytes, memory);
+    }
 }
 
 void check_red_zones(const char *who)
@@ -145,24 +155,28 @@ void check_red_zones(const char *who)
     std::lock_guard<std::recursive_mutex> hold(lock);
     for (const auto &[offset, bytes] : allocated) {
         const uint8_t *begin = region + offset;
-        if (!is_intact(begin - zone_bytes, zone_bytes))
+        if (!is_intact(begin - zone_bytes, zone_bytes)) {
             fatal("%s: wrote before an allocation of %zu bytes", who, bytes);
-        if (!is_intact(begin + bytes, round_up(bytes) - bytes + zone_bytes))
+        }
+        if (!is_intact(begin + bytes, round_up(bytes) - bytes + zone_bytes)) {
             fatal("%s: wrote behind an allocation of %zu bytes", who, bytes);
+        }
     }
 }
 
 void device_enter()
 {
     lock.lock();
-    if (depth++ == 0)
+    if (depth++ == 0) {
         protect(PROT_READ | PROT_WRITE);
+    }
 }
 
 void device_leave()
 {
-    if (--depth == 0)
+    if (--depth == 0) {
         protect(PROT_NONE);
+    }
     lock.unlock();
 }
 } // namespace emulation
@@ -172,8 +186,9 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
     std::lock_guard<std::recursive_mutex> hold(lock);
     region_make();
     size_t at = place_for(bytes), end = at + round_up(bytes) + zone_bytes;
-    if (bytes > region_bytes || end > region_bytes)
+    if (bytes > region_bytes || end > region_bytes) {
         return cudaErrorMemoryAllocation;
+    }
     emulation::device_enter();
     if (end > reached_bytes) {
         reached_bytes = round_up(end + 4096) / 4096 * 4096;
@@ -188,13 +203,15 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
 
 cudaError_t cudaFree(void *memory)
 {
-    if (memory == nullptr)
+    if (memory == nullptr) {
         return cudaSuccess;
+    }
     emulation::drain_all();
     std::lock_guard<std::recursive_mutex> hold(lock);
     auto found = allocated.find(static_cast<size_t>(static_cast<uint8_t *>(memory) - region));
-    if (!is_in_region(memory) || found == allocated.end())
+    if (!is_in_region(memory) || found == allocated.end()) {
         emulation::fatal("cudaFree: %p is no device allocation", memory);
+    }
     emulation::device_enter();
     emulation::check_red_zones("cudaFree");
     ASAN_POISON_MEMORY_REGION(region + found->first, found->second);
@@ -207,8 +224,9 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
     *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-    if (*memory == nullptr)
+    if (*memory == nullptr) {
         return cudaErrorMemoryAllocation;
+    }
     memset(*memory, 0xFF, bytes);
     pinned[*memory] = bytes;
     return cudaSuccess;
@@ -218,8 +236,9 @@ cudaError_t cudaFreeHost(void *memory)
 {
     emulation::drain_all();
     std::lock_guard<std::recursive_mutex> hold(lock);
-    if (memory != nullptr && pinned.erase(memory) == 0)
+    if (memory != nullptr && pinned.erase(memory) == 0) {
         emulation::fatal("cudaFreeHost: %p is no pinned allocation", memory);
+    }
     free(memory);
     return cudaSuccess;
 }
@@ -242,8 +261,9 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
     size_t used = 0;
-    for (const auto &[offset, bytes] : allocated)
+    for (const auto &[offset, bytes] : allocated) {
         used += round_up(bytes) + zone_bytes;
+    }
     *free_bytes = region_bytes - used;
     *total_bytes = region_bytes;
     return cudaSuccess;

@@ -53,15 +53,17 @@ const dcps_kernel *reference(const dcps_call *call)
 dcps_status begin()
 {
     calls++;
-    if (fail_after-- == 0)
+    if (fail_after-- == 0) {
         return dcps_fail(DCPS_SYSTEM, "the device is on fire");
+    }
     return DCPS_OK;
 }
 
 void expect_success(dcps_status status)
 {
-    if (status != DCPS_OK)
+    if (status != DCPS_OK) {
         emulation::fatal("a reference kernel failed: %s", dcps_error_message());
+    }
 }
 
 dcps_status forward(const dcps_call *call, float *y)
@@ -90,8 +92,9 @@ const dcps_backend *ref_on_device_backend(void)
     backend.device_ops = &dcps_cuda_device_ops;
     for (int op = 0; op < DCPS_OP_COUNT; op++) {
         const dcps_kernel *kernel = dcps_ref_backend()->kernels[op];
-        if (kernel == nullptr)
+        if (kernel == nullptr) {
             continue;
+        }
         kernels[op] = *kernel;
         kernels[op].forward = kernel->forward == nullptr ? nullptr : forward;
         kernels[op].backward = backward;

@@ -66,8 +66,9 @@ void run(const piece &next)
 /* Runs the queue until `position` pieces of it have been run. */
 void run_until(queue &from, uint64_t position)
 {
-    if (from.executed >= position)
+    if (from.executed >= position) {
         return;
+    }
     emulation::device_enter();
     while (from.executed < position) {
         piece next = std::move(from.waiting.front());
@@ -109,8 +110,9 @@ void drain(CUstream_st *on)
 void drain_all()
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
-    for (CUstream_st *stream : std::set<CUstream_st *>(streams))
+    for (CUstream_st *stream : std::set<CUstream_st *>(streams)) {
         run_until(*stream->work, stream->work->enqueued);
+    }
 }
 } // namespace emulation
 
@@ -131,8 +133,9 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
-    if (emulation::is_capturing(stream))
+    if (emulation::is_capturing(stream)) {
         return cudaErrorStreamCaptureUnsupported;
+    }
     emulation::drain(stream);
     return cudaSuccess;
 }
@@ -142,15 +145,18 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t on, cudaEvent_t event, unsigned)
     std::lock_guard<std::recursive_mutex> hold(lock);
     CUstream_st *stream = stream_of(on);
     if (event->capture != nullptr) { /* the stream joins the capture */
-        if (stream->capture != nullptr && stream->capture != event->capture)
+        if (stream->capture != nullptr && stream->capture != event->capture) {
             return cudaErrorStreamCaptureIsolation;
+        }
         stream->capture = event->capture;
         return cudaSuccess;
     }
-    if (event->recorded_in == nullptr)
+    if (event->recorded_in == nullptr) {
         return cudaSuccess;
-    if (stream->capture != nullptr)
+    }
+    if (stream->capture != nullptr) {
         return cudaErrorStreamCaptureIsolation;
+    }
     emulation::enqueue(on, "cudaStreamWaitEvent",
                        [from = event->recorded_in, position = event->position] { run_until(*from, position); });
     return cudaSuccess;
@@ -173,8 +179,9 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t on)
     std::lock_guard<std::recursive_mutex> hold(lock);
     CUstream_st *stream = stream_of(on);
     event->capture = stream->capture;
-    if (event->capture != nullptr)
+    if (event->capture != nullptr) {
         return cudaSuccess;
+    }
     event->recorded_in = stream->work;
     event->position = stream->work->enqueued;
     return cudaSuccess;
@@ -183,18 +190,21 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t on)
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
-    if (event->capture != nullptr)
+    if (event->capture != nullptr) {
         return cudaErrorStreamCaptureUnsupported;
-    if (event->recorded_in != nullptr)
+    }
+    if (event->recorded_in != nullptr) {
         run_until(*event->recorded_in, event->position);
+    }
     return cudaSuccess;
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
-    if (stream == nullptr || stream->capture != nullptr)
+    if (stream == nullptr || stream->capture != nullptr) {
         return cudaErrorStreamCaptureUnsupported;
+    }
     stream->capture = new CUgraph_st();
     return cudaSuccess;
 }
@@ -208,12 +218,15 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus *
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
-    if (stream->capture == nullptr)
+    if (stream->capture == nullptr) {
         return cudaErrorInvalidValue;
+    }
     *graph = stream->capture;
-    for (CUstream_st *joined : streams)
-        if (joined->capture == *graph)
+    for (CUstream_st *joined : streams) {
+        if (joined->capture == *graph) {
             joined->capture = nullptr;
+        }
+    }
     return cudaSuccess;
 }
 
@@ -226,8 +239,9 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsig
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
     emulation::enqueue(stream, "cudaGraphLaunch", [content = exec->content] {
-        for (const piece &next : *content)
+        for (const piece &next : *content) {
             run(next);
+        }
     });
     return cudaSuccess;
 }
