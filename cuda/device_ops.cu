@@ -214,6 +214,7 @@ extern "C" const dcps_device_ops dcps_cuda_device_ops = {
     .upload = upload,
     .fill = fill,
     .copy = copy,
+    .clip = dcps_cuda_clip,
     .follow = follow,
     .download = download,
     .event_create = event_create,

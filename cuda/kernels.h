@@ -6,6 +6,9 @@
 #include "tensor/device.h"
 
 extern const dcps_device_ops dcps_cuda_device_ops; /* device_ops.cu */
+/* One of these; see clip.cu. */
+dcps_status dcps_cuda_clip(dcps_device *device, float *gradient, const dcps_device_range *trained, uint32_t count,
+                           double limit, double *sums);
 
 extern const dcps_kernel dcps_cuda_matmul;
 extern const dcps_kernel dcps_cuda_bias;

@@ -7,7 +7,6 @@
 
 #include "base/alloc.h"
 #include "tensor/tape.h"
-#include "worker/clip.h"
 #include "worker/device.h"
 #include "worker/evaluate.h"
 #include "worker/loaded_model.h"
@@ -79,7 +78,8 @@ static dcps_status make_tapes(gradient_slot *slot, const dcps_compute *compute)
                                .weights = slot->weights,
                                .gradient = slot->gradient,
                                .backend = compute->backend,
-                               .device = compute->device};
+                               .device = compute->device,
+                               .clip_norm = slot->loaded.info.clip_norm};
     dcps_tape *trains = NULL;
     dcps_status status = dcps_tape_create(&config, &trains);
     if (status != DCPS_OK) {
@@ -105,9 +105,6 @@ static dcps_status differentiate(const dcps_gradients *self, const gradient_slot
 {
     const dcps_loaded_model *loaded = &slot->loaded;
     dcps_status status = dcps_trainer_step(loaded->model, loaded->state, slot->trains, &job->batch, &job->loss);
-    if (status == DCPS_OK && loaded->info.clip_norm > 0) {
-        (void)dcps_clip_gradient(loaded->layout, loaded->info.clip_norm, slot->gradient);
-    }
     if (status == DCPS_OK) {
         memcpy(job->values, slot->gradient, self->params * sizeof(float));
     }

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "tensor/clip.h"
 #include "tensor/shape.h"
 #include "tensor/tape_state.h"
 
@@ -103,6 +104,14 @@ static dcps_status parameter_untouched(dcps_tape *tape, const dcps_tensor *param
 }
 
 /* Tells the host that `parameter` is complete. */
+static void report(const dcps_tape *tape, const dcps_tensor *parameter)
+{
+    if (tape->config.gradient_final != NULL) {
+        tape->config.gradient_final(tape->config.context, parameter->parameter->offset_params,
+                                    dcps_padded_params(parameter->count));
+    }
+}
+
 static dcps_status parameter_final(dcps_tape *tape, dcps_tensor *parameter, const dcps_tensor *loss)
 {
     parameter->final = true;
@@ -115,11 +124,19 @@ static dcps_status parameter_final(dcps_tape *tape, dcps_tensor *parameter, cons
     if (tape->on_device != NULL) {
         return dcps_device_tape_final(tape->on_device, (uint32_t)(parameter - tape->parameters), loss);
     }
-    if (tape->config.gradient_final != NULL) {
-        tape->config.gradient_final(tape->config.context, parameter->parameter->offset_params,
-                                    dcps_padded_params(parameter->count));
+    if (tape->config.clip_norm <= 0.0) {
+        report(tape, parameter);
     }
     return DCPS_OK;
+}
+
+/* Of a gradient in host memory. */
+static void clip(const dcps_tape *tape)
+{
+    (void)dcps_clip_gradient(tape->config.layout, tape->config.clip_norm, tape->config.gradient);
+    for (uint32_t i = 0; i < tape->parameter_count; i++) {
+        report(tape, &tape->parameters[i]);
+    }
 }
 
 static dcps_status inputs_close(dcps_tape *tape, const dcps_call *call, const dcps_tensor *loss)
@@ -222,6 +239,8 @@ dcps_status dcps_tape_backward(dcps_tape *tape, dcps_tensor *loss)
     }
     if (status == DCPS_OK && tape->on_device != NULL) {
         status = dcps_device_tape_collect(tape->on_device, loss, &tape->loss);
+    } else if (status == DCPS_OK && tape->config.clip_norm > 0.0) {
+        clip(tape);
     }
     if (status != DCPS_OK) {
         dcps_tape_fail(tape, status);

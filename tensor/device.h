@@ -7,6 +7,7 @@
 #define DCPS_TENSOR_DEVICE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "dcps/status.h"
 #include "tensor/backend.h"
@@ -15,6 +16,12 @@
 typedef struct dcps_device_graph dcps_device_graph;
 /* A point of the copy stream. */
 typedef struct dcps_device_event dcps_device_event;
+
+/* Parameters of a flat vector that lie side by side. */
+typedef struct dcps_device_range {
+    uint64_t first, count;
+} dcps_device_range;
+#define DCPS_CLIP_SUMS 512u
 
 typedef struct dcps_device_ops {
     /* Memory of the device, 256-byte aligned, not zeroed. NULL: failed. release waits for what uses the memory, and accepts NULL. */
@@ -32,6 +39,10 @@ typedef struct dcps_device_ops {
     dcps_status (*upload)(dcps_device *device, void *to, const void *from, size_t bytes);
     dcps_status (*fill)(dcps_device *device, float *to, size_t count, float value);
     dcps_status (*copy)(dcps_device *device, float *to, const float *from, size_t count); /* both on the device */
+    /* Scales gradient by limit / norm where the norm of what `trained` [count] names of it is above `limit`, as dcps_clip_gradient does, whose sum is in another order. `sums` is
+     * room for DCPS_CLIP_SUMS doubles a range and one more, on the device. */
+    dcps_status (*clip)(dcps_device *device, float *gradient, const dcps_device_range *trained, uint32_t count,
+                        double limit, double *sums);
     /* On the copy stream. What follows on it waits for all that the compute stream has been given so far. */
     dcps_status (*follow)(dcps_device *device);
     /* `to` likewise. */

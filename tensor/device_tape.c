@@ -8,25 +8,17 @@
 #include "base/log.h"
 #include "tensor/tape_state.h"
 
-/* Work of a segment: a call forward (no slots) or backward; without a call a copy or, without `from`, a fill. */
+/* Work of a segment: a call forward (no slots) or backward; without a call the clipping of the gradient, a copy or, without `from`, a fill. */
 struct dcps_put_off {
     struct dcps_put_off *next;
     const dcps_call *call;
+    bool clips;
     const dcps_gradient_slot *slots;
     float *to;
     const float *
         from; /* of a copy; of a call backward the gradient of its result, which the tape forgets before the work is run */
     size_t count;
     float value;
-};
-
-/* Values that the host wants when the step is over. */
-struct dcps_fetch {
-    struct dcps_fetch *next;
-    const float *values; /* on the device */
-    float *pinned;
-    float *to;
-    size_t bytes;
 };
 
 static void *device_take(void *context, size_t bytes)
@@ -76,6 +68,33 @@ static dcps_status events_create(dcps_device_tape *self)
     return status;
 }
 
+/* Which parameters are clipped: those that are trained, neighbours of the layout together, with the zeros between them. */
+static dcps_status clip_create(dcps_device_tape *self)
+{
+    const dcps_layout *layout = self->tape->config.layout;
+    const uint32_t tensors = dcps_layout_tensor_count(layout);
+    self->trained = dcps_alloc(tensors, sizeof(*self->trained));
+    if (self->trained == NULL) {
+        return dcps_fail(DCPS_NO_MEMORY, "no memory for the %u parameters of a tape", tensors);
+    }
+    for (uint32_t i = 0; i < tensors; i++) {
+        const dcps_layout_tensor *tensor = dcps_layout_tensor_at(layout, i);
+        dcps_device_range *last = self->trained_count == 0 ? NULL : &self->trained[self->trained_count - 1];
+        if (tensor->average_rate > 0.0f) {
+            continue;
+        }
+        if (last != NULL && last->first + last->count == tensor->offset_params) {
+            last->count += dcps_padded_params(tensor->count_params);
+        } else {
+            self->trained[self->trained_count++] =
+                (dcps_device_range){.first = tensor->offset_params, .count = dcps_padded_params(tensor->count_params)};
+        }
+    }
+    self->clip_sums =
+        self->ops->take(self->device, ((size_t)self->trained_count * DCPS_CLIP_SUMS + 1) * sizeof(*self->clip_sums));
+    return self->clip_sums == NULL ? DCPS_NO_MEMORY : DCPS_OK;
+}
+
 /* What a tape that trains needs beside weights. */
 static dcps_status gradient_create(dcps_device_tape *self)
 {
@@ -93,6 +112,10 @@ static dcps_status gradient_create(dcps_device_tape *self)
     self->loss = self->ops->take_pinned(self->device, sizeof(*self->loss));
     if (self->gradient == NULL || self->loss == NULL) {
         return DCPS_NO_MEMORY;
+    }
+    dcps_status status = self->tape->config.clip_norm > 0.0 ? clip_create(self) : DCPS_OK;
+    if (status != DCPS_OK) {
+        return status;
     }
     self->ops->pin(self->device, self->tape->config.gradient, vector_bytes(self));
     self->busy = true;
@@ -153,12 +176,14 @@ void dcps_device_tape_destroy(dcps_device_tape **tape)
     self->ops->unpin(self->device, (float *)self->tape->config.weights);
     self->ops->release_pinned(self->device, self->loss);
     self->ops->release(self->device, self->gradient);
+    self->ops->release(self->device, self->clip_sums);
     self->ops->release(self->device, self->weights);
     for (uint32_t i = 0; i <= DCPS_MAX_PIECES; i++) {
         self->ops->event_destroy(self->device, &self->pieces[i]);
     }
     self->ops->event_destroy(self->device, &self->read);
     dcps_free(self->piece_of);
+    dcps_free(self->trained);
     dcps_free(self);
     *tape = NULL;
 }
@@ -327,8 +352,24 @@ dcps_status dcps_device_tape_copy(dcps_device_tape *self, float *to, const float
     return write_values(self, to, from, count, 0.0f);
 }
 
+dcps_status dcps_device_tape_clip(dcps_device_tape *self)
+{
+    struct dcps_put_off *work = put_off(self, 0);
+    if (work == NULL) {
+        return DCPS_NO_MEMORY;
+    }
+    work->clips = true;
+    const uint8_t kind = 'C';
+    dcps_replay_note(&self->replay, &kind, sizeof(kind));
+    return DCPS_OK;
+}
+
 static dcps_status work_run(dcps_device_tape *self, const struct dcps_put_off *work)
 {
+    if (work->clips) {
+        return self->ops->clip(self->device, self->gradient, self->trained, self->trained_count,
+                               self->tape->config.clip_norm, self->clip_sums);
+    }
     if (work->call == NULL) {
         return work->from == NULL ? self->ops->fill(self->device, work->to, work->count, work->value)
                                   : self->ops->copy(self->device, work->to, work->from, work->count);
@@ -357,7 +398,8 @@ static dcps_status capture_all(dcps_device_tape *self)
         if (status != DCPS_OK) {
             char why[512];
             snprintf(why, sizeof(why), "%s", dcps_error_message());
-            return dcps_fail(status, "%s%s: %s", work->call == NULL ? "copy or fill" : dcps_op_name(work->call->op),
+            return dcps_fail(status, "%s%s: %s",
+                             work->call == NULL ? "copy, fill or clip" : dcps_op_name(work->call->op),
                              work->slots == NULL ? "" : ", backward", why);
         }
     }
@@ -384,8 +426,7 @@ static void capture(dcps_device_tape *self, dcps_replay_segment *segment)
     }
 }
 
-/* Puts all that was put off on the device. */
-static dcps_status segment_run(dcps_device_tape *self)
+dcps_status dcps_device_tape_run(dcps_device_tape *self)
 {
     dcps_status status = staging_send(self);
     if (status == DCPS_OK && self->weights_stale) {
@@ -417,7 +458,7 @@ dcps_status dcps_device_tape_read(dcps_device_tape *self, const float *values, s
     if (pinned == NULL) {
         return DCPS_NO_MEMORY;
     }
-    dcps_status status = segment_run(self);
+    dcps_status status = dcps_device_tape_run(self);
     self->busy = true;
     if (status == DCPS_OK) {
         status = self->ops->follow(self->device);
@@ -450,98 +491,4 @@ dcps_status dcps_device_tape_fetch(dcps_device_tape *self, const float *values, 
         .next = self->fetches, .values = values, .pinned = pinned, .to = to, .bytes = count * sizeof(*pinned)};
     self->fetches = fetch;
     return DCPS_OK;
-}
-
-/* Everything else that the host is to learn of the step. */
-static dcps_status download_small(dcps_device_tape *self, const dcps_tensor *loss)
-{
-    dcps_status status = self->ops->download(self->device, self->loss, loss->values, sizeof(*self->loss));
-    for (const struct dcps_fetch *fetch = self->fetches; fetch != NULL && status == DCPS_OK; fetch = fetch->next) {
-        status = self->ops->download(self->device, fetch->pinned, fetch->values, fetch->bytes);
-    }
-    return status;
-}
-
-/* Downloads the gradients of the piece, neighbours of the layout together. */
-static dcps_status download_gradients(dcps_device_tape *self)
-{
-    const dcps_layout *layout = self->tape->config.layout;
-    uint64_t first = 0, end = 0; /* parameters of the run of neighbours so far */
-    dcps_status status = DCPS_OK;
-    for (uint32_t i = 0; i <= dcps_layout_tensor_count(layout) && status == DCPS_OK; i++) {
-        bool last = i == dcps_layout_tensor_count(layout);
-        if (!last && self->piece_of[i] == self->piece) {
-            const dcps_layout_tensor *tensor = dcps_layout_tensor_at(layout, i);
-            if (first == end) {
-                first = tensor->offset_params;
-            }
-            end = tensor->offset_params + dcps_padded_params(tensor->count_params);
-        } else if (first < end) {
-            status = self->ops->download(self->device, self->tape->config.gradient + first, self->gradient + first,
-                                         (end - first) * sizeof(float));
-            first = end;
-        }
-    }
-    return status;
-}
-
-static dcps_status piece_send(dcps_device_tape *self, const dcps_tensor *loss)
-{
-    assert(self->piece <= DCPS_MAX_PIECES);
-    dcps_status status = segment_run(self);
-    if (status == DCPS_OK) {
-        status = self->ops->follow(self->device);
-    }
-    if (status == DCPS_OK && self->piece == 0) {
-        status = download_small(self, loss);
-    }
-    if (status == DCPS_OK) {
-        status = download_gradients(self);
-    }
-    if (status == DCPS_OK) {
-        status = self->ops->mark(self->device, self->pieces[self->piece]);
-    }
-    self->piece++;
-    self->filled_bytes = 0;
-    return status;
-}
-
-dcps_status dcps_device_tape_final(dcps_device_tape *self, uint32_t index, const dcps_tensor *loss)
-{
-    const dcps_layout_tensor *tensor = dcps_layout_tensor_at(self->tape->config.layout, index);
-    self->piece_of[index] = self->piece;
-    self->filled_bytes += dcps_padded_params(tensor->count_params) * sizeof(float);
-    return self->filled_bytes >= self->piece_bytes ? piece_send(self, loss) : DCPS_OK;
-}
-
-static void report(const dcps_device_tape *self, uint32_t piece)
-{
-    const dcps_tape_config *config = &self->tape->config;
-    for (uint32_t i = 0; i < dcps_layout_tensor_count(config->layout) && config->gradient_final != NULL; i++) {
-        const dcps_layout_tensor *tensor = dcps_layout_tensor_at(config->layout, i);
-        if (self->piece_of[i] == piece) {
-            config->gradient_final(config->context, tensor->offset_params, dcps_padded_params(tensor->count_params));
-        }
-    }
-}
-
-dcps_status dcps_device_tape_collect(dcps_device_tape *self, const dcps_tensor *loss, float *loss_value)
-{
-    dcps_status status = self->filled_bytes > 0 ? piece_send(self, loss) : DCPS_OK;
-    uint32_t count = self->piece;
-    for (uint32_t piece = 0; piece < count && status == DCPS_OK; piece++) {
-        status = self->ops->wait(self->device, self->pieces[piece]);
-        if (status != DCPS_OK) {
-            return status;
-        }
-        if (piece == 0) {
-            *loss_value = *self->loss;
-        }
-        self->busy = piece + 1 < count;
-        report(self, piece);
-    }
-    for (const struct dcps_fetch *fetch = self->fetches; fetch != NULL && status == DCPS_OK; fetch = fetch->next) {
-        memcpy(fetch->to, fetch->pinned, fetch->bytes);
-    }
-    return status;
 }

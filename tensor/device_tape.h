@@ -14,6 +14,15 @@
 #define DCPS_PIECE_BYTES (UINT64_C(1) << 20)
 #define DCPS_MAX_PIECES 16u
 
+/* Values that the host wants when the step is over. */
+struct dcps_fetch {
+    struct dcps_fetch *next;
+    const float *values; /* on the device */
+    float *pinned;
+    float *to;
+    size_t bytes;
+};
+
 typedef struct dcps_device_tape {
     dcps_tape *tape; /* whose half this is; its own memory has tensors, calls and what is put off */
     const dcps_device_ops *ops;
@@ -41,6 +50,9 @@ typedef struct dcps_device_tape {
         *piece_of; /* [tensors of the layout]: the piece in which a gradient is downloaded; UINT32_MAX: not known yet */
     uint32_t piece; /* being filled */
     uint64_t piece_bytes, filled_bytes;
+    dcps_device_range *trained; /* of the gradient, what is clipped; NULL: nothing is */
+    uint32_t trained_count;
+    double *clip_sums; /* on the device */
     dcps_device_event *pieces[DCPS_MAX_PIECES + 1];
     dcps_device_event *read;
     struct dcps_fetch *fetches; /* newest first */
@@ -63,6 +75,10 @@ DCPS_MUST_CHECK dcps_status dcps_device_tape_backward(dcps_device_tape *self, co
                                                       const dcps_gradient_slot *slots);
 DCPS_MUST_CHECK dcps_status dcps_device_tape_copy(dcps_device_tape *self, float *to, const float *from, size_t count);
 DCPS_MUST_CHECK dcps_status dcps_device_tape_fill(dcps_device_tape *self, float *to, size_t count, float value);
+/* The gradient's, which is on the device. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_clip(dcps_device_tape *self);
+/* Puts all that was put off on the device. */
+DCPS_MUST_CHECK dcps_status dcps_device_tape_run(dcps_device_tape *self);
 
 /* Values [count] of the device, *readable until the step ends; waits for them. */
 DCPS_MUST_CHECK dcps_status dcps_device_tape_read(dcps_device_tape *self, const float *values, size_t count,

@@ -22,10 +22,11 @@ typedef struct dcps_tape_config {
     const dcps_backend *backend;
     dcps_device *device; /* of the backend, open; NULL: the backend computes in host memory */
     /* Called by dcps_tape_backward, once for each tensor of the layout, as soon as its gradient is complete; the range includes the zeros
-     * that pad the tensor, so the calls of a step cover the whole vector. May be NULL. */
+     * that pad the tensor, so the calls of a step cover the whole vector. May be NULL. With clip_norm, complete is none before all are. */
     dcps_gradient_final_fn gradient_final;
     void *context;
-    bool no_replay; /* a device runs every step call by call, without graphs */
+    double clip_norm; /* the gradient's largest norm, see tensor/clip.h; 0: it is left as it is */
+    bool no_replay;   /* a device runs every step call by call, without graphs */
 } dcps_tape_config;
 
 /* Zeroes the padding of `gradient`; nothing else of it is touched before dcps_tape_backward. Errors: DCPS_NO_MEMORY. */

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "worker/client.h"
-#include "worker/clip.h"
 #include "worker/json.h"
 #include "worker/model_call.h"
 #include "worker/pace.h"
@@ -72,15 +71,6 @@ static void gradient_final(void *context, uint64_t first_param, uint64_t count)
     }
 }
 
-/* A gradient that is to be clipped leaves when all of it is known. */
-static dcps_status push_clipped(trainer *self)
-{
-    const dcps_loaded_model *loaded = self->config->loaded;
-    (void)dcps_clip_gradient(loaded->layout, loaded->info.clip_norm, self->gradient);
-    dcps_pace_hold(&self->pace);
-    return dcps_client_push(self->client, 0, dcps_layout_total_params(loaded->layout), self->batch.count, self->loss);
-}
-
 static dcps_status prepare(trainer *self)
 {
     const dcps_loaded_model *loaded = self->config->loaded;
@@ -99,8 +89,9 @@ static dcps_status prepare(trainer *self)
         .gradient = self->gradient,
         .backend = self->config->backend,
         .device = self->config->device,
-        .gradient_final = loaded->info.clip_norm > 0 ? NULL : gradient_final,
+        .gradient_final = gradient_final,
         .context = self,
+        .clip_norm = loaded->info.clip_norm,
     };
     dcps_status status = dcps_tape_create(&tape, &self->tape);
     return status != DCPS_OK
@@ -155,7 +146,7 @@ static dcps_status train_batch(trainer *self, dcps_work *work)
     self->push_status = DCPS_OK;
     dcps_status status = dcps_trainer_step(loaded->model, loaded->state, self->tape, &self->batch, &self->loss);
     if (status == DCPS_OK) {
-        status = loaded->info.clip_norm > 0 ? push_clipped(self) : self->push_status;
+        status = self->push_status;
     }
     self->report->compute_seconds += seconds_since(compute_ns);
     if (status != DCPS_OK) {

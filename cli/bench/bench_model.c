@@ -13,7 +13,6 @@
 #include "cli/bench/bench_product.h"
 #include "cli/bench/bench_stats.h"
 #include "cli/common/command.h"
-#include "worker/clip.h"
 #include "worker/device.h"
 #include "worker/loaded_model.h"
 #include "worker/model_options.h"
@@ -122,7 +121,8 @@ static dcps_status prepare(model_bench *bench)
                                      .weights = bench->weights,
                                      .gradient = bench->gradient,
                                      .backend = bench->compute.backend,
-                                     .device = bench->compute.device};
+                                     .device = bench->compute.device,
+                                     .clip_norm = bench->loaded.info.clip_norm};
     const dcps_status status = dcps_tape_create(&config, &bench->tape);
     return status == DCPS_OK ? dcps_product_create(&bench->compute, &bench->product) : status;
 }
@@ -172,9 +172,6 @@ static dcps_status step(model_bench *bench, double *seconds)
     bench->load_ns += dcps_clock_ns() - begin_ns;
     if (status == DCPS_OK) {
         status = dcps_trainer_compute(loaded->model, loaded->state, bench->tape, &bench->loss);
-    }
-    if (status == DCPS_OK && loaded->info.clip_norm > 0) {
-        (void)dcps_clip_gradient(loaded->layout, loaded->info.clip_norm, bench->gradient);
     }
     *seconds = seconds_since(begin_ns);
     bench->allocations += dcps_alloc_count() - allocations;

@@ -9,7 +9,6 @@
 #include "support/data_fixture.h"
 #include "tensor/ref/ref.h"
 #include "tensor/tape_state.h"
-#include "worker/clip.h"
 #include "worker/loaded_model.h"
 #include "worker/shuffle.h"
 #include "worker/trainer.h"
@@ -56,9 +55,6 @@ typedef struct course {
 static void descend(course *self, float step_size)
 {
     const dcps_layout *layout = self->loaded.layout;
-    if (self->loaded.info.clip_norm > 0) {
-        (void)dcps_clip_gradient(layout, self->loaded.info.clip_norm, self->gradient);
-    }
     for (uint32_t t = 0; t < dcps_layout_tensor_count(layout); t++) {
         const dcps_layout_tensor *tensor = dcps_layout_tensor_at(layout, t);
         for (uint64_t i = tensor->offset_params; i < tensor->offset_params + tensor->count_params; i++) {
@@ -89,7 +85,8 @@ static void run(course *self, const step_row *row, const parity_subject *on)
                                .weights = self->weights,
                                .gradient = self->gradient,
                                .backend = on->backend,
-                               .device = on->device};
+                               .device = on->device,
+                               .clip_norm = self->loaded.info.clip_norm};
     dcps_tape *tape = NULL;
     dcps_shuffle *shuffle = NULL;
     ck_assert_int_eq(dcps_tape_create(&config, &tape), DCPS_OK);

@@ -9,7 +9,7 @@
 #include "support/metric_found.h"
 #include "tensor/cpu/cpu.h"
 #include "tensor/tape.h"
-#include "worker/clip.h"
+#include "tensor/clip.h"
 #include "worker/plugin.h"
 
 static const dcps_option table[] = {

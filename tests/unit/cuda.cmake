@@ -1,3 +1,5 @@
 if(TARGET dcps_cuda_emulated)
-  dcps_test(test_device_tape LABELS unit SOURCES unit/test_device_tape.c support/tape_fixture.c LINKS dcps_cuda_emulated dcps_tensor dcps_proto m)
+  foreach(test test_device_tape test_device_clip)
+    dcps_test(${test} LABELS unit SOURCES unit/${test}.c support/device_pair.c support/tape_fixture.c LINKS dcps_cuda_emulated dcps_tensor dcps_proto m)
+  endforeach()
 endif()

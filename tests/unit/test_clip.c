@@ -1,5 +1,5 @@
 /* Gradient clipping by global norm. */
-#include "worker/clip.h"
+#include "tensor/clip.h"
 
 #include <check.h>
 #include <math.h>

@@ -8,131 +8,11 @@
 #include "cuda/cuda.h"
 #include "support/check_main.h"
 #include "support/cuda/ref_on_device.h"
+#include "support/device_pair.h"
 #include "support/tape_fixture.h"
 #include "tensor/device.h"
 #include "tensor/ref/ref.h"
 #include "tensor/tape_state.h"
-
-/* Features and hidden units. In a large network two of the three matrices are larger than a piece; a small one is a single piece. */
-#define LARGE 600, 512
-#define SMALL 6, 5
-#define MOST_FEATURES 600u
-#define MOST_HIDDEN 512u
-#define CLASSES 10u
-#define BATCH 3u
-#define SEED 77u
-
-typedef struct pair {
-    dcps_device *device;
-    tape_fixture host, there;
-    size_t features, width;
-    float x[BATCH * MOST_FEATURES];
-    int32_t labels[BATCH];
-    uint64_t number;
-} pair;
-
-static void pair_open(pair *self, const char *shapes)
-{
-    *self = (pair){.number = 0};
-    ck_assert_msg(dcps_cuda_open(0, &self->device) == DCPS_OK, "%s", dcps_error_message());
-    tape_fixture_init(&self->host, shapes, dcps_ref_backend());
-    tape_fixture_init_on(&self->there, shapes, ref_on_device_backend(), self->device);
-}
-
-/* Three layers, an average and a parameter that nothing uses. */
-static void pair_init(pair *self, size_t features, size_t width)
-{
-    char shapes[128];
-    snprintf(shapes, sizeof(shapes), "%zu,%zu;%zu;%zu,%zu;%zu;%zu,%u;%u;~7;3", features, width, width, width, width,
-             width, width, CLASSES, CLASSES);
-    pair_open(self, shapes);
-    self->features = features;
-    self->width = width;
-}
-
-static void pair_fini(pair *self)
-{
-    tape_fixture_fini(&self->host);
-    tape_fixture_fini(&self->there);
-    dcps_cuda_close(&self->device);
-    ck_assert_ptr_null(self->device);
-}
-
-/* Another batch and other weights. */
-static void next_batch(pair *self)
-{
-    self->number++;
-    fill_random(self->x, BATCH * self->features, 100 + self->number);
-    for (uint32_t i = 0; i < BATCH; i++) {
-        self->labels[i] = self->number % 3 == 0 && i == 0 ? -1 : (int32_t)((self->number + 4 * i) % CLASSES);
-    }
-    fill_random(self->host.weights, self->host.params, 1000 + self->number);
-    memcpy(self->there.weights, self->host.weights, self->host.params * sizeof(float));
-}
-
-static dcps_tensor *dense(dcps_tape *tape, dcps_tensor *x, uint32_t first)
-{
-    dcps_tensor *product = dcps_tape_matmul(tape, x, dcps_tape_parameter(tape, first));
-    return dcps_tape_bias(tape, product, dcps_tape_parameter(tape, first + 1));
-}
-
-static dcps_tensor *hidden(const pair *self, dcps_tape *tape, uint32_t batch)
-{
-    dcps_tensor *x = dcps_tape_input(tape, self->x, 2, (size_t[]){batch, self->features});
-    x = dcps_tape_dropout(tape, dcps_tape_relu(tape, dense(tape, x, 0)), 0.25f, SEED, self->number);
-    return dcps_tape_tanh(tape, dense(tape, x, 2));
-}
-
-static dcps_tensor *loss_of(const pair *self, dcps_tape *tape, dcps_tensor *hidden)
-{
-    return dcps_tape_cross_entropy_with(tape, dense(tape, hidden, 4), self->labels,
-                                        &(dcps_cross_entropy_options){.ignore = true, .ignored_label = -1});
-}
-
-static void begin(tape_fixture *fixture)
-{
-    dcps_tape_reset(fixture->tape);
-    fixture->finals = 0;
-    for (uint64_t i = 0; i < fixture->params; i++) {
-        fixture->at_final[i] = NAN;
-        fixture->gradient[i] = fixture->tape->on_device != NULL ? NAN : 0.0f; /* a host leaves padding alone */
-    }
-}
-
-static void expect_same_bits(const float *a, const float *b, uint64_t count, const char *what)
-{
-    uint64_t i = 0;
-    while (i < count &&
-           memcmp(&a[i], &b[i], sizeof(a[i])) == 0) { /* Check writes down where each assertion stands: one for all */
-        i++;
-    }
-    if (i < count) {
-        ck_abort_msg("%s: element %llu is %.9g, expected %.9g", what, (unsigned long long)i, (double)b[i],
-                     (double)a[i]);
-    }
-}
-
-static void expect_same_gradients(const pair *self)
-{
-    ck_assert(dcps_tape_loss(self->host.tape) == dcps_tape_loss(self->there.tape));
-    ck_assert(isfinite(dcps_tape_loss(self->host.tape)));
-    expect_same_bits(self->host.gradient, self->there.gradient, self->host.params, "gradient");
-    expect_same_bits(self->host.gradient, self->there.at_final, self->host.params, "gradient when reported");
-    ck_assert_uint_eq(self->there.finals, self->host.finals);
-}
-
-/* One step on the host and on the device. */
-static void step(pair *self, uint32_t batch)
-{
-    tape_fixture *both[] = {&self->host, &self->there};
-    next_batch(self);
-    for (int i = 0; i < 2; i++) {
-        begin(both[i]);
-        dcps_tensor *loss = loss_of(self, both[i]->tape, hidden(self, both[i]->tape, batch));
-        ck_assert_msg(dcps_tape_backward(both[i]->tape, loss) == DCPS_OK, "%s", dcps_error_message());
-    }
-    expect_same_gradients(self);
-}
 
 START_TEST(steps_give_the_bits_of_the_host_and_are_replayed)
 {
@@ -141,7 +21,7 @@ START_TEST(steps_give_the_bits_of_the_host_and_are_replayed)
     uint64_t allocations = 0;
     pair_init(&self, LARGE);
     for (int i = 0; i < 8; i++) {
-        step(&self, BATCH);
+        pair_step(&self, BATCH);
         if (i == 3) { /* measured, run, captured; from here on replayed */
             calls = ref_on_device_calls();
             allocations = dcps_alloc_count();
@@ -161,9 +41,9 @@ START_TEST(a_smaller_last_batch_is_replayed_too)
     pair_init(&self, SMALL);
     for (int epoch = 0; epoch < 6; epoch++) {
         for (int i = 0; i < 2; i++) {
-            step(&self, BATCH);
+            pair_step(&self, BATCH);
         }
-        step(&self, BATCH - 1);
+        pair_step(&self, BATCH - 1);
         calls = epoch == 3 ? ref_on_device_calls() : calls;
     }
     ck_assert_uint_eq(ref_on_device_calls(), calls);
@@ -181,14 +61,14 @@ START_TEST(many_shapes_are_more_than_are_remembered)
             tape_fixture *both[] = {&self.host, &self.there};
             fill_random(x, 4 * rows, round * 100 + rows);
             for (int i = 0; i < 2; i++) {
-                begin(both[i]);
+                pair_begin(both[i]);
                 dcps_tape *tape = both[i]->tape;
                 dcps_tensor *y = dcps_tape_bias(tape, dcps_tape_input(tape, x, 2, (size_t[]){rows, 4}),
                                                 dcps_tape_parameter(tape, 0));
                 dcps_tensor *loss = dcps_tape_mean(tape, dcps_tape_tanh(tape, y));
                 ck_assert_int_eq(dcps_tape_backward(tape, loss), DCPS_OK);
             }
-            expect_same_gradients(&self);
+            pair_expect_same_gradients(&self);
         }
     }
     pair_fini(&self);
@@ -237,14 +117,14 @@ START_TEST(pieces_are_reported_while_others_are_on_their_way)
                                .context = &seen};
     ck_assert_int_eq(dcps_tape_create(&config, &seen.tape), DCPS_OK);
     for (int i = 0; i < 5; i++) {
-        step(&self, BATCH);
+        pair_step(&self, BATCH);
         seen.first_seen = false;
         seen.reported = 0;
         for (uint64_t j = 0; j < self.host.params; j++) {
             seen.gradient[j] = NAN;
         }
         dcps_tape_reset(seen.tape);
-        dcps_tensor *loss = loss_of(&self, seen.tape, hidden(&self, seen.tape, BATCH));
+        dcps_tensor *loss = pair_loss(&self, seen.tape, pair_hidden(&self, seen.tape, BATCH));
         ck_assert_int_eq(dcps_tape_backward(seen.tape, loss), DCPS_OK);
         ck_assert(isnan(seen.last_then));
         ck_assert(seen.loss_then == dcps_tape_loss(self.host.tape));
@@ -263,20 +143,20 @@ START_TEST(values_can_be_read_in_mid_step)
     unsigned long calls = 0;
     pair_init(&self, SMALL);
     for (int i = 0; i < 7; i++) {
-        next_batch(&self);
+        pair_next_batch(&self);
         dcps_tape *host = self.host.tape, *there = self.there.tape;
-        begin(&self.host);
-        begin(&self.there);
-        dcps_tensor *a = hidden(&self, host, BATCH), *b = hidden(&self, there, BATCH);
+        pair_begin(&self.host);
+        pair_begin(&self.there);
+        dcps_tensor *a = pair_hidden(&self, host, BATCH), *b = pair_hidden(&self, there, BATCH);
         expect_same_bits(dcps_tensor_values(host, a), dcps_tensor_values(there, b), a->count, "hidden");
         expect_same_bits(self.x,
                          dcps_tensor_values(there, dcps_tape_input(there, self.x, 1, (size_t[]){self.features})),
                          self.features, "an input");
         expect_same_bits(self.host.weights, dcps_tensor_values(there, dcps_tape_parameter(there, 0)),
                          self.features * self.width, "a parameter");
-        ck_assert_int_eq(dcps_tape_backward(host, loss_of(&self, host, a)), DCPS_OK);
-        ck_assert_int_eq(dcps_tape_backward(there, loss_of(&self, there, b)), DCPS_OK);
-        expect_same_gradients(&self);
+        ck_assert_int_eq(dcps_tape_backward(host, pair_loss(&self, host, a)), DCPS_OK);
+        ck_assert_int_eq(dcps_tape_backward(there, pair_loss(&self, there, b)), DCPS_OK);
+        pair_expect_same_gradients(&self);
         calls = i == 3 ? ref_on_device_calls() : calls;
     }
     ck_assert_uint_eq(ref_on_device_calls(), calls);
@@ -292,20 +172,20 @@ START_TEST(fetched_values_come_with_the_gradients)
     for (int i = 0; i < 5; i++) {
         tape_fixture *both[] = {&self.host, &self.there};
         float *to[] = {host_kept, kept};
-        next_batch(&self);
+        pair_next_batch(&self);
         kept[0] = NAN;
         for (int j = 0; j < 2; j++) {
-            begin(both[j]);
+            pair_begin(both[j]);
             dcps_tape *tape = both[j]->tape;
-            dcps_tensor *h = hidden(&self, tape, BATCH);
+            dcps_tensor *h = pair_hidden(&self, tape, BATCH);
             dcps_tape_fetch(tape, h, to[j]);
             dcps_tape_fetch(tape, NULL, &unchanged);
-            dcps_tensor *loss = loss_of(&self, tape, h);
+            dcps_tensor *loss = pair_loss(&self, tape, h);
             ck_assert(j == 0 || isnan(kept[0]));
             ck_assert_int_eq(dcps_tape_backward(tape, loss), DCPS_OK);
         }
         expect_same_bits(host_kept, kept, BATCH * self.width, "fetched");
-        expect_same_gradients(&self);
+        pair_expect_same_gradients(&self);
     }
     ck_assert(unchanged == 5.0f);
     pair_fini(&self);
@@ -319,19 +199,19 @@ START_TEST(evaluates)
     float kept[BATCH * MOST_HIDDEN];
     pair_init(&self, SMALL);
     for (int i = 0; i < 6; i++) {
-        next_batch(&self);
+        pair_next_batch(&self);
         dcps_tape_weights_changed(self.host.evaluation);
         dcps_tape_weights_changed(self.there.evaluation);
         for (uint32_t batch = 1; batch <= BATCH; batch++) {
             dcps_tape *host = self.host.evaluation, *there = self.there.evaluation;
             dcps_tape_reset(host);
             dcps_tape_reset(there);
-            dcps_tensor *a = hidden(&self, host, batch), *b = hidden(&self, there, batch);
+            dcps_tensor *a = pair_hidden(&self, host, batch), *b = pair_hidden(&self, there, batch);
             dcps_tape_fetch(there, b, kept);
             const float *values = dcps_tensor_values(host, a);
             expect_same_bits(values, kept, a->count, "fetched");
-            values = dcps_tensor_values(host, loss_of(&self, host, a));
-            expect_same_bits(values, dcps_tensor_values(there, loss_of(&self, there, b)), 1, "loss");
+            values = dcps_tensor_values(host, pair_loss(&self, host, a));
+            expect_same_bits(values, dcps_tensor_values(there, pair_loss(&self, there, b)), 1, "loss");
         }
     }
     ck_assert_int_eq(dcps_tape_backward(self.there.evaluation, dcps_tape_parameter(self.there.evaluation, 7)),
@@ -348,7 +228,7 @@ START_TEST(without_replay_every_kernel_is_called)
     self.there.tape->on_device->replay.off = true;
     for (int i = 0; i < 5; i++) {
         unsigned long before = ref_on_device_calls();
-        step(&self, BATCH);
+        pair_step(&self, BATCH);
         ck_assert_uint_eq(ref_on_device_calls() - before, i == 0 ? ref_on_device_calls() - before : calls);
         calls = ref_on_device_calls() - before;
         ck_assert_uint_gt(calls, 10);
@@ -365,17 +245,17 @@ START_TEST(odd_losses)
     pair_open(&self, ";3");
     tape_fixture *both[] = {&self.host, &self.there};
     for (int i = 0; i < 2; i++) {
-        begin(both[i]);
+        pair_begin(both[i]);
         ck_assert_int_eq(dcps_tape_backward(both[i]->tape, dcps_tape_parameter(both[i]->tape, 0)), DCPS_OK);
     }
-    expect_same_gradients(&self);
+    pair_expect_same_gradients(&self);
     ck_assert(self.there.gradient[0] == 1.0f);
     for (int i = 0; i < 2; i++) {
-        begin(both[i]);
+        pair_begin(both[i]);
         ck_assert_int_eq(dcps_tape_backward(both[i]->tape, dcps_tape_input(both[i]->tape, &constant, 0, NULL)),
                          DCPS_OK);
     }
-    expect_same_gradients(&self);
+    pair_expect_same_gradients(&self);
     ck_assert(dcps_tape_loss(self.there.tape) == constant);
     pair_fini(&self);
 }
@@ -388,12 +268,12 @@ START_TEST(a_kernel_that_fails_spoils_no_other_step)
     pair_init(&self, SMALL);
     for (unsigned long n = 0; n < 40; n++) {
         for (int i = 0; i < (int)n % 3; i++) {
-            step(&self, BATCH);
+            pair_step(&self, BATCH);
         }
-        next_batch(&self);
-        begin(&self.there);
+        pair_next_batch(&self);
+        pair_begin(&self.there);
         ref_on_device_fail_after(n % 20);
-        dcps_tensor *loss = loss_of(&self, self.there.tape, hidden(&self, self.there.tape, BATCH));
+        dcps_tensor *loss = pair_loss(&self, self.there.tape, pair_hidden(&self, self.there.tape, BATCH));
         dcps_status status = dcps_tape_backward(self.there.tape, loss);
         ref_on_device_fail_after(~0ul);
         ck_assert(status == DCPS_OK || status == DCPS_SYSTEM);
@@ -402,7 +282,7 @@ START_TEST(a_kernel_that_fails_spoils_no_other_step)
         }
         ck_assert_int_eq(dcps_tape_status(self.there.tape), status);
     }
-    step(&self, BATCH);
+    pair_step(&self, BATCH);
     pair_fini(&self);
 }
 END_TEST
@@ -412,15 +292,15 @@ START_TEST(lack_of_host_memory_fails_the_step_alone)
     pair self;
     pair_init(&self, SMALL);
     for (uint64_t n = 0; n < 200; n++) {
-        next_batch(&self);
-        begin(&self.there);
+        pair_next_batch(&self);
+        pair_begin(&self.there);
         dcps_alloc_fail_after(n);
-        dcps_tensor *loss = loss_of(&self, self.there.tape, hidden(&self, self.there.tape, BATCH));
+        dcps_tensor *loss = pair_loss(&self, self.there.tape, pair_hidden(&self, self.there.tape, BATCH));
         dcps_status status = dcps_tape_backward(self.there.tape, loss);
         dcps_alloc_fail_after(UINT64_MAX);
         ck_assert_msg(status == DCPS_OK || status == DCPS_NO_MEMORY, "%s", dcps_error_message());
     }
-    step(&self, BATCH);
+    pair_step(&self, BATCH);
     pair_fini(&self);
 }
 END_TEST
@@ -515,9 +395,9 @@ START_TEST(copies_stay_inside_an_allocation)
     unsigned first_step = 0, later_step = 0;
     for (int i = 0; i < 6; i++) {
         const unsigned before = uploads_seen;
-        step(&self, BATCH);
+        pair_step(&self, BATCH);
         dcps_tape_reset(tape);
-        dcps_tensor *loss = loss_of(&self, tape, hidden(&self, tape, BATCH));
+        dcps_tensor *loss = pair_loss(&self, tape, pair_hidden(&self, tape, BATCH));
         ck_assert_int_eq(dcps_tape_backward(tape, loss), DCPS_OK);
         expect_same_bits(self.host.gradient, gradient, 1, "gradient");
         later_step = uploads_seen - before;

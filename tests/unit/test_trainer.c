@@ -15,7 +15,7 @@
 #include "support/loopback_server.h"
 #include "support/toy_model.h"
 #include "tensor/ref/ref.h"
-#include "worker/clip.h"
+#include "tensor/clip.h"
 #include "worker/shuffle.h"
 #include "worker/trainer.h"
 

@@ -1,4 +1,4 @@
-#include "worker/clip.h"
+#include "tensor/clip.h"
 
 #include <math.h>
 #include <stdbool.h>

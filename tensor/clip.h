@@ -1,6 +1,6 @@
 /* Gradient clipping by global norm. */
-#ifndef DCPS_WORKER_CLIP_H
-#define DCPS_WORKER_CLIP_H
+#ifndef DCPS_TENSOR_CLIP_H
+#define DCPS_TENSOR_CLIP_H
 
 #include "dcps/layout.h"
 
