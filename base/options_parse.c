@@ -203,9 +203,10 @@ static void print_help(const dcps_program *program)
            "configuration file. Flags go before the environment, that before the file, that before defaults.\n");
 }
 
+/* A reader that has seen enough is no failure. */
 static dcps_status flush_answer(void)
 {
-    if (fflush(stdout) != 0 || ferror(stdout)) {
+    if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE) {
         return dcps_fail(DCPS_IO, "cannot write to standard output: %s", strerror(errno));
     }
     return DCPS_OK;

@@ -1,5 +1,6 @@
 /* The dcps program: everything a person types. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,14 +26,18 @@ static const struct {
     {"bench", "measure speeds beside the machine's limits", dcps_command_bench},
 };
 
-/* Nothing is good whose output got lost. */
+/* Nothing is good whose output got lost. Of a reader that has seen enough nothing is said. */
 static int flushed(int code)
 {
-    if (fflush(stdout) != 0 && code == DCPS_EXIT_GOOD) {
-        dcps_error("cannot write to standard output: %s", strerror(errno));
-        return DCPS_EXIT_FAILED;
+    errno = 0;
+    const bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
+    if (!failed || code != DCPS_EXIT_GOOD) {
+        return code;
     }
-    return code;
+    if (errno != EPIPE) {
+        dcps_error("cannot write to standard output%s%s", errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+    }
+    return DCPS_EXIT_FAILED;
 }
 
 static void print_help(FILE *out)

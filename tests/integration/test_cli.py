@@ -47,6 +47,14 @@ class CliTest(cluster.ClusterTest):
         self.assertEqual((only[0]["bytes_per_param"], only[0]["bytes_per_param_and_worker"]), (16, 8))
         self.assertEqual(len(only[0]["formula"]), 2)
 
+    def test_a_reader_that_has_seen_enough(self):
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run([os.path.join(cluster.BIN, "dcps"), "algorithms"], stdout=write, stderr=subprocess.PIPE, text=True,
+                              timeout=60 * cluster.PATIENCE)
+        os.close(write)
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+
     def parts(self, *names):
         return json.loads(self.dcps("algorithms", *names, "--json").stdout)["parts"]
 
