@@ -21,7 +21,7 @@ __device__ double block_sum(double value)
             sums[threadIdx.x] += sums[threadIdx.x + half];
         }
     }
-    return sums[0];
+    return threadIdx.x == 0 ? sums[0] : 0.0;
 }
 
 /* sums [blocks] = Σ values², a share each */

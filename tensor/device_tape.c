@@ -1,6 +1,5 @@
 #include "tensor/device_tape.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,8 @@
 /* The half of a tape that keeps a device busy. Calls are not run when they are made but put off, and run together as a segment: when somebody asks for
  * values, or in the walk backward whenever the gradients of another piece of the layout are final. So segments that recur are launched as graphs.
  *
- * A piece is downloaded to the gradient vector beside the computation of the next; the loss travels with the first. Between steps that look alike nothing is
+ * A piece is downloaded to the gradient vector beside the computation of the next; the loss travels with the first. Where gradients are clipped, all of this waits for the end of the
+ * walk. Between steps that look alike nothing is
  * allocated, and the host waits for nothing but these copies. */
 #ifndef DCPS_TENSOR_DEVICE_TAPE_H
 #define DCPS_TENSOR_DEVICE_TAPE_H

@@ -40,7 +40,7 @@ void dcps_tape_watch(dcps_tape *tape, dcps_tape_watch_fn watch, void *context);
 /* Memory that a step takes beside weights and gradient, as far as steps have shown it. */
 size_t dcps_tape_step_bytes(const dcps_tape *tape);
 
-/* Sets the flat gradient vector to ∂loss/∂weights, or for averaged tensors to the values of this step; `loss` is what the forward pass returned (NULL: the tape's failure is returned). Once a
+/* Sets the flat gradient vector to ∂loss/∂weights, clipped to clip_norm, or for averaged tensors to the values of this step; `loss` is what the forward pass returned (NULL: the tape's failure is returned). Once a
  * step. Errors: the tape's own failure; DCPS_INVALID (loss is no scalar, an evaluation tape, a second call); DCPS_NO_MEMORY; what the kernels
  * return. After a failure the gradient is undefined and some tensors may not have been reported. */
 DCPS_MUST_CHECK dcps_status dcps_tape_backward(dcps_tape *tape, dcps_tensor *loss);

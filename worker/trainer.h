@@ -10,7 +10,7 @@
 #include "worker/loaded_model.h"
 #include "worker/stop.h"
 
-/* One step without servers: loads the batch, runs the model forward and backward. The tape's gradient vector then holds ∂loss/∂weights, and *loss what
+/* One step without servers: loads the batch, runs the model forward and backward. The tape's gradient vector then holds what dcps_tape_backward says, and *loss what
  * dcps_tape_loss says from the first report of a gradient on. After the first steps nothing is allocated. Errors: those of the model and of the tape. */
 DCPS_MUST_CHECK dcps_status dcps_trainer_step(const dcps_model *model, void *state, dcps_tape *tape,
                                               const dcps_batch *batch, float *loss);
