@@ -66,7 +66,7 @@ __global__ void scale_by(size_t count, const double *factor, float *values)
 /* Blocks for `count` values: as many as have enough to do. */
 unsigned blocks_for(uint64_t count)
 {
-    uint64_t wanted = (count + DCPS_BLOCK * VALUES_A_THREAD - 1) / (DCPS_BLOCK * VALUES_A_THREAD);
+    size_t wanted = dcps_round_up_divide(count, size_t{DCPS_BLOCK} * VALUES_A_THREAD);
     return wanted < DCPS_CLIP_SUMS ? (unsigned)wanted : DCPS_CLIP_SUMS;
 }
 } // namespace

@@ -103,7 +103,7 @@ static dcps_status parameter_untouched(dcps_tape *tape, const dcps_tensor *param
     return DCPS_OK;
 }
 
-/* Tells the host that `parameter` is complete. */
+/* Tells the host that `parameter` is as it stays. */
 static void report(const dcps_tape *tape, const dcps_tensor *parameter)
 {
     if (tape->config.gradient_final != NULL) {
@@ -112,6 +112,7 @@ static void report(const dcps_tape *tape, const dcps_tensor *parameter)
     }
 }
 
+/* Nothing more will be added to `parameter`. */
 static dcps_status parameter_final(dcps_tape *tape, dcps_tensor *parameter, const dcps_tensor *loss)
 {
     parameter->final = true;

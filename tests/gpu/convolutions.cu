@@ -120,10 +120,10 @@ void measure_shape(const shape &is, cudnnTensorFormat_t format)
                                           CUDNN_DATA_FLOAT));
 
     const char *order = format == CUDNN_TENSOR_NHWC ? "NHWC" : "NCHW";
-    snprintf(title, sizeof title, "%s, %d × %d, %d → %d, stride %d, ", order, is.size, is.size, is.channels, is.filters,
-             is.stride);
+    snprintf(title, sizeof(title), "%s, %d × %d, %d → %d, stride %d, ", order, is.size, is.size, is.channels,
+             is.filters, is.stride);
     char *pass = title + strlen(title);
-    size_t left = sizeof title - strlen(title);
+    size_t left = sizeof(title) - strlen(title);
 
     cudnnConvolutionFwdAlgoPerf_t forward[proposals];
     CHECK(cudnnGetConvolutionForwardAlgorithm_v7(handle, x, w, convolution, y, proposals, &count, forward));
