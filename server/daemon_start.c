@@ -128,14 +128,15 @@ static uint64_t memory_bytes(void)
 /* The largest model that this machine can hold and train. */
 static uint64_t params_that_fit(const dcps_daemon *daemon)
 {
-    uint64_t copies = dcps_memory_copies(daemon->rule, daemon->config->workers);
+    uint64_t copies = dcps_memory_copies(&daemon->config->algorithm, daemon->rule, daemon->config->workers);
     return memory_bytes() / (copies * sizeof(float)) * daemon->config->server_count;
 }
 
 void dcps_daemon_check_snapshots(const dcps_daemon *daemon, uint64_t own_params, uint64_t samples_per_epoch)
 {
     const dcps_server_config *config = daemon->config;
-    dcps_memory_use use = {.params = own_params, .copies = dcps_memory_copies(daemon->rule, config->workers)};
+    dcps_memory_use use = {.params = own_params,
+                           .copies = dcps_memory_copies(&config->algorithm, daemon->rule, config->workers)};
     uint64_t every_samples;
     char text[DCPS_MAX_TEXT_BYTES];
     dcps_status status = dcps_plan_marks(config->snapshot_every_samples, samples_per_epoch, config->epochs,

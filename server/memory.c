@@ -5,10 +5,12 @@
 #define MB 1e6
 #define GB 1e9
 
-uint64_t dcps_memory_copies(const dcps_rule *rule, uint32_t workers)
+uint64_t dcps_memory_copies(const dcps_algorithm *algorithm, const dcps_rule *rule, uint32_t workers)
 {
-    return 3u + dcps_rule_state_count(rule) + (dcps_rule_looks_ahead(rule) ? 1u : 0u) +
-           (uint64_t)workers * (1u + dcps_rule_worker_state_count(rule));
+    const uint32_t in_round = algorithm->consistency == DCPS_CONSISTENCY_BSP ? 1u : 0u;
+    const uint32_t apart = dcps_rule_looks_ahead(rule) ? 1u : 0u;
+    return 3u + dcps_rule_state_count(rule) + apart +
+           (uint64_t)workers * (1u + dcps_rule_worker_state_count(rule) + in_round);
 }
 
 bool dcps_memory_holds(const dcps_memory_use *use, uint64_t memory_bytes, char text[DCPS_MAX_TEXT_BYTES])

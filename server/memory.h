@@ -7,9 +7,11 @@
 
 #include "compensate/rule.h"
 #include "proto/limits.h"
+#include "server/engine/algorithm.h"
 
-/* Floats that a parameter needs while it is trained: the weight, its snapshots under way, the rule's states, and what each worker pulled and has. */
-uint64_t dcps_memory_copies(const dcps_rule *rule, uint32_t workers);
+/* Floats that a parameter needs while an algorithm with this rule trains it: the weight, its snapshots under way, the states, what each worker pulled and has,
+ * and in rounds the gradient of each. */
+uint64_t dcps_memory_copies(const dcps_algorithm *algorithm, const dcps_rule *rule, uint32_t workers);
 
 /* A server's part of a model. */
 typedef struct dcps_memory_use {

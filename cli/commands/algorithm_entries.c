@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/engine/algorithm.h"
+#include "server/memory.h"
 
 /* What a setting that is no choice between parts adds to plain asgd. */
 typedef struct setting {
@@ -112,16 +113,16 @@ static json_t *states_json(const dcps_rule *rule, bool of_worker)
     return made;
 }
 
-/* Bytes a parameter on the servers: the weights, their snapshot, another where answers look ahead, the states … */
-static int fixed_bytes(const dcps_rule *rule)
+/* Bytes a parameter on the servers, without workers … */
+static int fixed_bytes(const dcps_algorithm *algorithm, const dcps_rule *rule)
 {
-    return (int)((2u + (dcps_rule_looks_ahead(rule) ? 1u : 0u) + dcps_rule_state_count(rule)) * sizeof(float));
+    return (int)(dcps_memory_copies(algorithm, rule, 0) * sizeof(float));
 }
 
-/* … and for each worker what it pulled, or in a synchronous round its gradient, and its states. */
-static int bytes_of_worker(const dcps_rule *rule)
+/* … and what each worker adds. */
+static int bytes_of_worker(const dcps_algorithm *algorithm, const dcps_rule *rule)
 {
-    return (int)((1u + dcps_rule_worker_state_count(rule)) * sizeof(float));
+    return (int)((dcps_memory_copies(algorithm, rule, 1) - dcps_memory_copies(algorithm, rule, 0)) * sizeof(float));
 }
 
 static json_t *algorithm_json(const dcps_algorithm *algorithm, const char *about)
@@ -132,11 +133,11 @@ static json_t *algorithm_json(const dcps_algorithm *algorithm, const char *about
     }
     json_t *parameters = parameters_json(algorithm, NULL);
     (void)json_object_set_new(parameters, "weight-decay", json_real(algorithm->rule.weight_decay));
-    json_t *made = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i}", "name", algorithm->name, "about", about,
-                             "consistency", dcps_consistency_name(algorithm->consistency), "formula",
-                             formula_json(algorithm, rule, 0), "parameters", parameters, "states",
-                             states_json(rule, false), "worker_states", states_json(rule, true), "bytes_per_param",
-                             fixed_bytes(rule), "bytes_per_param_and_worker", bytes_of_worker(rule));
+    json_t *made = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:i}", "name", algorithm->name, "about", about, "consistency",
+        dcps_consistency_name(algorithm->consistency), "formula", formula_json(algorithm, rule, 0), "parameters",
+        parameters, "states", states_json(rule, false), "worker_states", states_json(rule, true), "bytes_per_param",
+        fixed_bytes(algorithm, rule), "bytes_per_param_and_worker", bytes_of_worker(algorithm, rule));
     dcps_rule_destroy(&rule);
     return made;
 }
@@ -163,13 +164,13 @@ static json_t *addition_json(const addition *added)
         return NULL;
     }
     const bool optimizes = added->part != NULL && strcmp(added->part, "optimizer") == 0;
-    json_t *made = json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o, s:o, s:o, s:i, s:i}", "name", added->name, "flag",
-                             added->shown, "part", added->part, "about", added->about, "formula",
-                             formula_json(&added->with, with, optimizes ? 0 : 1), "parameters",
-                             parameters_json(&added->with, added->part != NULL ? added->part : ""), "states",
-                             states_json(with, false), "worker_states", states_json(with, true), "adds_bytes_per_param",
-                             fixed_bytes(with) - fixed_bytes(without), "adds_bytes_per_param_and_worker",
-                             bytes_of_worker(with) - bytes_of_worker(without));
+    json_t *made = json_pack(
+        "{s:s, s:s, s:s?, s:s, s:o, s:o, s:o, s:o, s:i, s:i}", "name", added->name, "flag", added->shown, "part",
+        added->part, "about", added->about, "formula", formula_json(&added->with, with, optimizes ? 0 : 1),
+        "parameters", parameters_json(&added->with, added->part != NULL ? added->part : ""), "states",
+        states_json(with, false), "worker_states", states_json(with, true), "adds_bytes_per_param",
+        fixed_bytes(&added->with, with) - fixed_bytes(&added->without, without), "adds_bytes_per_param_and_worker",
+        bytes_of_worker(&added->with, with) - bytes_of_worker(&added->without, without));
     dcps_rule_destroy(&with);
     dcps_rule_destroy(&without);
     return made;

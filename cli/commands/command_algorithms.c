@@ -89,13 +89,15 @@ static void print_entry(const json_t *entry)
     (void)puts(count == 0 ? "none" : "");
 }
 
-/* "12 + 4*M bytes a parameter", "4*M - 4 …", "nothing". */
+/* "12 + 4*M bytes a parameter", "4*M - 4 …", "4*M …", "nothing". */
 static void put_bytes(char *out, size_t capacity, int fixed, int each)
 {
     if (each == 0 && fixed == 0) {
         (void)snprintf(out, capacity, "nothing");
     } else if (each == 0) {
         (void)snprintf(out, capacity, "%d bytes a parameter", fixed);
+    } else if (fixed == 0) {
+        (void)snprintf(out, capacity, "%d*M bytes a parameter", each);
     } else if (fixed < 0) {
         (void)snprintf(out, capacity, "%d*M - %d bytes a parameter", each, -fixed);
     } else {

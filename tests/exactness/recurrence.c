@@ -42,7 +42,7 @@ static double correct_evenly(const recurrence *self, double g, double wanted)
 static double correct_drift(const recurrence *self, dcps_compensation compensation, const recurrence_update *now,
                             double g, const double *squares)
 {
-    const double lambda = self->rule->lambda;
+    const double lambda = self->mistake == LAMBDA_ONE ? 1.0 : self->rule->lambda;
     const double drift = drift_of(self, now);
     if (compensation == DCPS_COMPENSATE_DC_C) {
         return g + lambda * g * g * drift;
@@ -195,16 +195,29 @@ void recurrence_begin(recurrence *self, const dcps_rule_config *rule, recurrence
 
 void recurrence_pull(recurrence *self, uint32_t worker, double next_rate)
 {
-    self->pulled[worker] = self->count;
     self->shown[worker] = show(self, worker, next_rate);
+    if (self->mistake == DROP_WITHOUT_PULL && self->dropped[worker]) {
+        return;
+    }
+    self->pulled[worker] = self->count;
     self->bak[worker] = self->mistake == BAK_IS_WEIGHTS ? self->weight : self->shown[worker];
     if (self->mistake == BAK_SHARED) {
         self->bak[0] = self->shown[worker];
     }
 }
 
-void recurrence_push(recurrence *self, uint32_t worker, double gradient, double rate, double next_rate)
+/* Maranjyan et al. 2025 */
+static bool is_too_late(const recurrence *self, uint32_t worker)
 {
+    return self->cut_off > 0 && self->count - self->pulled[worker] >= self->cut_off && self->mistake != DROP_IGNORED;
+}
+
+void recurrence_apply(recurrence *self, uint32_t worker, double gradient, double rate)
+{
+    self->dropped[worker] = is_too_late(self, worker);
+    if (self->dropped[worker]) {
+        return;
+    }
     recurrence_update *now = &self->past[self->count];
     *now = (recurrence_update){.worker = worker, .issued = self->pulled[worker], .gradient = gradient, .rate = rate};
     double g = compensate(self, now);
@@ -214,5 +227,10 @@ void recurrence_push(recurrence *self, uint32_t worker, double gradient, double 
     self->weight = optimize(self, now);
     now->direction = (before - self->weight) / rate;
     self->count++;
+}
+
+void recurrence_push(recurrence *self, uint32_t worker, double gradient, double rate, double next_rate)
+{
+    recurrence_apply(self, worker, gradient, rate);
     recurrence_pull(self, worker, next_rate);
 }

@@ -3,6 +3,7 @@
 #ifndef DCPS_TESTS_RECURRENCE_H
 #define DCPS_TESTS_RECURRENCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "compensate/rule.h"
@@ -15,6 +16,7 @@ typedef enum recurrence_mistake {
     BAK_ZERO,           /* w_bak starts at zero */
     BAK_AT_PUSH,        /* w_bak taken at the push: no drift at all */
     BAK_IS_WEIGHTS,     /* look-ahead: w_bak is the weights and not what was sent */
+    LAMBDA_ONE,         /* whatever was asked for */
     BOUND_MISSING,      /* dc-b: not clamped */
     BOUND_ABSOLUTE,     /* dc-b: the correction itself is clamped, not its ratio to the gradient */
     ROOT_MISSING,       /* dc-b: divided by s+ε */
@@ -39,6 +41,13 @@ typedef enum recurrence_mistake {
     LAG_IGNORED,        /* ormo: every gradient in the current bucket */
     BUCKET_AT_REPLY,    /* ormo: a bucket begins with the reply before it */
     BUCKET_OF_ONE,      /* ormo: buckets of one gradient */
+    DROP_IGNORED,       /* cut-off: what is too late is applied */
+    DROP_WITHOUT_PULL,  /* cut-off: whose gradient was dropped is sent new weights and held against its old ones */
+    HOLD_IGNORED,       /* ssp: everybody is answered at once */
+    ROUND_OF_LATE,      /* bsp: what is late for its round is applied */
+    ROUND_SUMMED,       /* bsp: the sum of the gradients */
+    ROUND_OF_ALL,       /* bsp: their sum over the number of all workers */
+    ROUND_IS_BATCH,     /* bsp: a round counts as one mini-batch in the schedule */
 } recurrence_mistake;
 
 typedef struct recurrence_update {
@@ -54,6 +63,7 @@ typedef struct recurrence {
     const dcps_rule_config *rule;
     recurrence_mistake mistake;
     double rate_max;
+    uint64_t cut_off; /* gradients so late are dropped; 0: none */
     double initial;
     double weight;
     double velocity[RECURRENCE_WORKERS]; /* [0] where there is one for all */
@@ -61,17 +71,20 @@ typedef struct recurrence {
     double shown[RECURRENCE_WORKERS];    /* to each worker */
     double bak[RECURRENCE_WORKERS];
     uint64_t pulled[RECURRENCE_WORKERS];
+    bool dropped[RECURRENCE_WORKERS]; /* its latest gradient */
     recurrence_update past[RECURRENCE_UPDATES];
     double squares[2][RECURRENCE_UPDATES]; /* of what came into each stage of the chain */
     uint64_t count;
 } recurrence;
 
-/* All workers have pulled `weight`. `rate_max` is the largest η to come. */
+/* All workers have pulled `weight`. `rate_max` is the largest η to come. Nothing is cut off unless the caller says so. */
 void recurrence_begin(recurrence *self, const dcps_rule_config *rule, recurrence_mistake mistake, double weight,
                       double rate_max);
 /* Shows the weights to a worker; `next_rate`: η of the next update. */
 void recurrence_pull(recurrence *self, uint32_t worker, double next_rate);
-/* One push, and the reply to it. `next_rate`: η of the push after it. */
+/* One push, which is answered by a pull. */
+void recurrence_apply(recurrence *self, uint32_t worker, double gradient, double rate);
+/* Both. `next_rate`: η of the push after it. */
 void recurrence_push(recurrence *self, uint32_t worker, double gradient, double rate, double next_rate);
 
 #endif

@@ -44,7 +44,7 @@ class CliTest(cluster.ClusterTest):
         self.assertEqual([entry["name"] for entry in only], ["dana-dc"])
         self.assertEqual(only[0]["worker_states"], ["momentum"])
         self.assertEqual(only[0]["parameters"], {"lambda": 2.0, "max-staleness": None, "momentum": 0.9, "weight-decay": 0.0})
-        self.assertEqual((only[0]["bytes_per_param"], only[0]["bytes_per_param_and_worker"]), (16, 8))
+        self.assertEqual((only[0]["bytes_per_param"], only[0]["bytes_per_param_and_worker"]), (20, 8))
         self.assertEqual(len(only[0]["formula"]), 2)
 
     def test_a_reader_that_has_seen_enough(self):
@@ -72,8 +72,8 @@ class CliTest(cluster.ClusterTest):
         self.assertEqual(nesterov["formula"], ["u <- mu*u + g; w <- w - eta*(g + mu*u)"])
         self.assertEqual((nesterov["states"], nesterov["parameters"]), (["momentum"], {"momentum": 0.9}))
         costs = {name: [(entry["adds_bytes_per_param"], entry["adds_bytes_per_param_and_worker"]) for entry in self.parts(name)]
-                 for name in ("none", "dc-a", "dana", "mean-square", "weight-decay", "dc-b,gap-aware", "dana-dc")}
-        self.assertEqual(costs, {"none": [(0, 0)], "dc-a": [(4, 0)], "dana": [(8, 4)], "mean-square": [(-4, 4)], "weight-decay": [(0, 0)],
+                 for name in ("none", "bsp", "dc-a", "dana", "mean-square", "weight-decay", "dc-b,gap-aware", "dana-dc")}
+        self.assertEqual(costs, {"none": [(0, 0)], "bsp": [(0, 4)], "dc-a": [(4, 0)], "dana": [(8, 4)], "mean-square": [(-4, 4)], "weight-decay": [(0, 0)],
                                  "dc-b,gap-aware": [(8, 0)], "dana-dc": []})
         self.assertEqual(len(self.parts("gap-aware,dc-c")[0]["formula"]), 2)
         self.assertIn("max-staleness", self.parts("ssp")[0]["parameters"])

@@ -12,14 +12,15 @@ static uint64_t copies_of(const char *preset, uint32_t workers)
     dcps_rule *rule;
     ck_assert_int_eq(dcps_algorithm_preset(preset, &algorithm), DCPS_OK);
     ck_assert_int_eq(dcps_rule_create(&algorithm.rule, &rule), DCPS_OK);
-    uint64_t copies = dcps_memory_copies(rule, workers);
+    uint64_t copies = dcps_memory_copies(&algorithm, rule, workers);
     dcps_rule_destroy(&rule);
     return copies;
 }
 
-START_TEST(copies_follow_rule_and_workers)
+START_TEST(copies_follow_algorithm_and_workers)
 {
     ck_assert_uint_eq(copies_of("asgd", 4), 3 + 4);
+    ck_assert_uint_eq(copies_of("ssgd", 4), 3 + 2 * 4);      /* a gradient of each in a round */
     ck_assert_uint_eq(copies_of("dc-asgd-a", 4), 3 + 1 + 4); /* a mean square */
     /* DANA: a momentum of each worker and their sum, and the weights apart from what is shown. */
     ck_assert_uint_eq(copies_of("dana-zero", 4), 3 + 1 + 1 + 4 * 2);
@@ -52,6 +53,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {copies_follow_rule_and_workers, snapshots_count, the_largest_model_does_not_wrap};
+    const TTest *const tests[] = {copies_follow_algorithm_and_workers, snapshots_count,
+                                  the_largest_model_does_not_wrap};
     return CHECK_MAIN("memory", tests);
 }

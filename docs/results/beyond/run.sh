@@ -1,26 +1,58 @@
 #!/bin/sh
-# Is there something better than the published rules? Parts of the pipeline put together in new ways, on the net and with the tuning of ../fashion-cnn (eight trials each). Usage: run.sh OUT [WORKERS…]
+# Is there something better than the published rules? Parts of the pipeline put together in new ways, on the net of ../fashion-cnn: four learning rates each, then more while the best is the least
+# or the greatest of those tried. What is finished stays in OUT, so the same command goes on where it was stopped. Usage: [SEEDS=3] run.sh OUT [WORKERS…]
 set -eu
 out=$1
 shift
 [ $# -gt 0 ] || set -- 16
-dcps=${DCPS:-$(dirname "$0")/../../../build/release/bin/dcps}
-runs=sgd@1
+here=$(dirname "$0")
+dcps=${DCPS:-$here/../../../build/release/bin/dcps}
+
+# What is known: late gradients as they are, and the best published rules.
+known="asgd gap-aware dana-zero dana-dc ormo"
+# The bound with less and less of lambda in it, down to the bound alone: whatever lambda was, only the sign of g(w - w_bak) is left. Half and twice the bound.
+bound="dc-asgd-b+lambda=8 dc-asgd-b+lambda=32 dc-asgd-b dc-asgd-b+lambda=512 dc-asgd-b+lambda=1e6 dc-asgd-b+lambda=512+correction-bound=0.5 dc-asgd-b+lambda=512+correction-bound=2"
+# lambda of dc-c times the batch size; one curvature for all parameters.
+curvature="dc-asgd-c+lambda=5.12 dc-asgd-i"
+# Bounded, then gap-aware; gap-aware first.
+chains="asgd+compensation=dc-b,gap-aware+lambda=512 asgd+compensation=gap-aware,dc-b+lambda=512"
+# With momentum that knows of delays: look-ahead, and momentum in the order of issue.
+ahead="dana-zero+compensation=dc-i dana-zero+compensation=gap-aware dana-zero+compensation=dc-b+lambda=128 dana-zero+compensation=dc-b,gap-aware+lambda=512"
+ordered="ormo+compensation=gap-aware ormo+compensation=dc-b+lambda=128 ormo+compensation=dc-a+lambda=2"
+
+names=sgd@1
 for workers in "$@"; do
-  # What is known: late gradients as they are, the best published rules.
-  runs="$runs,asgd@$workers,gap-aware@$workers,dana-zero@$workers,dana-dc@$workers"
-  # The bound alone: whatever lambda was, only the sign of g(w - w_bak) is left; half and twice the bound; lambda of dc-c times the batch size.
-  runs="$runs,dc-asgd-b+lambda=1e6@$workers,dc-asgd-b+lambda=512+correction-bound=0.5@$workers,dc-asgd-b+lambda=512+correction-bound=2@$workers,dc-asgd-c+lambda=5.12@$workers"
-  # Bounded, then gap-aware; gap-aware first.
-  runs="$runs,asgd+compensation=dc-b,gap-aware+lambda=512@$workers,asgd+compensation=gap-aware,dc-b+lambda=512@$workers"
-  # One curvature for all parameters.
-  runs="$runs,dc-asgd-i@$workers"
-  # With momentum that knows of delays: look-ahead, and momentum in the order of issue.
-  runs="$runs,dana-zero+compensation=dc-i@$workers"
-  runs="$runs,dana-zero+compensation=gap-aware@$workers,dana-zero+compensation=dc-b+lambda=128@$workers,dana-zero+compensation=dc-b,gap-aware+lambda=512@$workers"
-  runs="$runs,ormo@$workers,ormo+compensation=gap-aware@$workers,ormo+compensation=dc-b+lambda=128@$workers,ormo+compensation=dc-a+lambda=2@$workers"
+  for rule in $known $bound $curvature $chains $ahead $ordered; do
+    names="$names $rule@$workers"
+  done
 done
-exec "$dcps" compare --virtual --out "$out" --runs "$runs" --seeds 3 --model cnn --model-opt filters=16,16 --model-opt hidden=64 \
-  --epochs 4 --warmup-epochs 1 --decay-epochs 3 --decay-factor 0.1 --batch-size 128 --step-time gamma:100ms --validation 5000 --threads 1 \
-  --sweep learning-rate=0.01:0.02:0.04:0.08:0.16:0.32:0.64:1.28 \
-  --sweep dana-zero:learning-rate=0.0025:0.005:0.01:0.02:0.04:0.08:0.16:0.32 --sweep ormo:learning-rate=0.0025:0.005:0.01:0.02:0.04:0.08:0.16:0.32 --sweep dana-dc:learning-rate=0.0025:0.005:0.01:0.02:0.04:0.08:0.16:0.32
+runs=$(echo "$names" | tr ' ' ,)
+
+rates() {
+  case $1 in
+  dana-* | ormo*) echo 0.005:0.01:0.02:0.04 ;;
+  *) echo 0.08:0.16:0.32:0.64 ;;
+  esac
+}
+
+sweeps() {
+  set --
+  for name in $names; do set -- "$@" "$name:learning-rate=$(rates "$name")"; done
+  python3 "$here/../widen.py" "$out/results.json" "$@"
+}
+
+# Usage: compare SEEDS. The words of the list have no blanks.
+compare() {
+  # shellcheck disable=SC2086
+  "$dcps" compare --virtual --out "$out" --runs "$runs" --seeds "$1" --model cnn --model-opt filters=16,16 --model-opt hidden=64 \
+    --epochs 4 --warmup-epochs 1 --decay-epochs 3 --decay-factor 0.1 --batch-size 128 --step-time gamma:100ms --validation 5000 --threads 1 $list
+}
+
+tried=
+list=$(sweeps)
+until [ "$tried" = "$list" ]; do
+  tried=$list
+  compare 1
+  list=$(sweeps)
+done
+compare "${SEEDS:-3}"
