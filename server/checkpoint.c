@@ -143,6 +143,7 @@ dcps_status dcps_checkpoint_load(const char *dir, const dcps_checkpoint_target *
             set.files[i].content.generation > made.generation ? set.files[i].content.generation : made.generation;
     }
     memcpy(made.algorithm, saved->algorithm, sizeof(made.algorithm));
+    memcpy(made.settings, saved->settings, sizeof(made.settings));
     dcps_checkpoint_set_states(&made, target->rule);
     dcps_partition partition;
     uint32_t first;

@@ -57,14 +57,19 @@ static dcps_status field_u32(const json_t *object, const char *field, uint32_t l
     return status;
 }
 
-static dcps_status field_name(const json_t *value, const char *field, char out[DCPS_CHECKPOINT_NAME_BYTES])
+static dcps_status field_text(const json_t *value, const char *field, size_t capacity, char *out)
 {
     size_t length = json_string_length(value);
-    if (!json_is_string(value) || length == 0 || length >= DCPS_CHECKPOINT_NAME_BYTES) {
+    if (!json_is_string(value) || length == 0 || length >= capacity) {
         return bad(field);
     }
     memcpy(out, json_string_value(value), length + 1u);
     return DCPS_OK;
+}
+
+static dcps_status field_name(const json_t *value, const char *field, char out[DCPS_CHECKPOINT_NAME_BYTES])
+{
+    return field_text(value, field, DCPS_CHECKPOINT_NAME_BYTES, out);
 }
 
 static dcps_status parse_tensor(const json_t *json, dcps_layout *layout)
@@ -323,6 +328,10 @@ static dcps_status parse_settings(const json_t *root, dcps_checkpoint *made)
                   {"epochs", 1, UINT32_MAX, &made->epochs},
                   {"block_params", DCPS_LAYOUT_ALIGN_PARAMS, DCPS_MAX_BLOCK_PARAMS, &made->control.block_params}};
     dcps_status status = field_name(json_object_get(root, "algorithm"), "algorithm", made->algorithm);
+    const json_t *settings = json_object_get(root, "settings"); /* files of before have none */
+    if (status == DCPS_OK && settings != NULL) {
+        status = field_text(settings, "settings", sizeof(made->settings), made->settings);
+    }
     for (size_t i = 0; status == DCPS_OK && i < sizeof(wide) / sizeof(wide[0]); i++) {
         status = field_u64(root, wide[i].name, wide[i].least, wide[i].limit, wide[i].out);
     }

@@ -121,18 +121,19 @@ static json_t *encode_all(const dcps_checkpoint *checkpoint, bool *complete)
     const dcps_control_image *control = &checkpoint->control;
     const dcps_shard_image *shard = &checkpoint->shard;
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /* one pair a line below */
-        "generation", number(checkpoint->generation),                                                 //
-        "run", number(control->run),                                                                  //
-        "server_index", number(checkpoint->server_index),                                             //
-        "server_count", number(checkpoint->server_count),                                             //
-        "algorithm", checkpoint->algorithm,                                                           //
-        "seed", number(checkpoint->seed),                                                             //
-        "batch_size", number(checkpoint->batch_size),                                                 //
-        "epochs", number(checkpoint->epochs),                                                         //
-        "samples_per_epoch", number(control->samples_per_epoch),                                      //
-        "block_params", number(control->block_params),                                                //
-        "states", encode_names(checkpoint->state_names, checkpoint->state_count, complete),           //
+        "{s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /* one pair a line below */
+        "generation", number(checkpoint->generation),                                                      //
+        "run", number(control->run),                                                                       //
+        "server_index", number(checkpoint->server_index),                                                  //
+        "server_count", number(checkpoint->server_count),                                                  //
+        "algorithm", checkpoint->algorithm,                                                                //
+        "settings", checkpoint->settings,                                                                  //
+        "seed", number(checkpoint->seed),                                                                  //
+        "batch_size", number(checkpoint->batch_size),                                                      //
+        "epochs", number(checkpoint->epochs),                                                              //
+        "samples_per_epoch", number(control->samples_per_epoch),                                           //
+        "block_params", number(control->block_params),                                                     //
+        "states", encode_names(checkpoint->state_names, checkpoint->state_count, complete),                //
         "worker_states", encode_names(checkpoint->worker_state_names, checkpoint->worker_state_count, complete), //
         "state_workers", encode_state_workers(checkpoint, complete),                                             //
         "layout", encode_layout(control->layout, complete),                                                      //

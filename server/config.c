@@ -113,7 +113,7 @@ static dcps_status read_schedule(const dcps_options *options, dcps_server_config
 
 static bool is_wildcard(const char *host)
 {
-    return strcmp(host, "*") == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 }
 
 /* Where workers find this server: --advertise, else its entry in --servers, else where it listens. */
@@ -257,9 +257,13 @@ static size_t append(char text[DCPS_MAX_TEXT_BYTES], size_t used, const char *fo
 static size_t describe_rule(const dcps_algorithm *algorithm, char text[DCPS_MAX_TEXT_BYTES], size_t used)
 {
     const dcps_rule_config *rule = &algorithm->rule;
-    if (rule->compensation != DCPS_COMPENSATE_NONE) {
-        used = append(text, used, ", compensation %s", dcps_compensation_name(rule->compensation));
-        used = rule->then != 0 ? append(text, used, ",%s", dcps_compensation_name(rule->then)) : used;
+    const char *separator = ", compensation ";
+    const dcps_compensation chain[] = {rule->compensation, rule->then};
+    for (size_t i = 0; i < sizeof(chain) / sizeof(chain[0]); i++) {
+        if (chain[i] != 0 && chain[i] != DCPS_COMPENSATE_NONE) {
+            used = append(text, used, "%s%s", separator, dcps_compensation_name(chain[i]));
+            separator = ",";
+        }
     }
     const struct {
         const char *parameter;

@@ -93,10 +93,7 @@ static void on_tick(uv_timer_t *handle)
 
 static void on_checkpoint_timer(uv_timer_t *handle)
 {
-    dcps_daemon *daemon = handle->data;
-    if (daemon->phase == DCPS_PHASE_SERVING && !daemon->save.active && dcps_control_layout(daemon->control) != NULL) {
-        dcps_daemon_save(daemon);
-    }
+    dcps_daemon_save_again(handle->data);
 }
 
 static dcps_status check_uv(const char *what, int result)

@@ -40,7 +40,9 @@ static bool any_worker_has(const dcps_image_block *block, uint32_t state)
 /* What may differ, but should not surprise anybody. */
 static void warn_of_differences(const dcps_server_config *config, const dcps_checkpoint *saved)
 {
-    if (strcmp(saved->algorithm, config->algorithm.name) != 0) {
+    if (saved->settings[0] != '\0' && strcmp(saved->settings, config->settings) != 0) {
+        dcps_warn("the checkpoint was made with %s; going on with %s", saved->settings, config->settings);
+    } else if (strcmp(saved->algorithm, config->algorithm.name) != 0) {
         dcps_warn("the checkpoint was made with --algorithm %s, going on with %s", saved->algorithm,
                   config->algorithm.name);
     }
@@ -60,19 +62,6 @@ static void warn_of_differences(const dcps_server_config *config, const dcps_che
     }
 }
 
-static dcps_status restore(dcps_daemon *daemon, const dcps_checkpoint *saved)
-{
-    daemon->restoring = true;
-    dcps_status status = dcps_control_import(daemon->control, &saved->control);
-    daemon->restoring = false;
-    for (uint32_t i = 0; status == DCPS_OK && i < daemon->config->shards; i++) {
-        status = dcps_shard_thread_restore(daemon->shards[i], dcps_control_partition(daemon->control),
-                                           dcps_control_layout(daemon->control),
-                                           dcps_control_samples_per_epoch(daemon->control), &saved->shard);
-    }
-    return status;
-}
-
 static void tell(const dcps_daemon *daemon, const dcps_checkpoint *saved)
 {
     uint64_t samples = saved->shard.block_count > 0 ? saved->shard.blocks[0].samples : 0;
@@ -81,7 +70,7 @@ static void tell(const dcps_daemon *daemon, const dcps_checkpoint *saved)
               daemon->config->epochs, saved->shard.block_count, saved->control.worker_count);
 }
 
-dcps_status dcps_daemon_resume(dcps_daemon *daemon)
+dcps_status dcps_daemon_load(dcps_daemon *daemon)
 {
     const dcps_server_config *config = daemon->config;
     if (config->resume == DCPS_RESUME_NO) {
@@ -91,26 +80,40 @@ dcps_status dcps_daemon_resume(dcps_daemon *daemon)
                                      .server_count = config->server_count,
                                      .shards_per_server = config->shards,
                                      .rule = daemon->rule};
-    dcps_checkpoint saved;
-    dcps_status status = dcps_checkpoint_load(config->checkpoint_dir, &target, &saved);
+    dcps_status status = dcps_checkpoint_load(config->checkpoint_dir, &target, &daemon->saved);
     if (status == DCPS_NOT_FOUND && config->resume == DCPS_RESUME_AUTO) {
         dcps_info("nothing to resume in %s: beginning anew", config->checkpoint_dir);
         return DCPS_OK;
     }
-    if (status != DCPS_OK) {
-        return status;
-    }
-    status = check_settings(config, &saved);
     if (status == DCPS_OK) {
-        warn_of_differences(config, &saved);
-        status = restore(daemon, &saved);
+        status = check_settings(config, &daemon->saved);
     }
     if (status == DCPS_OK) {
-        daemon->save.generation = saved.generation;
+        warn_of_differences(config, &daemon->saved);
+        daemon->resumes = true;
+    }
+    return status;
+}
+
+dcps_status dcps_daemon_restore(dcps_daemon *daemon)
+{
+    const dcps_checkpoint *saved = &daemon->saved;
+    if (!daemon->resumes) {
+        return DCPS_OK;
+    }
+    daemon->restoring = true;
+    dcps_status status = dcps_control_import(daemon->control, &saved->control);
+    daemon->restoring = false;
+    for (uint32_t i = 0; status == DCPS_OK && i < daemon->config->shards; i++) {
+        status = dcps_shard_thread_restore(daemon->shards[i], dcps_control_partition(daemon->control),
+                                           dcps_control_layout(daemon->control),
+                                           dcps_control_samples_per_epoch(daemon->control), &saved->shard);
+    }
+    if (status == DCPS_OK) {
+        daemon->save.generation = saved->generation;
         daemon->save.written = true;
-        daemon->traces.resumed = true;
-        tell(daemon, &saved);
+        tell(daemon, saved);
     }
-    dcps_checkpoint_fini(&saved);
+    dcps_checkpoint_fini(&daemon->saved);
     return status;
 }

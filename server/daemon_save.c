@@ -46,6 +46,7 @@ static void note_outcome(dcps_save *save)
 {
     if (save->status == DCPS_OK) {
         save->written = true;
+        save->changes_written = save->changes;
         dcps_info("checkpoint written: %s", save->text);
     } else if (save->status == DCPS_AGAIN) {
         dcps_info("no checkpoint: %s", save->text);
@@ -126,14 +127,27 @@ static dcps_status describe(dcps_daemon *daemon)
                                     .batch_size = config->batch_size,
                                     .epochs = config->epochs};
     snprintf(checkpoint->algorithm, sizeof(checkpoint->algorithm), "%s", config->algorithm.name);
+    snprintf(checkpoint->settings, sizeof(checkpoint->settings), "%s", config->settings);
     dcps_checkpoint_set_states(checkpoint, daemon->rule);
     return dcps_control_export(daemon->control, &checkpoint->control);
+}
+
+/* Gradients taken and sessions opened, as far as the shards have told. */
+static uint64_t count_changes(const dcps_daemon *daemon)
+{
+    uint64_t changes = daemon->traces.joins;
+    for (uint32_t i = 0; i < daemon->config->shards; i++) {
+        const dcps_shard_stats *stats = &daemon->published[i].stats;
+        changes += stats->pushes_applied + stats->pushes_dropped;
+    }
+    return changes;
 }
 
 static void start(dcps_daemon *daemon)
 {
     dcps_save *save = &daemon->save;
     save->active = true;
+    save->changes = count_changes(daemon);
     dcps_status status = describe(daemon);
     if (status != DCPS_OK) {
         char text[sizeof(save->text)];
@@ -176,6 +190,15 @@ void dcps_daemon_save_asked(dcps_daemon *daemon, const dcps_peer *peer)
 void dcps_daemon_save_run(dcps_daemon *daemon)
 {
     if (daemon->config->checkpoint_dir != NULL) {
+        dcps_daemon_save(daemon);
+    }
+}
+
+void dcps_daemon_save_again(dcps_daemon *daemon)
+{
+    const dcps_save *save = &daemon->save;
+    if (daemon->phase == DCPS_PHASE_SERVING && save->written && !save->active &&
+        count_changes(daemon) != save->changes_written) {
         dcps_daemon_save(daemon);
     }
 }

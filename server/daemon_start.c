@@ -11,7 +11,7 @@
 #include "base/folder.h"
 #include "base/log.h"
 #include "server/daemon_state.h"
-#include "server/memory.h"
+#include "server/engine/memory.h"
 
 #define OWN_DESCRIPTORS 64u /* besides a connection of each worker to each socket: sockets, queues, files, observers */
 #define REPORT_CAPACITY (4u * DCPS_MAX_SHARDS) /* a shard has at most one export and one failure to tell */
@@ -77,11 +77,11 @@ static dcps_shard_config shard_config(const dcps_server_config *config, uint32_t
 }
 
 /* After a restart those who are still there must not wait long for those who left before. */
-static void shorten_grace(const dcps_server_config *config, dcps_shard_config *shard)
+static void shorten_grace(const dcps_daemon *daemon, dcps_shard_config *shard)
 {
-    uint64_t two_leases_ns = 2u * (uint64_t)config->lease_ms * DCPS_NS_PER_MS;
+    uint64_t two_leases_ns = 2u * (uint64_t)daemon->config->lease_ms * DCPS_NS_PER_MS;
     bool longer = shard->start_grace_ns == 0 || shard->start_grace_ns > two_leases_ns; /* 0: for ever */
-    if (config->resume != DCPS_RESUME_NO && longer) {
+    if (daemon->resumes && longer) {
         shard->start_grace_ns = two_leases_ns;
     }
 }
@@ -91,7 +91,7 @@ static dcps_status open_shard(dcps_daemon *daemon, uint32_t index)
     const dcps_server_config *config = daemon->config;
     char endpoint[DCPS_MAX_ENDPOINT_BYTES];
     dcps_shard_config shard = shard_config(config, index);
-    shorten_grace(config, &shard);
+    shorten_grace(daemon, &shard);
     if (config->replay_dir != NULL) {
         shard.start_grace_ns = 0; /* a trace is complete only where all workers were there */
     }
@@ -261,6 +261,9 @@ dcps_status dcps_daemon_open(dcps_daemon *daemon)
         status = bind_control(daemon);
     }
     if (status == DCPS_OK) {
+        status = dcps_daemon_load(daemon);
+    }
+    if (status == DCPS_OK) {
         status = dcps_daemon_open_traces(daemon);
     }
     if (status == DCPS_OK) {
@@ -270,7 +273,7 @@ dcps_status dcps_daemon_open(dcps_daemon *daemon)
         status = open_control(daemon);
     }
     if (status == DCPS_OK) {
-        status = dcps_daemon_resume(daemon);
+        status = dcps_daemon_restore(daemon);
     }
     for (uint32_t i = 0; status == DCPS_OK && i < config->shards; i++) {
         status = dcps_shard_thread_start(daemon->shards[i]);
@@ -306,6 +309,7 @@ void dcps_daemon_close(dcps_daemon *daemon)
     dcps_trace_replay_fini(&daemon->traces.replay); /* shards borrow it */
     drop_reports(daemon);
     dcps_save_fini(&daemon->save);
+    dcps_checkpoint_fini(&daemon->saved);
     dcps_control_destroy(&daemon->control);
     dcps_socket_close(&daemon->control_socket);
     dcps_transport_destroy(&daemon->transport);

@@ -43,6 +43,8 @@ typedef struct dcps_save {
     char path[PATH_MAX];
     char text[DCPS_MAX_TEXT_BYTES]; /* path, or what went wrong */
     uint64_t generation;            /* of the latest one begun */
+    uint64_t changes;               /* that it holds, see count_changes */
+    uint64_t changes_written;       /* of the latest one written */
     bool written;                   /* a restart finds one */
     uint64_t failed_ns;             /* when one could not be written last; 0: not yet */
 } dcps_save;
@@ -50,7 +52,6 @@ typedef struct dcps_save {
 /* A trace of this run that is being recorded, and one that it follows. */
 typedef struct dcps_traces {
     bool recording;
-    bool resumed;   /* the run is older than this server */
     bool run_over;  /* every batch was done before anybody asked to stop */
     uint32_t joins; /* sessions opened */
     dcps_trace_record record;
@@ -77,9 +78,11 @@ typedef struct dcps_daemon {
     dcps_control *control;
     dcps_queue *reports;
     dcps_shard_thread *shards[DCPS_MAX_SHARDS];
-    bool restoring;      /* a checkpoint is being loaded: shards are told directly */
-    int checkpoint_lock; /* descriptor; -1: none */
-    char ipc_dir[128];   /* "" without one */
+    bool resumes;          /* the run goes on from a checkpoint */
+    dcps_checkpoint saved; /* that one, until it is restored */
+    bool restoring;        /* a checkpoint is being loaded: shards are told directly */
+    int checkpoint_lock;   /* descriptor; -1: none */
+    char ipc_dir[128];     /* "" without one */
     char endpoints[DCPS_MAX_SHARDS][DCPS_MAX_ENDPOINT_BYTES]; /* as workers are told */
 
     bool loop_made;
@@ -115,8 +118,10 @@ void dcps_daemon_close(dcps_daemon *daemon);
 void dcps_daemon_check_snapshots(const dcps_daemon *daemon, uint64_t own_params, uint64_t samples_per_epoch);
 
 /* ---- daemon_resume.c ---- */
-/* Loads the newest checkpoint into control engine and shards, if the configuration says so. */
-DCPS_MUST_CHECK dcps_status dcps_daemon_resume(dcps_daemon *daemon);
+/* Reads the newest checkpoint and compares it with the configuration, if that says so: daemon->resumes tells whether there is one. */
+DCPS_MUST_CHECK dcps_status dcps_daemon_load(dcps_daemon *daemon);
+/* Puts what was read into control engine and shards. */
+DCPS_MUST_CHECK dcps_status dcps_daemon_restore(dcps_daemon *daemon);
 
 /* ---- daemon_control.c ---- */
 /* Callbacks of the control engine; context is the daemon. */
@@ -135,6 +140,8 @@ void dcps_daemon_save(dcps_daemon *daemon);
 void dcps_daemon_save_asked(dcps_daemon *daemon, const dcps_peer *peer);
 /* The first checkpoint, as soon as every block has values, tried again until it is written: from then on a restart finds one. Cheap: call often. */
 void dcps_daemon_save_first(dcps_daemon *daemon, uint64_t now_ns);
+/* One more, if anything has changed since the last. */
+void dcps_daemon_save_again(dcps_daemon *daemon);
 /* The one of a run that is complete, where checkpoints are kept: from then on nobody is left to train again what a crash would lose. */
 void dcps_daemon_save_run(dcps_daemon *daemon);
 /* A shard's answer; takes over the image. */

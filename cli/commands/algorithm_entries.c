@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "server/engine/algorithm.h"
-#include "server/memory.h"
+#include "server/engine/memory.h"
 
 /* What a setting that is no choice between parts adds to plain asgd. */
 typedef struct setting {

@@ -101,6 +101,7 @@ void fixture_make(uint32_t index, uint32_t count, uint32_t shards, uint64_t gene
                                     .server_index = index,
                                     .server_count = count,
                                     .algorithm = "dc-asgd-a",
+                                    .settings = "learning rate 0.5",
                                     .seed = FIXTURE_SEED,
                                     .batch_size = FIXTURE_BATCH,
                                     .epochs = FIXTURE_EPOCHS};
@@ -200,6 +201,7 @@ void fixture_check(const dcps_checkpoint *checkpoint, uint32_t index, uint32_t c
     ck_assert_uint_eq(checkpoint->batch_size, FIXTURE_BATCH);
     ck_assert_uint_eq(checkpoint->epochs, FIXTURE_EPOCHS);
     ck_assert_str_eq(checkpoint->algorithm, "dc-asgd-a");
+    ck_assert_str_eq(checkpoint->settings, "learning rate 0.5");
     ck_assert_uint_eq(checkpoint->shard.block_count, end - first);
     for (uint32_t i = 0; i < end - first; i++) {
         check_block(&checkpoint->shard.blocks[i], first + i, checkpoint->state_count);

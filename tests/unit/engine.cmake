@@ -2,7 +2,9 @@ add_library(dcps_test_engine STATIC support/engine_harness.c support/control_har
 target_include_directories(dcps_test_engine PUBLIC ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(dcps_test_engine PRIVATE dcps_warnings PUBLIC PkgConfig::check dcps_server_engine m)
 
-dcps_test(test_tickets LABELS unit SOURCES unit/test_tickets.c LINKS dcps_server_engine)
+foreach(module memory tickets)
+  dcps_test(test_${module} LABELS unit SOURCES unit/test_${module}.c LINKS dcps_server_engine)
+endforeach()
 foreach(module averages awaited counts follow requests refusals pulled consistency rounds late ahead snapshots taken view image image_hostile)
   dcps_test(test_shard_${module} LABELS unit SOURCES unit/test_shard_${module}.c LINKS dcps_test_engine)
 endforeach()

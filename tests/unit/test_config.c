@@ -108,6 +108,14 @@ START_TEST(parts_are_exchanged_and_described)
     accept((flags){{"algorithm=ssgd", "workers=4", "backup-workers=2", NULL}}, &config);
     ck_assert_uint_eq(config.algorithm.backup_workers, 2);
     dcps_options_destroy(&options);
+    /* What does the same has the same words. */
+    static const char *const same[] = {"compensation=gap-aware", "compensation=none,gap-aware",
+                                       "compensation=gap-aware,none"};
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        accept((flags){{"algorithm=asgd", "workers=4", same[i], NULL}}, &config);
+        ck_assert_msg(strstr(config.settings, ", compensation gap-aware, optimizer") != NULL, "%s", config.settings);
+        dcps_options_destroy(&options);
+    }
 }
 END_TEST
 

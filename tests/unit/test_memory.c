@@ -1,5 +1,5 @@
 /* Whether a model and its snapshots fit into a server's memory. */
-#include "server/memory.h"
+#include "server/engine/memory.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static uint64_t copies_of(const char *preset, uint32_t workers)
 START_TEST(copies_follow_algorithm_and_workers)
 {
     ck_assert_uint_eq(copies_of("asgd", 4), 3 + 4);
-    ck_assert_uint_eq(copies_of("ssgd", 4), 3 + 2 * 4);      /* a gradient of each in a round */
+    ck_assert_uint_eq(copies_of("ssgd", 4), 3 + 4);          /* one snapshot for all, and a gradient of each */
     ck_assert_uint_eq(copies_of("dc-asgd-a", 4), 3 + 1 + 4); /* a mean square */
     /* DANA: a momentum of each worker and their sum, and the weights apart from what is shown. */
     ck_assert_uint_eq(copies_of("dana-zero", 4), 3 + 1 + 1 + 4 * 2);

@@ -1,6 +1,6 @@
 /* What a model takes of a server's memory. Pure. */
-#ifndef DCPS_SERVER_MEMORY_H
-#define DCPS_SERVER_MEMORY_H
+#ifndef DCPS_ENGINE_MEMORY_H
+#define DCPS_ENGINE_MEMORY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,8 +9,11 @@
 #include "proto/limits.h"
 #include "server/engine/algorithm.h"
 
-/* Floats that a parameter needs while an algorithm with this rule trains it: the weight, its snapshots under way, the states, what each worker pulled and has,
- * and in rounds the gradient of each. */
+/* Snapshots of a block that live at once in a steady state: the one that answers show, one on its way out, the weights where answers show something else, and what workers pulled, which
+ * in rounds is the first of these but for those who missed theirs. */
+uint64_t dcps_memory_snapshots(const dcps_algorithm *algorithm, const dcps_rule *rule, uint32_t workers);
+
+/* Floats that a parameter needs while an algorithm with this rule trains it: the weight, these snapshots, the states, those of each worker, and in rounds the gradient of each. */
 uint64_t dcps_memory_copies(const dcps_algorithm *algorithm, const dcps_rule *rule, uint32_t workers);
 
 /* A server's part of a model. */

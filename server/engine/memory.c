@@ -1,16 +1,23 @@
-#include "server/memory.h"
+#include "server/engine/memory.h"
 
 #include <stdio.h>
 
 #define MB 1e6
 #define GB 1e9
 
+uint64_t dcps_memory_snapshots(const dcps_algorithm *algorithm, const dcps_rule *rule, uint32_t workers)
+{
+    const bool rounds = algorithm->consistency == DCPS_CONSISTENCY_BSP;
+    const uint32_t behind = algorithm->backup_workers < workers ? algorithm->backup_workers : workers;
+    const uint32_t apart = dcps_rule_looks_ahead(rule) ? 1u : 0u;
+    return 2u + (uint64_t)apart + (rounds ? behind : workers);
+}
+
 uint64_t dcps_memory_copies(const dcps_algorithm *algorithm, const dcps_rule *rule, uint32_t workers)
 {
-    const uint32_t in_round = algorithm->consistency == DCPS_CONSISTENCY_BSP ? 1u : 0u;
-    const uint32_t apart = dcps_rule_looks_ahead(rule) ? 1u : 0u;
-    return 3u + dcps_rule_state_count(rule) + apart +
-           (uint64_t)workers * (1u + dcps_rule_worker_state_count(rule) + in_round);
+    const uint32_t gradients = algorithm->consistency == DCPS_CONSISTENCY_BSP ? 1u : 0u;
+    return 1u + dcps_memory_snapshots(algorithm, rule, workers) + dcps_rule_state_count(rule) +
+           (uint64_t)workers * (dcps_rule_worker_state_count(rule) + gradients);
 }
 
 bool dcps_memory_holds(const dcps_memory_use *use, uint64_t memory_bytes, char text[DCPS_MAX_TEXT_BYTES])
