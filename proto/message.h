@@ -109,6 +109,7 @@ typedef struct dcps_layout_reply {
 /* HEARTBEAT, FINISH. */
 typedef struct dcps_session_message {
     dcps_session session;
+    bool done; /* FINISH: the worker was told that all is done; false: it leaves before */
 } dcps_session_message;
 
 /* HEARTBEAT_REPLY, FINISH_REPLY. */

@@ -195,8 +195,10 @@ dcps_status dcps_wire_take_control(const Dcps__Header *header, dcps_arena *arena
         return take_layout(header->layout, arena, &message->body.layout);
     case DCPS_MESSAGE_LAYOUT_REPLY:
         return take_layout_reply(header->layout_reply, &message->body.layout_reply);
-    case DCPS_MESSAGE_HEARTBEAT:
     case DCPS_MESSAGE_FINISH:
+        message->body.session.done = header->heartbeat->done;
+        return dcps_wire_take_session(message->type, header->heartbeat->session, &message->body.session.session);
+    case DCPS_MESSAGE_HEARTBEAT:
         return dcps_wire_take_session(message->type, header->heartbeat->session, &message->body.session.session);
     case DCPS_MESSAGE_HEARTBEAT_REPLY:
     case DCPS_MESSAGE_FINISH_REPLY:

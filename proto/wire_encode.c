@@ -261,8 +261,11 @@ static dcps_status put_body(encoding *to, const dcps_message *message)
     case DCPS_MESSAGE_LAYOUT_REPLY:
         header->layout_reply = put_layout_reply(to, &message->body.layout_reply);
         return DCPS_OK;
-    case DCPS_MESSAGE_HEARTBEAT:
     case DCPS_MESSAGE_FINISH:
+        header->heartbeat = put_session_only(to, &message->body.session.session);
+        header->heartbeat->done = message->body.session.done;
+        return DCPS_OK;
+    case DCPS_MESSAGE_HEARTBEAT:
         header->heartbeat = put_session_only(to, &message->body.session.session);
         return DCPS_OK;
     case DCPS_MESSAGE_HEARTBEAT_REPLY:

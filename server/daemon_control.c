@@ -43,9 +43,12 @@ static void on_join(dcps_daemon *daemon, const dcps_control_event *event)
 static void on_leave(dcps_daemon *daemon, const dcps_control_event *event)
 {
     for (uint32_t i = 0; i < daemon->config->shards; i++) {
-        dcps_shard_thread_leave_worker(daemon->shards[i], event->session.worker, event->finished);
+        dcps_shard_thread_leave_worker(daemon->shards[i], event->session.worker, event->departure);
     }
-    if (event->finished) {
+    if (event->departure == DCPS_DEPARTURE_EARLY) {
+        dcps_info("worker %u (%s) has left before the end: %u are left", event->session.worker, event->name,
+                  workers_live(daemon));
+    } else if (event->departure == DCPS_DEPARTURE_DONE) {
         dcps_info("worker %u (%s) has finished: %u are left", event->session.worker, event->name, workers_live(daemon));
     } else if (event->renamed) {
         dcps_info("worker %u (%s) has come back under another id", event->session.worker, event->name);

@@ -36,7 +36,7 @@ typedef struct command {
         dcps_session session;
         struct {
             uint32_t worker;
-            bool finished;
+            dcps_departure departure;
         } leave;
     } body;
 } command;
@@ -232,12 +232,12 @@ static void check_replay(dcps_shard_thread *thread)
     }
 }
 
-static void leave(dcps_shard_thread *thread, uint32_t worker, bool finished, uint64_t now_ns)
+static void leave(dcps_shard_thread *thread, uint32_t worker, dcps_departure departure, uint64_t now_ns)
 {
     if (thread->writer != NULL) {
-        dcps_trace_record_leave(thread->writer, thread->engine, worker, finished);
+        dcps_trace_record_leave(thread->writer, thread->engine, worker, departure);
     }
-    dcps_shard_worker_leave(thread->engine, worker, finished, now_ns);
+    dcps_shard_worker_leave(thread->engine, worker, departure, now_ns);
     if (thread->gate != NULL) {
         dcps_replay_gate_leave(thread->gate, worker);
         check_replay(thread);
@@ -256,7 +256,7 @@ static void run_command(dcps_shard_thread *thread, const command *order, uint64_
         status = dcps_shard_worker_join(thread->engine, &order->body.session, now_ns);
         break;
     case COMMAND_LEAVE:
-        leave(thread, order->body.leave.worker, order->body.leave.finished, now_ns);
+        leave(thread, order->body.leave.worker, order->body.leave.departure, now_ns);
         break;
     case COMMAND_EXPORT:
         export_image(thread);
@@ -421,11 +421,11 @@ void dcps_shard_thread_join_worker(dcps_shard_thread *thread, const dcps_session
     send_command(thread, &order);
 }
 
-void dcps_shard_thread_leave_worker(dcps_shard_thread *thread, uint32_t worker, bool finished)
+void dcps_shard_thread_leave_worker(dcps_shard_thread *thread, uint32_t worker, dcps_departure departure)
 {
     command order = {.kind = COMMAND_LEAVE};
     order.body.leave.worker = worker;
-    order.body.leave.finished = finished;
+    order.body.leave.departure = departure;
     send_command(thread, &order);
 }
 

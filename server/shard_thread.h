@@ -73,7 +73,7 @@ DCPS_MUST_CHECK dcps_status dcps_shard_thread_start(dcps_shard_thread *thread);
 void dcps_shard_thread_set_partition(dcps_shard_thread *thread, const dcps_partition *partition,
                                      const dcps_layout *layout, uint64_t samples_per_epoch);
 void dcps_shard_thread_join_worker(dcps_shard_thread *thread, const dcps_session *session);
-void dcps_shard_thread_leave_worker(dcps_shard_thread *thread, uint32_t worker, bool finished);
+void dcps_shard_thread_leave_worker(dcps_shard_thread *thread, uint32_t worker, dcps_departure departure);
 void dcps_shard_thread_export(dcps_shard_thread *thread);
 void dcps_shard_thread_drain(dcps_shard_thread *thread);
 

@@ -74,7 +74,7 @@ static void add_progress(const dcps_status_sources *sources, dcps_status_reply *
     const dcps_shard_stats *first =
         &sources->shards[dcps_status_first_shard(sources->partition, config->index, config->shards)].stats;
     reply->state = sources->partition == NULL ? DCPS_RUN_WAITING : first->state;
-    if (config->index != 0 && is_over_elsewhere(sources, first->samples)) {
+    if (config->index != 0 && is_over_elsewhere(sources, first->samples + first->samples_missed)) {
         reply->state = DCPS_RUN_DONE;
     }
     if (sources->stopping && reply->state != DCPS_RUN_DONE) {

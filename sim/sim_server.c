@@ -36,7 +36,7 @@ static void tell_shard(dcps_sim_server *server, uint32_t shard, const dcps_contr
     if (event->kind == DCPS_CONTROL_JOIN) {
         status = dcps_shard_worker_join(server->shards[shard], &event->session, world->now_ns);
     } else if (event->kind == DCPS_CONTROL_LEAVE) {
-        dcps_shard_worker_leave(server->shards[shard], event->session.worker, event->finished, world->now_ns);
+        dcps_shard_worker_leave(server->shards[shard], event->session.worker, event->departure, world->now_ns);
     } else {
         status =
             dcps_shard_set_partition(server->shards[shard], &event->partition, event->layout, event->samples_per_epoch);
@@ -49,7 +49,7 @@ static void tell_shard(dcps_sim_server *server, uint32_t shard, const dcps_contr
 static void on_control_event(void *context, const dcps_control_event *event)
 {
     dcps_sim_server *server = context;
-    server->leases_expired += event->kind == DCPS_CONTROL_LEAVE && !event->finished ? 1 : 0;
+    server->leases_expired += event->kind == DCPS_CONTROL_LEAVE && event->departure == DCPS_DEPARTURE_LOST ? 1 : 0;
     for (uint32_t shard = 0; shard < server->world->config.shards_per_server; shard++) {
         tell_shard(server, shard, event);
     }

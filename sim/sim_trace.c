@@ -95,10 +95,10 @@ void dcps_sim_trace_event(dcps_sim_server *server, uint32_t shard, const dcps_co
     if (event->kind != DCPS_CONTROL_LEAVE) {
         return;
     }
-    traces->finished += first && event->finished ? 1 : 0;
+    traces->finished += first && event->departure == DCPS_DEPARTURE_DONE ? 1 : 0;
     if (traces->recording) {
         dcps_trace_record_leave(traces->record.writers[shard], server->shards[shard], event->session.worker,
-                                event->finished);
+                                event->departure);
     }
     if (traces->gates[shard] != NULL) {
         dcps_replay_gate_leave(traces->gates[shard], event->session.worker);

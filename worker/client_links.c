@@ -54,7 +54,9 @@ void dcps_link_declare(dcps_client_core *core, uint32_t server, uint64_t now_ns)
 
 static void say_finish(dcps_client_core *core, uint32_t server, uint64_t now_ns)
 {
-    dcps_message message = {.type = DCPS_MESSAGE_FINISH, .body.session = {.session = core->links[server].session}};
+    dcps_message message = {
+        .type = DCPS_MESSAGE_FINISH,
+        .body.session = {.session = core->links[server].session, .done = core->ticket.kind == DCPS_TICKET_DONE}};
     send(core, server, &message, now_ns);
 }
 
@@ -114,6 +116,13 @@ static bool welcome_is_consistent(dcps_client_core *core, uint32_t server, const
             server, welcome->shards_per_server, (unsigned long long)welcome->seed, welcome->batch_size, welcome->epochs,
             welcome->workers, first->shards_per_server, (unsigned long long)first->seed, first->batch_size,
             first->epochs, first->workers);
+        return false;
+    }
+    if (core->has_welcome && server != 0 && welcome->snapshot_every_samples != first->snapshot_every_samples) {
+        dcps_client_core_fail(core, DCPS_MISMATCH,
+                              "server %u keeps other snapshots for evaluation than server 0: start both with the same "
+                              "--snapshot-every-samples",
+                              server);
         return false;
     }
     return true;

@@ -130,10 +130,10 @@ void dcps_shell_tell_patience(dcps_client *client, uint64_t now_ns)
         client->patience_told_ns == 0 ? now_ns - client->patient_since_ns : now_ns - client->patience_told_ns;
     if (quiet_ns >= (client->patience_told_ns == 0 ? PATIENCE_NS : PATIENCE_AGAIN_NS)) {
         client->patience_told_ns = now_ns;
-        dcps_info("waiting for weights (%.1f s): the servers answer, they hold them back until other workers have "
-                  "pushed or joined; %u are "
-                  "expected",
-                  (double)(now_ns - client->patient_since_ns) / 1e9, client->info.workers);
+        dcps_info(
+            "waiting for weights (%.1f s): the servers answer; what was sent is still on its way, or they hold the "
+            "weights back until other workers have pushed or joined; %u are expected",
+            (double)(now_ns - client->patient_since_ns) / 1e9, client->info.workers);
     }
 }
 

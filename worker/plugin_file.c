@@ -19,6 +19,9 @@ static dcps_status read_at(const char *path, int fd, void *out, size_t bytes, ui
     if (got == (ssize_t)bytes) {
         return DCPS_OK;
     }
+    if (got < 0) {
+        return dcps_fail(DCPS_IO, "model %s: cannot read: %s", path, strerror(errno));
+    }
     return dcps_fail(
         DCPS_CORRUPT,
         "model %s: expected %zu bytes at offset %llu, the file ends before: it is no shared object or was cut short",

@@ -119,8 +119,8 @@ static void leave(dcps_control *control, uint32_t worker, dcps_control_event eve
     dcps_registration *entry = &control->workers[worker];
     entry->live = false;
     control->stats.workers_live--;
-    control->stats.workers_finished += event.finished ? 1 : 0;
-    control->stats.workers_lost += event.finished ? 0 : 1;
+    control->stats.workers_finished += event.departure == DCPS_DEPARTURE_DONE ? 1 : 0;
+    control->stats.workers_lost += event.departure == DCPS_DEPARTURE_LOST ? 1 : 0;
     event.kind = DCPS_CONTROL_LEAVE;
     event.session = session_of(control, worker);
     event.name = entry->name;
@@ -213,7 +213,7 @@ static void retire(dcps_control *control, uint32_t worker)
 {
     dcps_registration *entry = &control->workers[worker];
     if (entry->live) {
-        leave(control, worker, (dcps_control_event){.renamed = true});
+        leave(control, worker, (dcps_control_event){.departure = DCPS_DEPARTURE_LOST, .renamed = true});
     }
     entry->nonce = 0;
 }
@@ -365,10 +365,12 @@ static void on_heartbeat(dcps_control *control, const dcps_peer *peer, const dcp
     answer(control, peer, &reply);
 }
 
-static void on_finish(dcps_control *control, const dcps_peer *peer, const dcps_session *session)
+static void on_finish(dcps_control *control, const dcps_peer *peer, const dcps_session_message *goodbye)
 {
+    const dcps_session *session = &goodbye->session;
     if (session_is_live(control, session)) {
-        leave(control, session->worker, (dcps_control_event){.finished = true});
+        leave(control, session->worker,
+              (dcps_control_event){.departure = goodbye->done ? DCPS_DEPARTURE_DONE : DCPS_DEPARTURE_EARLY});
     }
     dcps_message reply = {.type = DCPS_MESSAGE_FINISH_REPLY, .body.session_reply = {.session = *session}};
     answer(control, peer, &reply);
@@ -387,7 +389,7 @@ void dcps_control_receive(dcps_control *control, const dcps_peer *peer, const dc
         on_heartbeat(control, peer, &message->body.session.session, now_ns);
         break;
     case DCPS_MESSAGE_FINISH:
-        on_finish(control, peer, &message->body.session.session);
+        on_finish(control, peer, &message->body.session);
         break;
     case DCPS_MESSAGE_ERROR:
         control->stats.rejected++; /* never answered, or two servers could chatter for ever */
@@ -405,7 +407,7 @@ void dcps_control_tick(dcps_control *control, uint64_t now_ns)
         const dcps_registration *entry = &control->workers[worker];
         uint64_t silent_ms = entry->live && now_ns > entry->heard_ns ? (now_ns - entry->heard_ns) / DCPS_NS_PER_MS : 0;
         if (silent_ms > control->config.lease_ms) {
-            leave(control, worker, (dcps_control_event){.silent_ms = silent_ms});
+            leave(control, worker, (dcps_control_event){.departure = DCPS_DEPARTURE_LOST, .silent_ms = silent_ms});
         }
     }
 }
@@ -416,7 +418,7 @@ void dcps_control_expel(dcps_control *control, const dcps_session *session, uint
         return;
     }
     dcps_registration *entry = &control->workers[session->worker];
-    leave(control, session->worker, (dcps_control_event){.awaited_ms = awaited_ms});
+    leave(control, session->worker, (dcps_control_event){.departure = DCPS_DEPARTURE_LOST, .awaited_ms = awaited_ms});
     if (control->config.server_index == 0) {
         entry->nonce =
             0; /* unknown from now on, so its next HELLO gets another identity, which it shows to all servers */

@@ -17,18 +17,18 @@ typedef struct dcps_control dcps_control;
 
 typedef enum dcps_control_event_kind {
     DCPS_CONTROL_JOIN = 1, /* session: give it to every shard */
-    DCPS_CONTROL_LEAVE,    /* session.worker is gone; finished tells a clean end from a loss */
+    DCPS_CONTROL_LEAVE,    /* session.worker is gone; departure tells why */
     DCPS_CONTROL_LAYOUT,   /* partition, layout and samples_per_epoch are fixed */
 } dcps_control_event_kind;
 
 typedef struct dcps_control_event {
     dcps_control_event_kind kind;
     dcps_session session;
-    bool finished;
-    const char *name;    /* of the worker, for people */
-    uint64_t silent_ms;  /* LEAVE on an expired lease: how long nothing was heard */
-    uint64_t awaited_ms; /* LEAVE of one that was expelled: how long others have waited for it */
-    bool renamed;        /* LEAVE of one that joins now under another id, which server 0 gave it */
+    dcps_departure departure; /* LEAVE */
+    const char *name;         /* of the worker, for people */
+    uint64_t silent_ms;       /* LEAVE on an expired lease: how long nothing was heard */
+    uint64_t awaited_ms;      /* LEAVE of one that was expelled: how long others have waited for it */
+    bool renamed;             /* LEAVE of one that joins now under another id, which server 0 gave it */
     dcps_partition partition;
     const dcps_layout *layout; /* lives as long as the engine and does not change */
     uint64_t samples_per_epoch;
@@ -83,7 +83,7 @@ typedef struct dcps_control_stats {
     uint32_t workers_live;
     uint32_t
         workers_lost; /* leases that ran out, sessions expelled, and those of workers that came back under another identity */
-    uint32_t workers_finished;
+    uint32_t workers_finished; /* goodbyes when all was done */
     uint64_t rejected;
 } dcps_control_stats;
 

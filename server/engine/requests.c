@@ -179,11 +179,11 @@ static void on_init(dcps_shard *shard, const dcps_peer *peer, const dcps_request
     serve_pull(shard, block, slot, request, now_ns);
 }
 
-/* Whoever comes after the others have finished and pushes goes on with the run. To come is not enough: a worker that wakes up and dies would leave a run without an end. */
+/* Whoever comes after the end and pushes goes on with the run. To come is not enough: a worker that wakes up and dies would leave a run without an end. */
 static void note_work(dcps_shard *shard, uint32_t worker)
 {
     dcps_member *member = &shard->members[worker];
-    shard->any_finished = shard->any_finished && !member->came_after_end;
+    shard->any_done = shard->any_done && !member->came_after_end;
     member->came_after_end = false;
 }
 

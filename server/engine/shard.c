@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "server/engine/digest.h"
+#include "server/engine/memory.h"
 #include "server/engine/shard_state.h"
 
 dcps_status dcps_shard_create(const dcps_shard_config *config, dcps_shard **shard)
@@ -94,9 +95,8 @@ static dcps_status make_blocks(dcps_shard *shard, const dcps_layout *layout)
         return dcps_fail(DCPS_NO_MEMORY, "no memory for %u blocks of shard %u", shard->block_count,
                          shard->config.shard);
     }
-    /* In a steady state a block has one snapshot current, one pulled by each worker and a few on their way out. */
-    size_t apart = dcps_rule_looks_ahead(shard->rule) ? 1u : 0u; /* the weights, where answers show something else */
-    size_t steady = (size_t)shard->block_count * (shard->config.workers + 2u + apart);
+    size_t steady = (size_t)shard->block_count *
+                    (size_t)dcps_memory_snapshots(&shard->config.algorithm, shard->rule, shard->config.workers);
     size_t limit = (size_t)shard->block_count * ((size_t)DCPS_MAX_WORKERS + shard->mark_count + 16u);
     number_workers(shard, 0, shard->slot_capacity);
     dcps_status status = dcps_pool_create("snapshots", (size_t)shard->partition.block_params * sizeof(float), steady,
@@ -169,13 +169,13 @@ dcps_status dcps_shard_worker_join(dcps_shard *shard, const dcps_session *sessio
         if (member->session.incarnation == session->incarnation && member->session.token == session->token) {
             return DCPS_OK;
         }
-        dcps_shard_worker_leave(shard, session->worker, false, now_ns);
+        dcps_shard_worker_leave(shard, session->worker, DCPS_DEPARTURE_LOST, now_ns);
     }
     dcps_status status = dcps_shard_reserve_slot(shard, session->worker);
     if (status != DCPS_OK) {
         return status;
     }
-    *member = (dcps_member){.live = true, .came_after_end = shard->any_finished, .session = *session};
+    *member = (dcps_member){.live = true, .came_after_end = shard->any_done, .session = *session};
     shard->live_count++;
     shard->stats.weights_final = false;
     return DCPS_OK;
@@ -208,10 +208,11 @@ static void seal_weights(dcps_shard *shard)
     }
 }
 
-void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, bool finished, uint64_t now_ns)
+void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, dcps_departure departure, uint64_t now_ns)
 {
     assert(worker < DCPS_MAX_WORKERS);
-    shard->any_finished = shard->any_finished || finished;
+    const bool done = departure == DCPS_DEPARTURE_DONE || (departure == DCPS_DEPARTURE_EARLY && shard->draining);
+    shard->any_done = shard->any_done || done;
     if (!shard->members[worker].live) {
         return;
     }
@@ -223,7 +224,7 @@ void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, bool finished, 
     for (uint32_t i = 0; i < shard->block_count; i++) {
         dcps_block *block = &shard->blocks[i];
         dcps_slot_leave(shard, &block->slots[worker]);
-        if (!finished) {
+        if (!done) {
             dcps_block_forget_worker(shard, block, &block->slots[worker]);
         }
         if (block->initialiser == worker) {
@@ -233,7 +234,7 @@ void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, bool finished, 
         dcps_consistency_settle(shard, block, now_ns);
         dcps_snapshots_settle(shard, block);
     }
-    if (shard->live_count == 0 && shard->any_finished) {
+    if (shard->live_count == 0 && shard->any_done) {
         seal_weights(shard);
     }
 }
@@ -266,6 +267,13 @@ void dcps_shard_drain(dcps_shard *shard, uint64_t now_ns)
     }
     for (uint32_t i = 0; i < shard->block_count; i++) {
         dcps_consistency_settle(shard, &shard->blocks[i], now_ns);
+    }
+    if (shard->live_count == 0) { /* all had left before */
+        shard->any_done = true;
+        for (uint32_t i = 0; i < shard->block_count; i++) {
+            dcps_snapshots_settle(shard, &shard->blocks[i]);
+        }
+        seal_weights(shard);
     }
 }
 
@@ -306,6 +314,7 @@ void dcps_shard_stats_get(const dcps_shard *shard, dcps_shard_stats *stats)
     const dcps_block *first = &shard->blocks[0];
     stats->state = run_state(shard, first);
     stats->samples = first->samples;
+    stats->samples_missed = first->samples_missed;
     stats->updates = first->version;
     stats->training_ns = dcps_block_training_ns(first);
     stats->train_loss = dcps_snapshots_recent_loss(first);

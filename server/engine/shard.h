@@ -50,8 +50,14 @@ DCPS_MUST_CHECK dcps_status dcps_shard_set_partition(dcps_shard *shard, const dc
 /* A worker has (again) a session on this server: requests that carry exactly this session are served from now on. A larger incarnation or another token replaces the
  * old session. What the table of last sequence numbers knows of the same incarnation stays. */
 DCPS_MUST_CHECK dcps_status dcps_shard_worker_join(dcps_shard *shard, const dcps_session *session, uint64_t now_ns);
-/* Its lease is over or it finished: its unanswered pushes are dropped, its batch goes back, nobody waits for it any longer. */
-void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, bool finished, uint64_t now_ns);
+typedef enum dcps_departure {
+    DCPS_DEPARTURE_DONE = 1, /* goodbye, because all is done */
+    DCPS_DEPARTURE_EARLY,    /* goodbye before that */
+    DCPS_DEPARTURE_LOST,     /* its lease ran out, it was expelled, or replaced by itself */
+} dcps_departure;
+
+/* Its unanswered pushes are dropped, its batch goes back, nobody waits for it any longer. */
+void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, dcps_departure departure, uint64_t now_ns);
 
 /* One message of the data plane. `payload` is borrowed; the engine takes a reference if it keeps it. Answers, if any, come through emit before this
  * returns or during a later call. Never fails: what cannot be served is answered with ERROR and counted. */
@@ -90,8 +96,9 @@ void dcps_shard_awaited(const dcps_shard *shard, uint64_t woke_ns, uint64_t now_
 
 /* Counters and progress. `staleness` is a histogram over all blocks: index τ, the last entry for that many or more. */
 typedef struct dcps_shard_stats {
-    dcps_run_state state; /* of the shard that holds block 0; WAITING or TRAINING elsewhere */
-    uint64_t samples;     /* of the shard's first block, as are updates, training_ns and train_loss */
+    dcps_run_state state;    /* of the shard that holds block 0; WAITING or TRAINING elsewhere */
+    uint64_t samples;        /* of the shard's first block, as are updates, training_ns and train_loss */
+    uint64_t samples_missed; /* by that block: others may have learnt from them */
     uint64_t updates;
     uint64_t training_ns;
     double

@@ -94,7 +94,7 @@ typedef struct dcps_block {
 
 typedef struct dcps_member {
     bool live;
-    bool came_after_end; /* others had finished when it joined, and it has pushed nothing yet */
+    bool came_after_end; /* others had left at the end when it joined, and it has pushed nothing yet */
     dcps_session session;
     uint64_t took_ns; /* when the latest of its requests was taken, at whichever block */
 } dcps_member;
@@ -116,7 +116,7 @@ struct dcps_shard {
     uint32_t slot_capacity;
     dcps_member members[DCPS_MAX_WORKERS];
     uint32_t live_count;
-    bool any_finished; /* and nobody who came later has pushed since */
+    bool any_done; /* a worker left because all is done, and nobody who came later has pushed since */
     bool draining;
     dcps_tickets *tickets;           /* shard of block 0 only */
     dcps_shard_stats stats;          /* counters; progress is read from the blocks */

@@ -49,7 +49,7 @@ static void answer_mark(dcps_shard *shard, const dcps_block *block, const dcps_p
 
 static bool run_is_over(const dcps_shard *shard)
 {
-    return shard->any_finished && shard->live_count == 0;
+    return shard->any_done && shard->live_count == 0;
 }
 
 /* How far the run came, as this block knows it. Block 0 leads: what it missed it has had again. Others may have missed what it applied. */

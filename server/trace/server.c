@@ -38,11 +38,12 @@ void dcps_trace_record_model(dcps_trace_record *record, const dcps_partition *pa
     record->run.samples_per_epoch = samples_per_epoch;
 }
 
-void dcps_trace_record_leave(dcps_trace_writer *writer, const dcps_shard *shard, uint32_t worker, bool finished)
+void dcps_trace_record_leave(dcps_trace_writer *writer, const dcps_shard *shard, uint32_t worker,
+                             dcps_departure departure)
 {
     dcps_shard_stats stats;
     dcps_shard_stats_get(shard, &stats);
-    if (!finished) {
+    if (departure == DCPS_DEPARTURE_LOST) {
         dcps_trace_writer_spoil(writer, "worker %u was lost", worker);
     } else if (stats.counts_batches && stats.state != DCPS_RUN_DONE) {
         dcps_trace_writer_spoil(writer, "worker %u left before every batch was done", worker);

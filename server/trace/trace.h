@@ -109,7 +109,8 @@ DCPS_MUST_CHECK dcps_status dcps_trace_record_begin(dcps_trace_record *record, c
 void dcps_trace_record_model(dcps_trace_record *record, const dcps_partition *partition, uint64_t samples_per_epoch);
 /* A worker leaves a shard, which has not been told yet. A trace does not tell of leaving, which changes nothing as long as everybody stays until every batch is done: the writer is spoilt
  * otherwise. */
-void dcps_trace_record_leave(dcps_trace_writer *writer, const dcps_shard *shard, uint32_t worker, bool finished);
+void dcps_trace_record_leave(dcps_trace_writer *writer, const dcps_shard *shard, uint32_t worker,
+                             dcps_departure departure);
 
 /* How the run ended, as far as a server knows. */
 typedef struct dcps_trace_ending {
@@ -155,7 +156,7 @@ typedef struct dcps_trace_times {
     struct dcps_trace_steps {
         uint64_t count;
         uint64_t *step_ns; /* [count] */
-    } * steps;
+    } *steps;
 } dcps_trace_times;
 
 /* Any trace will do, complete or not, in which somebody pushed. Belongs to the caller. Errors as above. */

@@ -5,8 +5,8 @@ import zlib
 
 import zmtp
 
-HELLO, WELCOME, LAYOUT, LAYOUT_REPLY, HEARTBEAT, FINISH, FINISH_REPLY, STATUS, STATUS_REPLY, CHECKPOINT, CHECKPOINT_REPLY, ERROR = \
-    10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 22
+HELLO, WELCOME, LAYOUT, LAYOUT_REPLY, HEARTBEAT, HEARTBEAT_REPLY, FINISH, FINISH_REPLY, STATUS, STATUS_REPLY, CHECKPOINT, CHECKPOINT_REPLY, ERROR = \
+    10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22
 PULL, INIT, PUSH_PULL, WEIGHTS, NEED_INIT, QUERY, PENDING, RESEND = 30, 31, 32, 33, 34, 35, 36, 37
 TICKET_NONE, TICKET_BATCH, TICKET_ABSTAIN, TICKET_DONE = 1, 2, 3, 4
 INIT_ZERO = 1
@@ -175,8 +175,8 @@ class Worker:
         self.step += 1
         return [self.push(block, gradient, samples) for block in range(self.block_count)]
 
-    def finish(self):
-        return self.control.ask(FINISH, zmtp.field(1, self.session))
+    def finish(self, done=True):
+        return self.control.ask(FINISH, zmtp.field(1, self.session) + zmtp.field(2, int(done)))
 
     def close(self):
         self.control.close()

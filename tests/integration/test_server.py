@@ -226,6 +226,9 @@ class CheckpointTest(ServerTest):
         self.pull_all(worker)
         self.wait("a checkpoint", lambda: os.path.exists(self.file), 20)
         first = os.stat(self.file).st_mtime_ns
+        time.sleep(1)
+        self.assertEqual(os.stat(self.file).st_mtime_ns, first)  # nothing has changed
+        worker.train(0.25, samples=10)
         self.wait("the next checkpoint", lambda: os.stat(self.file).st_mtime_ns != first, 20)
 
     def test_finished_run_is_kept_at_once(self):
@@ -250,7 +253,8 @@ class CheckpointTest(ServerTest):
             done = self.run_server("--checkpoint-dir", self.checkpoints, "--resume", "auto", *FLAGS, flag, value)
             self.assertEqual(done.returncode, 1)
             self.assertIn(word, done.stderr)
-        longer = self.serve("--epochs", 4, "--resume", "auto", name="longer")
+        longer = self.serve("--epochs", 4, "--learning-rate", 0.125, "--resume", "auto", name="longer")
+        self.wait_text(longer, r"warn: the checkpoint was made with .*learning rate 0\.5, .*; going on with .*learning rate 0\.125, ", 20)
         self.wait_text(longer, r"resumed from", 20)
 
     def test_damaged_checkpoint_is_refused_by_name(self):
@@ -305,6 +309,45 @@ class CheckpointTest(ServerTest):
         self.serve("--index", 1, "--servers", ",".join(addresses), name="companion", bind=addresses[1])
         first.kill()
         self.serve(name="next")
+
+    def test_trace_begins_after_the_checkpoint_was_accepted(self):
+        server = self.serve()
+        self.train_some(server, 1).finish()
+        self.stop(server)
+        trace = os.path.join(self.folder, "trace")
+        flags = ["--checkpoint-dir", self.checkpoints, *FLAGS, "--record-trace", trace]
+        done = self.run_server(*flags, "--resume", "yes", "--seed", 2)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("--seed 1", done.stderr)
+        self.assertFalse(os.path.exists(trace) and os.listdir(trace))
+
+    def test_grace_is_that_of_a_beginning(self):
+        """With --resume auto and nothing to resume the first of two workers waits for the second, not for two leases."""
+        server = self.serve("--algorithm", "ssgd", "--workers", 2, "--lease-ms", 1000, "--resume", "auto")
+        first = self.join(server, name="first")
+        answer = first.send(server_peer.PULL, 0, first.request(0, first.next_seq(0)))
+        self.assertEqual(answer.kind, server_peer.NEED_INIT)
+        values = struct.pack("<%df" % first.length_of(0), *[1.0] * first.length_of(0))
+        first.socket_of(0).send(zmtp.header(server_peer.INIT, first.request(0, first.next_seq(0))), values)
+        for _ in range(8):
+            time.sleep(0.3)
+            self.assertEqual(first.control.ask(server_peer.HEARTBEAT, zmtp.field(1, first.session)).kind,
+                             server_peer.HEARTBEAT_REPLY)
+        self.assertEqual(first.send(server_peer.QUERY, 0, first.request(0, first.seqs[0])).kind, server_peer.PENDING)
+
+    def test_worker_that_is_stopped_does_not_end_the_run(self):
+        server = self.serve()
+        worker = self.train_some(server, 1)
+        worker.finish(done=False)
+        self.wait_text(server, r"worker 0 \(.*\) has left before the end: 0 are left", 20)
+        status = self.answered(server.address)[0]
+        self.assertNotIn("weights_digest", status)
+        self.assertEqual((status["state"], status["workers_lost"]), ("training", 0))
+        other = self.join(server, name="other")
+        self.pull_all(other)
+        self.assertEqual(self.weights(other.train(0.25, samples=10)), {0.75})
+        other.finish()
+        self.wait("the end", lambda: "weights_digest" in self.answered(server.address)[0], 20)
 
     def test_auto_begins_anew_in_an_empty_folder(self):
         server = self.serve("--resume", "auto")

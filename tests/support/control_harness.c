@@ -172,9 +172,9 @@ void control_heartbeat(control_room *self, const dcps_session *session)
     control_deliver(self, &message);
 }
 
-void control_finish(control_room *self, const dcps_session *session)
+void control_finish(control_room *self, const dcps_session *session, bool done)
 {
-    dcps_message message = {.type = DCPS_MESSAGE_FINISH, .body.session = {.session = *session}};
+    dcps_message message = {.type = DCPS_MESSAGE_FINISH, .body.session = {.session = *session, .done = done}};
     control_deliver(self, &message);
     control_expect(self, DCPS_MESSAGE_FINISH_REPLY);
     const dcps_session *named = &self->answer.body.session_reply.session;

@@ -58,7 +58,7 @@ dcps_welcome control_hello(control_room *self, uint64_t nonce);
 dcps_welcome control_join(control_room *self, uint64_t nonce);
 void control_heartbeat(control_room *self, const dcps_session *session);
 /* Sends FINISH and takes the FINISH_REPLY, which must name this session. */
-void control_finish(control_room *self, const dcps_session *session);
+void control_finish(control_room *self, const dcps_session *session, bool done);
 /* Lets more than a lease pass. */
 void control_expire(control_room *self);
 

@@ -113,12 +113,17 @@ void engine_join(engine *self, uint32_t worker)
 
 void engine_leave(engine *self, uint32_t worker)
 {
-    dcps_shard_worker_leave(self->shard, worker, false, self->now_ns);
+    dcps_shard_worker_leave(self->shard, worker, DCPS_DEPARTURE_LOST, self->now_ns);
+}
+
+void engine_quit(engine *self, uint32_t worker)
+{
+    dcps_shard_worker_leave(self->shard, worker, DCPS_DEPARTURE_EARLY, self->now_ns);
 }
 
 void engine_finish(engine *self, uint32_t worker)
 {
-    dcps_shard_worker_leave(self->shard, worker, true, self->now_ns);
+    dcps_shard_worker_leave(self->shard, worker, DCPS_DEPARTURE_DONE, self->now_ns);
 }
 
 void engine_deliver(engine *self, uint32_t peer, const dcps_message *message, const void *payload, size_t bytes)

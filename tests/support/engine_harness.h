@@ -69,7 +69,9 @@ const float *engine_after(uint32_t updates);
 dcps_peer engine_peer(uint32_t number);
 dcps_session engine_session(const engine *self, uint32_t worker);
 void engine_join(engine *self, uint32_t worker);
+/* Is lost; says goodbye before the end; when all is done. */
 void engine_leave(engine *self, uint32_t worker);
+void engine_quit(engine *self, uint32_t worker);
 void engine_finish(engine *self, uint32_t worker);
 
 /* Any message with any payload (NULL: none), which is copied. */

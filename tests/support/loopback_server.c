@@ -39,6 +39,7 @@ struct loopback_server {
     atomic_bool mute_shards;
     atomic_bool draining;
     atomic_uint_fast64_t received[MAX_TYPES];
+    atomic_uint_fast64_t departures[DCPS_DEPARTURE_LOST + 1];
     atomic_uint_fast64_t applied;
 };
 
@@ -59,13 +60,16 @@ static void on_event(void *context, const dcps_control_event *event)
 {
     loopback_server *self = context;
     uint64_t now_ns = dcps_clock_ns();
+    if (event->kind == DCPS_CONTROL_LEAVE) {
+        atomic_fetch_add(&self->departures[event->departure], 1);
+    }
     for (uint32_t i = 0; i < self->config.shards; i++) {
         switch (event->kind) {
         case DCPS_CONTROL_JOIN:
             ck_assert_int_eq(dcps_shard_worker_join(self->shards[i], &event->session, now_ns), DCPS_OK);
             break;
         case DCPS_CONTROL_LEAVE:
-            dcps_shard_worker_leave(self->shards[i], event->session.worker, event->finished, now_ns);
+            dcps_shard_worker_leave(self->shards[i], event->session.worker, event->departure, now_ns);
             break;
         case DCPS_CONTROL_LAYOUT:
             ck_assert_int_eq(
@@ -311,6 +315,11 @@ void loopback_drain(loopback_server *server)
 uint64_t loopback_received(const loopback_server *server, dcps_message_type type)
 {
     return atomic_load(&((loopback_server *)server)->received[(uint32_t)type % MAX_TYPES]);
+}
+
+uint64_t loopback_departures(const loopback_server *server, dcps_departure departure)
+{
+    return atomic_load(&((loopback_server *)server)->departures[departure]);
 }
 
 uint64_t loopback_applied(const loopback_server *server)

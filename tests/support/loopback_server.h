@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "proto/message.h"
+#include "server/engine/shard.h"
 
 /* Zero-initialise; 0 means 1 for counts and "choose" for the port. */
 typedef struct loopback_config {
@@ -45,6 +46,8 @@ void loopback_drain(loopback_server *server);
 
 /* Messages of a type that have arrived, and updates applied to all blocks, counted a moment after they were answered. */
 uint64_t loopback_received(const loopback_server *server, dcps_message_type type);
+/* Workers that left so. */
+uint64_t loopback_departures(const loopback_server *server, dcps_departure departure);
 uint64_t loopback_applied(const loopback_server *server);
 
 /* A port that was free a moment ago. */

@@ -264,8 +264,11 @@ void wire_assert_same(const dcps_message *a, const dcps_message *b)
     case DCPS_MESSAGE_LAYOUT_REPLY:
         same_layout_reply(&a->body.layout_reply, &b->body.layout_reply);
         return;
-    case DCPS_MESSAGE_HEARTBEAT:
     case DCPS_MESSAGE_FINISH:
+        SAME(body.session.done);
+        same_session(&a->body.session.session, &b->body.session.session);
+        return;
+    case DCPS_MESSAGE_HEARTBEAT:
         same_session(&a->body.session.session, &b->body.session.session);
         return;
     case DCPS_MESSAGE_HEARTBEAT_REPLY:

@@ -119,7 +119,7 @@ static const wire_sample samples[WIRE_SAMPLE_COUNT] = {
                                                      .shards_per_server = 3}}}},
     {.message = {.type = DCPS_MESSAGE_HEARTBEAT, .body.session.session = SESSION}},
     {.message = {.type = DCPS_MESSAGE_HEARTBEAT_REPLY, .body.session_reply.session = SESSION}},
-    {.message = {.type = DCPS_MESSAGE_FINISH, .body.session.session = SESSION}},
+    {.message = {.type = DCPS_MESSAGE_FINISH, .body.session = {.session = SESSION, .done = true}}},
     {.message = {.type = DCPS_MESSAGE_FINISH_REPLY, .body.session_reply.session = SESSION}},
     {.message = {.type = DCPS_MESSAGE_STATUS, .body.status = {.workers = true, .first_worker = 1023}}},
     {.message = {.type = DCPS_MESSAGE_STATUS_REPLY,

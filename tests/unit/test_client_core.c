@@ -182,6 +182,9 @@ static void spoil(dcps_welcome *body, int what)
     case 3:
         body->epochs++;
         break;
+    case 4:
+        body->snapshot_every_samples++;
+        break;
     default:
         body->workers++;
         break;
@@ -336,7 +339,7 @@ static Suite *make_suite(void)
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
         tcase_add_test(group, tests[i]);
     }
-    tcase_add_loop_test(group, test_servers_with_other_settings, 0, 5);
+    tcase_add_loop_test(group, test_servers_with_other_settings, 0, 6);
     suite_add_tcase(suite, group);
     return suite;
 }

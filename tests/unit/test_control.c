@@ -151,7 +151,7 @@ START_TEST(test_lease_runs_out)
     dcps_control_tick(room.control, room.now_ns);
     dcps_control_event event = control_event(&room, DCPS_CONTROL_LEAVE);
     ck_assert_uint_eq(event.session.worker, welcome.session.worker);
-    ck_assert(!event.finished);
+    ck_assert_int_eq(event.departure, DCPS_DEPARTURE_LOST);
     ck_assert_uint_eq(event.silent_ms, LEASE_MS + 250);
     ck_assert_str_eq(room.event_name, "host:1");
     dcps_control_tick(room.control, room.now_ns + DCPS_NS_PER_S);
@@ -282,7 +282,7 @@ START_TEST(test_largest_incarnation)
     hello.incarnation = UINT32_MAX;
     dcps_welcome welcome = control_say_hello(&room, &hello);
     (void)control_event(&room, DCPS_CONTROL_JOIN);
-    control_finish(&room, &welcome.session);
+    control_finish(&room, &welcome.session, true);
     (void)control_event(&room, DCPS_CONTROL_LEAVE);
     for (uint32_t k = 0; k < 2; k++) {
         welcome = control_hello(&room, 10);
@@ -353,7 +353,7 @@ START_TEST(test_takeover_by_a_higher_incarnation)
     hello = control_claim_of(&room, 9, 2, 1); /* the old process comes too late */
     control_send_hello(&room, &hello);
     control_expect_error(&room, DCPS_NOT_FOUND);
-    control_finish(&room, &old.session);
+    control_finish(&room, &old.session, true);
     control_expect_quiet(&room); /* its goodbye ends nobody else's session */
     control_heartbeat(&room, &new.session);
     control_expect(&room, DCPS_MESSAGE_HEARTBEAT_REPLY);
@@ -363,15 +363,29 @@ END_TEST
 
 /* ---- goodbyes ---- */
 
+START_TEST(test_goodbye_before_the_end)
+{
+    control_open(&room, 0, 1);
+    dcps_welcome welcome = control_join(&room, 9);
+    control_finish(&room, &welcome.session, false);
+    ck_assert_int_eq(control_event(&room, DCPS_CONTROL_LEAVE).departure, DCPS_DEPARTURE_EARLY);
+    dcps_control_stats stats = control_stats(&room);
+    ck_assert_uint_eq(stats.workers_live, 0);
+    ck_assert_uint_eq(stats.workers_finished, 0);
+    ck_assert_uint_eq(stats.workers_lost, 0);
+    control_close(&room);
+}
+END_TEST
+
 START_TEST(test_finish_is_idempotent)
 {
     control_open(&room, 0, 1);
     dcps_welcome welcome = control_join(&room, 9);
     for (uint32_t k = 0; k < 3; k++) { /* answered each time, so that a lost answer does no harm */
-        control_finish(&room, &welcome.session);
+        control_finish(&room, &welcome.session, true);
         if (k == 0) {
             dcps_control_event event = control_event(&room, DCPS_CONTROL_LEAVE);
-            ck_assert(event.finished);
+            ck_assert_int_eq(event.departure, DCPS_DEPARTURE_DONE);
             ck_assert_uint_eq(event.silent_ms, 0);
             ck_assert_uint_eq(event.session.token, welcome.session.token);
         }
@@ -384,7 +398,7 @@ START_TEST(test_finish_is_idempotent)
     control_expire(&room);
     control_expect_quiet(&room);
     dcps_session stranger = {.worker = UINT32_MAX, .incarnation = 1, .token = 1};
-    control_finish(&room, &stranger);
+    control_finish(&room, &stranger, true);
     control_expect_quiet(&room);
     control_close(&room);
 }
@@ -424,7 +438,7 @@ START_TEST(test_limit_of_workers)
     control_send_hello(&room, &hello);
     control_expect_error(&room, DCPS_LIMIT);
     ck_assert_uint_eq(control_stats(&room).workers_live, DCPS_MAX_WORKERS);
-    control_finish(&room, &session);
+    control_finish(&room, &session, true);
     (void)control_event(&room, DCPS_CONTROL_LEAVE);
     dcps_welcome welcome = control_join(&room, 9);
     ck_assert_uint_eq(welcome.session.worker, DCPS_MAX_WORKERS - 1);
@@ -477,6 +491,7 @@ static Suite *make_suite(void)
                                   test_worker_raises_its_incarnation,
                                   test_other_servers_give_no_ids,
                                   test_takeover_by_a_higher_incarnation,
+                                  test_goodbye_before_the_end,
                                   test_finish_is_idempotent,
                                   test_strangers_have_no_heartbeat,
                                   test_limit_of_workers,

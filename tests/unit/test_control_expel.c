@@ -17,7 +17,7 @@ START_TEST(test_expelled_by_server_0)
     ck_assert_uint_eq(room.answer.body.error.token, old.session.token);
     dcps_control_event event = control_event(&room, DCPS_CONTROL_LEAVE);
     ck_assert_uint_eq(event.session.token, old.session.token);
-    ck_assert(!event.finished);
+    ck_assert_int_eq(event.departure, DCPS_DEPARTURE_LOST);
     ck_assert_uint_eq(event.awaited_ms, 30000);
     ck_assert_uint_eq(event.silent_ms, 0);
     ck_assert_uint_eq(control_stats(&room).workers_live, 1);
@@ -90,7 +90,7 @@ START_TEST(test_another_identity_ends_the_old_one)
     dcps_control_event event = control_event(&room, DCPS_CONTROL_LEAVE);
     ck_assert_mem_eq(&event.session, &old, sizeof(old));
     ck_assert(event.renamed);
-    ck_assert(!event.finished);
+    ck_assert_int_eq(event.departure, DCPS_DEPARTURE_LOST);
     event = control_event(&room, DCPS_CONTROL_JOIN);
     ck_assert_mem_eq(&event.session, &fresh, sizeof(fresh));
     ck_assert_uint_eq(fresh.worker, ids[_i][1]);

@@ -195,7 +195,7 @@ START_TEST(test_strangers_declare_nothing)
     wrong.worker = UINT32_MAX;
     declare(&wrong, 9, 600, 2);
     control_expect_error(&room, DCPS_SESSION);
-    control_finish(&room, &session);
+    control_finish(&room, &session, true);
     (void)control_event(&room, DCPS_CONTROL_LEAVE);
     declare(&session, 9, 600, 2);
     control_expect_error(&room, DCPS_SESSION);
@@ -255,7 +255,7 @@ static dcps_control_image export_room(void)
     expect_accepted(9);
     (void)control_event(&room, DCPS_CONTROL_LAYOUT);
     dcps_session gone = control_join(&room, 8).session;
-    control_finish(&room, &gone);
+    control_finish(&room, &gone, true);
     (void)control_event(&room, DCPS_CONTROL_LEAVE);
     (void)control_join(&room, 10);
     ck_assert_int_eq(dcps_control_export(room.control, &image), DCPS_OK);

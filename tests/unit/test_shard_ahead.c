@@ -78,7 +78,7 @@ START_TEST(test_evaluation_and_checkpoint_have_the_weights)
 }
 END_TEST
 
-/* Who is lost takes its velocity along; who has finished may only be waiting for the run to be made longer. */
+/* Who is lost, or stopped, takes its velocity along; who has finished may only be waiting for the run to be made longer. */
 START_TEST(test_leaving)
 {
     open_dana("dana-zero", 0.0);
@@ -90,8 +90,14 @@ START_TEST(test_leaving)
     engine_pull(&shard, 1, 0);
     (void)engine_expect_all(&shard, 1, -7.5F);
     push(1, 4.0F, -10.5F); /* v_1 = 4: w = −9, ahead ¼·6 */
+    engine_quit(&shard, 1);
+    push(0, 0.0F, -9.75F); /* v_0 = 1: w = −9.5, ahead ¼·1 */
+    engine_join(&shard, 1);
+    engine_pull(&shard, 1, 0);
+    (void)engine_expect_all(&shard, 1, -9.75F);
+    push(1, 4.0F, -12.75F); /* v_1 = 4: w = −11.5, ahead ¼·5 */
     engine_finish(&shard, 1);
-    push(0, 0.0F, -10.75F); /* v_0 = 1: w = −9.5, ahead ¼·5 */
+    push(0, 0.0F, -12.875F); /* v_0 = ½: w = −11.75, ahead ¼·4½ */
     engine_close(&shard);
 }
 END_TEST

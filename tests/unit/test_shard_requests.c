@@ -271,7 +271,7 @@ START_TEST(test_join_is_idempotent)
     (void)engine_expect_weights(&shard, 0, engine_after(1), N);
     engine_leave(&shard, 0);
     engine_leave(&shard, 0);
-    dcps_shard_worker_leave(shard.shard, DCPS_MAX_WORKERS - 1, true, shard.now_ns);
+    dcps_shard_worker_leave(shard.shard, DCPS_MAX_WORKERS - 1, DCPS_DEPARTURE_DONE, shard.now_ns);
     engine_expect_quiet(&shard);
     engine_close(&shard);
 }

@@ -257,6 +257,45 @@ START_TEST(test_dead_workers_do_not_end_the_run)
 }
 END_TEST
 
+/* A worker that is stopped in mid-run may be started again, too; but not while the servers stop. */
+START_TEST(test_stopped_workers_do_not_end_the_run)
+{
+    open_keeping(16, 1);
+    engine_snapshot(&shard, OBSERVER, 0, 1, false);
+    push_times(3);
+    engine_quit(&shard, 0);
+    engine_expect_quiet(&shard);
+    ck_assert(!engine_stats(&shard).weights_final);
+    engine_join(&shard, 0);
+    engine_pull(&shard, 0, 0);
+    engine_expect(&shard, 0, DCPS_MESSAGE_WEIGHTS);
+    push_times(1);
+    (void)take_reply(OBSERVER, 1, -4.0F);
+    engine_snapshot(&shard, OBSERVER, 0, 2, false);
+    push_times(1);
+    engine_quit(&shard, 0);
+    engine_expect_quiet(&shard);
+    dcps_shard_drain(shard.shard, shard.now_ns);
+    ck_assert_uint_eq(take_reply(OBSERVER, 2, -5.0F).samples, 40);
+    ck_assert(engine_stats(&shard).weights_final);
+    engine_close(&shard);
+}
+END_TEST
+
+START_TEST(test_worker_stopped_with_the_servers_ends_the_run)
+{
+    open_keeping(16, 1);
+    engine_snapshot(&shard, OBSERVER, 0, 1, false);
+    push_times(3);
+    dcps_shard_drain(shard.shard, shard.now_ns);
+    engine_expect_quiet(&shard);
+    engine_quit(&shard, 0);
+    ck_assert_uint_eq(take_reply(OBSERVER, 1, -3.0F).samples, 24);
+    ck_assert(engine_stats(&shard).weights_final);
+    engine_close(&shard);
+}
+END_TEST
+
 /* Somebody comes after everybody has finished: there may be more to see. */
 START_TEST(test_joining_late_goes_on)
 {
@@ -495,6 +534,8 @@ int main(void)
                                   test_run_ends_short_of_a_mark,
                                   test_run_is_stopped,
                                   test_dead_workers_do_not_end_the_run,
+                                  test_stopped_workers_do_not_end_the_run,
+                                  test_worker_stopped_with_the_servers_ends_the_run,
                                   test_joining_late_goes_on,
                                   test_joining_late_and_dying,
                                   test_too_many_observers,
