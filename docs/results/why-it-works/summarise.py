@@ -72,11 +72,11 @@ def print_phase(name, candidates):
     both = any_sums["change_product"]
     drift_cosine = ratio(any_sums["gradient_drift"], math.sqrt(any_sums["gradient_square"] * any_sums["drift_square"]))
     print("\n### %s: %d probes\n" % (name, any_sums["probes"]))
-    print("‖Δ‖/‖g‖ %.3f, cos(g, Δ) %.3f, cos(g, δ) %.3f, parameters with g·δ < 0: %.0f %%. The Hessian-vector product: cosine with Δ %.3f, share %.3f, at its best scale %.3f.\n" % (
+    print("‖Δ‖/‖g‖ %.3f, cos(g, Δ) %.3f, cos(g, δ) %.3f, of those with a gradient, parameters with g·δ < 0: %.0f %%. The Hessian-vector product: cosine with Δ %.3f, share %.3f, at its best scale %.3f.\n" % (
         math.sqrt(ratio(change, any_sums["gradient_square"])), ratio(any_sums["gradient_change"], math.sqrt(change * any_sums["gradient_square"])),
         drift_cosine, 100 * ratio(any_sums["against"], any_sums["active"]), ratio(both, math.sqrt(change * product)), ratio(2 * both - product, change),
         ratio(both ** 2, change * product)))
-    print("| candidate | cosine with Δ | share of Δ | best scale | share at it | median share | cosine with Hδ | share of Hδ | bound acts, parameters | … of ‖g‖² | sign flips |")
+    print("| candidate | cosine with Δ | share of Δ | best scale | share at it | median share | cosine with Hδ | share of Hδ | bound acts, of parameters with a gradient | … of ‖g‖² | sign flips |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for candidate, sums in candidates.items():
         square, with_change, with_product = sums["correction_square"], sums["correction_change"], sums["correction_product"]
