@@ -4,15 +4,15 @@ dcps_test(test_primitive LABELS unit SOURCES unit/test_primitive.c support/tape_
 
 if(TARGET dcps_worker)
   foreach(module file_reader idx cifar corpus)
-    dcps_test(test_${module} LABELS unit SOURCES unit/test_${module}.c support/coded_file.c support/temp_folder.c
+    dcps_test(test_${module} LABELS unit ONE_THREAD SOURCES unit/test_${module}.c support/coded_file.c support/temp_folder.c
       LINKS dcps_worker dcps_dep_zlib dcps_dep_lzma)
   endforeach()
   dcps_test(test_plugin LABELS unit SOURCES unit/test_plugin.c support/temp_folder.c LINKS dcps_worker dcps_dep_zlib)
   foreach(set cifar10 mnist ptb)
-    dcps_test(test_real_${set}_data LABELS unit SOURCES unit/test_real_data.c LINKS dcps_worker ARGS ${set} TIMEOUT 300)
+    dcps_test(test_real_${set}_data LABELS unit ONE_THREAD SOURCES unit/test_real_data.c LINKS dcps_worker ARGS ${set} TIMEOUT 300)
   endforeach()
-  dcps_test(test_image_data LABELS unit SOURCES unit/test_image_data.c LINKS dcps_worker m)
-  dcps_test(test_classifier LABELS unit SOURCES unit/test_classifier.c support/tape_fixture.c LINKS dcps_worker dcps_tensor dcps_proto)
+  dcps_test(test_image_data LABELS unit ONE_THREAD SOURCES unit/test_image_data.c LINKS dcps_worker m)
+  dcps_test(test_classifier LABELS unit ONE_THREAD SOURCES unit/test_classifier.c support/tape_fixture.c LINKS dcps_worker dcps_tensor dcps_proto)
 
   set(test_models_dir ${CMAKE_BINARY_DIR}/tests/models)
   target_compile_definitions(test_plugin PRIVATE TEST_MODELS_DIR="${test_models_dir}")

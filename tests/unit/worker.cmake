@@ -6,9 +6,9 @@ target_link_libraries(dcps_test_loopback PRIVATE dcps_warnings PUBLIC PkgConfig:
 add_library(dcps_test_client STATIC support/client_fixture.c support/toy_model.c)
 target_link_libraries(dcps_test_client PRIVATE dcps_warnings PUBLIC dcps_test_loopback dcps_worker m)
 
-dcps_test(test_clip LABELS unit SOURCES unit/test_clip.c LINKS dcps_worker m)
+dcps_test(test_clip LABELS unit ONE_THREAD SOURCES unit/test_clip.c LINKS dcps_worker m)
 dcps_test(test_pace LABELS unit SOURCES unit/test_pace.c LINKS dcps_worker)
-dcps_test(test_shuffle LABELS unit SOURCES unit/test_shuffle.c LINKS dcps_worker)
+dcps_test(test_shuffle LABELS unit ONE_THREAD SOURCES unit/test_shuffle.c LINKS dcps_worker)
 foreach(module client evaluate)
   dcps_test(test_${module} LABELS unit SOURCES unit/test_${module}.c LINKS dcps_test_client)
 endforeach()
