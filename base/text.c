@@ -238,18 +238,18 @@ bool dcps_text_is_utf8(const char *text)
     return length > 0;
 }
 
-/* Terminals obey these: C0, DEL and C1. */
-static bool is_control(const char *text)
+size_t dcps_printable_length(const char *text)
 {
-    unsigned char first = (unsigned char)text[0];
-    return first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)text[1] < 0xa0);
+    const unsigned char *bytes = (const unsigned char *)text;
+    bool control = bytes[0] < 0x20 || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] < 0xa0);
+    return control ? 0 : dcps_utf8_length(text);
 }
 
 void dcps_text_fit(char *out, size_t capacity, const char *text)
 {
     size_t used = 0;
     while (*text != '\0') {
-        size_t length = is_control(text) ? 0 : dcps_utf8_length(text);
+        size_t length = dcps_printable_length(text);
         size_t taken = length > 0 ? length : 1;
         if (used + taken >= capacity) {
             break;

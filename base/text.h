@@ -33,6 +33,8 @@ bool dcps_host_is_loopback(const char *host);
 
 /* Bytes of the UTF-8 character at the start of `text`, which is 1 at its end; 0 if it is none (overlong, surrogate, too large, cut short). */
 size_t dcps_utf8_length(const char *text);
+/* The same, and 0 if it is a control character, which terminals obey (C0, DEL, C1), or the end. */
+size_t dcps_printable_length(const char *text);
 /* Whether the whole text is UTF-8. */
 bool dcps_text_is_utf8(const char *text);
 

@@ -27,6 +27,7 @@ static void take_rest(dcps_shard_image *all, dcps_shard_image *image)
         all->ticket_open = image->ticket_open;
         image->ticket_open = NULL;
     }
+    all->done = all->done && image->done;
     all->training_ns = image->training_ns > all->training_ns ? image->training_ns : all->training_ns;
 }
 
@@ -37,6 +38,7 @@ dcps_status dcps_checkpoint_take_shards(dcps_checkpoint *checkpoint, dcps_shard_
         total += images[i].block_count;
     }
     dcps_shard_image *all = &checkpoint->shard;
+    all->done = true; /* if all are */
     all->blocks = dcps_alloc(total + 1u, sizeof(*all->blocks));
     for (uint32_t i = 0; i < count && all->blocks != NULL; i++) {
         for (uint32_t k = 0; k < images[i].block_count; k++) {
@@ -110,6 +112,7 @@ static dcps_status merge_blocks(dcps_checkpoint_set *set, uint32_t first, uint32
         return dcps_fail(DCPS_NO_MEMORY, "no memory for %u blocks of a checkpoint", end - first);
     }
     shard->block_count = end - first;
+    shard->done = true; /* if all are */
     for (uint32_t i = 0; i < set->file_count; i++) {
         dcps_shard_image *from = &set->files[i].content.shard;
         for (uint32_t k = 0; k < from->block_count; k++) {

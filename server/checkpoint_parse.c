@@ -305,6 +305,18 @@ static dcps_status parse_states(const json_t *root, dcps_checkpoint *made)
     return status == DCPS_OK ? parse_state_workers(root, made) : status;
 }
 
+/* Files of before these were kept lack them. */
+static dcps_status parse_additions(const json_t *root, dcps_checkpoint *made)
+{
+    const json_t *settings = json_object_get(root, "settings");
+    const json_t *done = json_object_get(root, "done");
+    if (done != NULL && !json_is_boolean(done)) {
+        return bad("done");
+    }
+    made->shard.done = json_is_true(done);
+    return settings == NULL ? DCPS_OK : field_text(settings, "settings", sizeof(made->settings), made->settings);
+}
+
 static dcps_status parse_settings(const json_t *root, dcps_checkpoint *made)
 {
     struct {
@@ -328,9 +340,8 @@ static dcps_status parse_settings(const json_t *root, dcps_checkpoint *made)
                   {"epochs", 1, UINT32_MAX, &made->epochs},
                   {"block_params", DCPS_LAYOUT_ALIGN_PARAMS, DCPS_MAX_BLOCK_PARAMS, &made->control.block_params}};
     dcps_status status = field_name(json_object_get(root, "algorithm"), "algorithm", made->algorithm);
-    const json_t *settings = json_object_get(root, "settings"); /* files of before have none */
-    if (status == DCPS_OK && settings != NULL) {
-        status = field_text(settings, "settings", sizeof(made->settings), made->settings);
+    if (status == DCPS_OK) {
+        status = parse_additions(root, made);
     }
     for (size_t i = 0; status == DCPS_OK && i < sizeof(wide) / sizeof(wide[0]); i++) {
         status = field_u64(root, wide[i].name, wide[i].least, wide[i].limit, wide[i].out);

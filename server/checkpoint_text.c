@@ -120,27 +120,29 @@ static json_t *encode_all(const dcps_checkpoint *checkpoint, bool *complete)
 {
     const dcps_control_image *control = &checkpoint->control;
     const dcps_shard_image *shard = &checkpoint->shard;
-    return json_pack(
-        "{s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", /* one pair a line below */
-        "generation", number(checkpoint->generation),                                                      //
-        "run", number(control->run),                                                                       //
-        "server_index", number(checkpoint->server_index),                                                  //
-        "server_count", number(checkpoint->server_count),                                                  //
-        "algorithm", checkpoint->algorithm,                                                                //
-        "settings", checkpoint->settings,                                                                  //
-        "seed", number(checkpoint->seed),                                                                  //
-        "batch_size", number(checkpoint->batch_size),                                                      //
-        "epochs", number(checkpoint->epochs),                                                              //
-        "samples_per_epoch", number(control->samples_per_epoch),                                           //
-        "block_params", number(control->block_params),                                                     //
-        "states", encode_names(checkpoint->state_names, checkpoint->state_count, complete),                //
-        "worker_states", encode_names(checkpoint->worker_state_names, checkpoint->worker_state_count, complete), //
-        "state_workers", encode_state_workers(checkpoint, complete),                                             //
-        "layout", encode_layout(control->layout, complete),                                                      //
-        "workers", encode_workers(control, complete),                                                            //
-        "blocks", encode_blocks(checkpoint, complete),                                                           //
-        "tickets", encode_tickets(shard, complete),                                                              //
-        "training_ns", number(shard->training_ns));
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+                     "s:o}",                                                  /* one pair a line below */
+                     "generation", number(checkpoint->generation),            //
+                     "run", number(control->run),                             //
+                     "server_index", number(checkpoint->server_index),        //
+                     "server_count", number(checkpoint->server_count),        //
+                     "algorithm", checkpoint->algorithm,                      //
+                     "settings", checkpoint->settings,                        //
+                     "done", (int)shard->done,                                //
+                     "seed", number(checkpoint->seed),                        //
+                     "batch_size", number(checkpoint->batch_size),            //
+                     "epochs", number(checkpoint->epochs),                    //
+                     "samples_per_epoch", number(control->samples_per_epoch), //
+                     "block_params", number(control->block_params),           //
+                     "states", encode_names(checkpoint->state_names, checkpoint->state_count, complete), //
+                     "worker_states",
+                     encode_names(checkpoint->worker_state_names, checkpoint->worker_state_count, complete), //
+                     "state_workers", encode_state_workers(checkpoint, complete),                            //
+                     "layout", encode_layout(control->layout, complete),                                     //
+                     "workers", encode_workers(control, complete),                                           //
+                     "blocks", encode_blocks(checkpoint, complete),                                          //
+                     "tickets", encode_tickets(shard, complete),                                             //
+                     "training_ns", number(shard->training_ns));
 }
 
 dcps_status dcps_checkpoint_encode(const dcps_checkpoint *checkpoint, char **text)

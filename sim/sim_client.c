@@ -30,7 +30,7 @@ static void on_notice(void *context, const dcps_client_notice *notice)
 static void tick(void *context, uint64_t now_ns)
 {
     dcps_sim_client *client = context;
-    if (client->phase == DCPS_CLIENT_ENDED) {
+    if (client->phase == DCPS_SIM_ENDED) {
         return;
     }
     if (client->stalled_until_ns > now_ns) {
@@ -56,7 +56,7 @@ static void plan_stop(dcps_sim_client *client)
 static void stop_for_a_while(void *context, uint64_t now_ns)
 {
     dcps_sim_client *client = context;
-    if (client->phase != DCPS_CLIENT_ENDED) {
+    if (client->phase != DCPS_SIM_ENDED) {
         dcps_sim_client_stall(client, now_ns + client->world->config.stop_ns);
         plan_stop(client);
     }
@@ -99,7 +99,7 @@ void dcps_sim_client_start(dcps_sim_client *client)
         dcps_world_fail(world, status);
         return;
     }
-    client->phase = DCPS_CLIENT_CONNECTING;
+    client->phase = DCPS_SIM_CONNECTING;
     dcps_client_core_start(client->core, world->now_ns);
     dcps_world_at(world, world->now_ns, tick, client);
     if (trains && world->config.stop_every_ns > 0) {
@@ -111,7 +111,7 @@ void dcps_sim_client_start(dcps_sim_client *client)
 void dcps_sim_client_report(const dcps_sim_client *client)
 {
     dcps_world *world = client->world;
-    bool running = client->phase != DCPS_CLIENT_ABSENT && client->phase != DCPS_CLIENT_ENDED;
+    bool running = client->phase != DCPS_SIM_ABSENT && client->phase != DCPS_SIM_ENDED;
     if (running && client->began) {
         world->waits[client->process].trained_ns = world->now_ns - client->began_ns;
     }
@@ -123,7 +123,7 @@ static void end(dcps_sim_client *client)
     if (client != dcps_world_observer(client->world)) {
         dcps_sim_client_report(client);
     }
-    client->phase = DCPS_CLIENT_ENDED;
+    client->phase = DCPS_SIM_ENDED;
     dcps_client_core_destroy(&client->core);
 }
 
@@ -149,7 +149,7 @@ static void push_all(dcps_sim_client *client, uint32_t samples, float loss)
         client->lost[block] = false;
         dcps_client_core_push(client->core, block, samples, loss, client->world->now_ns);
     }
-    client->phase = DCPS_CLIENT_WAITING;
+    client->phase = DCPS_SIM_WAITING;
     client->waits = true;
     client->waits_since_ns = client->world->now_ns;
 }
@@ -176,7 +176,7 @@ static void computed(void *context, uint64_t now_ns)
 {
     dcps_sim_client *client = context;
     dcps_world *world = client->world;
-    if (client->phase != DCPS_CLIENT_COMPUTING) {
+    if (client->phase != DCPS_SIM_COMPUTING) {
         return;
     }
     if (client->held_ns > 0) { /* it stood still for a while */
@@ -229,7 +229,7 @@ static void begin_step(dcps_sim_client *client, uint64_t batch)
     uint64_t work_ns = dcps_step_times_draw(&world->config.step_times, world->config.seed, worker, client->steps++,
                                             slowdown_of(client, worker));
     client->batch = batch;
-    client->phase = DCPS_CLIENT_COMPUTING;
+    client->phase = DCPS_SIM_COMPUTING;
     client->held_ns = 0;
     dcps_world_work(world, client->process, work_ns, computed, client);
 }
@@ -269,14 +269,14 @@ static void follow(dcps_sim_client *client, dcps_ticket ticket)
         push_all(client, 0, 0.0F);
     } else {
         dcps_client_core_finish(client->core, world->now_ns);
-        client->phase = DCPS_CLIENT_LEAVING;
+        client->phase = DCPS_SIM_LEAVING;
     }
 }
 
 static void declare(dcps_sim_client *client)
 {
     const dcps_world_config *config = &client->world->config;
-    client->phase = DCPS_CLIENT_WAITING;
+    client->phase = DCPS_SIM_WAITING;
     dcps_status status = dcps_client_core_declare(client->core, config->layout, config->samples_per_epoch,
                                                   client->weights, client->gradient, client->world->now_ns);
     if (status != DCPS_OK) {
@@ -294,13 +294,13 @@ static void proceed(dcps_sim_client *client)
         return;
     }
     dcps_ticket ticket;
-    if (client->phase == DCPS_CLIENT_CONNECTING && dcps_client_core_welcome(client->core) != NULL) {
+    if (client->phase == DCPS_SIM_CONNECTING && dcps_client_core_welcome(client->core) != NULL) {
         declare(client);
     } else if (client == dcps_world_observer(world)) {
         dcps_sim_observer_proceed(client);
-    } else if (client->phase == DCPS_CLIENT_WAITING && dcps_client_core_ready(client->core, &ticket)) {
+    } else if (client->phase == DCPS_SIM_WAITING && dcps_client_core_ready(client->core, &ticket)) {
         follow(client, ticket);
-    } else if (client->phase == DCPS_CLIENT_LEAVING && dcps_client_core_finished(client->core)) {
+    } else if (client->phase == DCPS_SIM_LEAVING && dcps_client_core_finished(client->core)) {
         end(client);
     }
 }
@@ -308,7 +308,7 @@ static void proceed(dcps_sim_client *client)
 void dcps_sim_client_receive(dcps_sim_client *client, dcps_route route, const dcps_message *message,
                              const void *payload, size_t payload_bytes)
 {
-    if (client->phase == DCPS_CLIENT_ABSENT || client->phase == DCPS_CLIENT_ENDED) {
+    if (client->phase == DCPS_SIM_ABSENT || client->phase == DCPS_SIM_ENDED) {
         return;
     }
     dcps_client_core_receive(client->core, route, message, payload, payload_bytes, client->world->now_ns);

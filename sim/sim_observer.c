@@ -4,11 +4,11 @@
 static void ask(dcps_sim_client *client)
 {
     if (client->mark == client->mark_count) {
-        client->phase = DCPS_CLIENT_ENDED;
+        client->phase = DCPS_SIM_ENDED;
         return;
     }
     dcps_client_core_snapshot(client->core, client->mark, true, client->world->now_ns);
-    client->phase = DCPS_CLIENT_COMPUTING;
+    client->phase = DCPS_SIM_COMPUTING;
 }
 
 static void take(dcps_sim_client *client)
@@ -31,11 +31,11 @@ static void take(dcps_sim_client *client)
 void dcps_sim_observer_proceed(dcps_sim_client *client)
 {
     dcps_ticket ticket;
-    if (client->phase == DCPS_CLIENT_ENDED || client->phase == DCPS_CLIENT_CONNECTING ||
+    if (client->phase == DCPS_SIM_ENDED || client->phase == DCPS_SIM_CONNECTING ||
         !dcps_client_core_ready(client->core, &ticket)) {
         return;
     }
-    if (client->phase == DCPS_CLIENT_WAITING) {
+    if (client->phase == DCPS_SIM_WAITING) {
         ask(client);
     } else {
         take(client);

@@ -59,7 +59,7 @@ static void plan_start(dcps_world *world, uint64_t at_ns)
 
 static bool is_running(const dcps_sim_client *client)
 {
-    return client->phase != DCPS_CLIENT_ABSENT && client->phase != DCPS_CLIENT_ENDED;
+    return client->phase != DCPS_SIM_ABSENT && client->phase != DCPS_SIM_ENDED;
 }
 
 /* A running client process chosen at random; NULL if there is none. */
@@ -256,7 +256,7 @@ static bool all_ended(const dcps_world *world)
         }
     }
     bool evaluates = world->config.model.evaluate != NULL;
-    return world->starts_due == 0 && (!evaluates || dcps_world_observer(world)->phase == DCPS_CLIENT_ENDED);
+    return world->starts_due == 0 && (!evaluates || dcps_world_observer(world)->phase == DCPS_SIM_ENDED);
 }
 
 static bool all_up(const dcps_world *world)

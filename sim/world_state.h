@@ -65,20 +65,20 @@ typedef struct dcps_sim_server {
     uint64_t leases_expired;
 } dcps_sim_server;
 
-typedef enum dcps_client_phase {
-    DCPS_CLIENT_ABSENT = 0,
-    DCPS_CLIENT_CONNECTING, /* until the layout is declared */
-    DCPS_CLIENT_WAITING,    /* for weights */
-    DCPS_CLIENT_COMPUTING,
-    DCPS_CLIENT_LEAVING,
-    DCPS_CLIENT_ENDED, /* finished or crashed */
-} dcps_client_phase;
+typedef enum dcps_sim_phase {
+    DCPS_SIM_ABSENT = 0,
+    DCPS_SIM_CONNECTING, /* until the layout is declared */
+    DCPS_SIM_WAITING,    /* for weights */
+    DCPS_SIM_COMPUTING,
+    DCPS_SIM_LEAVING,
+    DCPS_SIM_ENDED, /* finished or crashed */
+} dcps_sim_phase;
 
 /* A worker process, or the observer that evaluates. */
 typedef struct dcps_sim_client {
     dcps_world *world;
     uint32_t process;
-    dcps_client_phase phase;
+    dcps_sim_phase phase;
     dcps_client_core *core;
     dcps_sim_link link;
     float *weights;  /* [total params] */

@@ -202,7 +202,7 @@ dcps_status dcps_client_join(dcps_client *client)
     dcps_answer answer;
     dcps_status status = ask(client, (dcps_command){.kind = DCPS_COMMAND_JOIN}, &answer);
     if (status == DCPS_OK) {
-        client->phase = DCPS_PHASE_JOINED;
+        client->phase = DCPS_CLIENT_PHASE_JOINED;
     }
     return status;
 }
@@ -236,11 +236,11 @@ uint64_t dcps_client_staleness(const dcps_client *client)
 static dcps_status ask_weights(dcps_client *client, dcps_command_kind kind, dcps_work *work)
 {
     dcps_answer answer;
-    client->phase = DCPS_PHASE_WAITING;
+    client->phase = DCPS_CLIENT_PHASE_WAITING;
     dcps_status status = ask(client, (dcps_command){.kind = kind}, &answer);
     if (status == DCPS_OK) {
         dcps_shell_reset_coverage(client);
-        client->phase = DCPS_PHASE_READY;
+        client->phase = DCPS_CLIENT_PHASE_READY;
         client->staleness = answer.staleness;
         *work = answer.work;
     }
@@ -250,7 +250,7 @@ static dcps_status ask_weights(dcps_client *client, dcps_command_kind kind, dcps
 static dcps_status check_declaration(const dcps_client *client, const dcps_layout *layout, uint64_t samples_per_epoch,
                                      const float *weights, const float *gradient)
 {
-    if (client->phase != DCPS_PHASE_JOINED) {
+    if (client->phase != DCPS_CLIENT_PHASE_JOINED) {
         return dcps_fail(DCPS_INVALID, "a client declares one layout, once, after it has connected");
     }
     if (dcps_layout_total_params(layout) == 0 || samples_per_epoch == 0) {
@@ -279,13 +279,13 @@ dcps_status dcps_client_declare(dcps_client *client, const dcps_layout *layout, 
     client->samples_per_epoch = samples_per_epoch;
     client->weights = weights;
     client->gradient = gradient;
-    client->phase = DCPS_PHASE_DECLARING;
+    client->phase = DCPS_CLIENT_PHASE_DECLARING;
     status = ask(client, (dcps_command){.kind = DCPS_COMMAND_DECLARE}, &answer);
     if (status == DCPS_OK && !client->observer) {
         status = dcps_shell_create_coverage(client);
     }
     if (status == DCPS_OK) {
-        client->phase = DCPS_PHASE_READY;
+        client->phase = DCPS_CLIENT_PHASE_READY;
         *work = answer.work;
     }
     return status;
@@ -293,12 +293,12 @@ dcps_status dcps_client_declare(dcps_client *client, const dcps_layout *layout, 
 
 dcps_status dcps_client_wait(dcps_client *client, dcps_work *work)
 {
-    if (client->phase == DCPS_PHASE_PUSHING && client->step_params < client->partition.total_params) {
+    if (client->phase == DCPS_CLIENT_PHASE_PUSHING && client->step_params < client->partition.total_params) {
         return dcps_fail(DCPS_INVALID,
                          "wait after a push of %" PRIu64 " of %" PRIu64 " parameters: push the others first",
                          client->step_params, client->partition.total_params);
     }
-    if (client->phase != DCPS_PHASE_PUSHING && client->phase != DCPS_PHASE_WAITING) {
+    if (client->phase != DCPS_CLIENT_PHASE_PUSHING && client->phase != DCPS_CLIENT_PHASE_WAITING) {
         return dcps_fail(DCPS_INVALID, "nothing to wait for: nothing was pushed");
     }
     return ask_weights(client, DCPS_COMMAND_WAIT, work);
@@ -307,11 +307,12 @@ dcps_status dcps_client_wait(dcps_client *client, dcps_work *work)
 /* A request for all blocks at once needs complete weights and a step not yet begun. */
 static dcps_status check_ready(const dcps_client *client, const char *what)
 {
-    if (client->phase == DCPS_PHASE_READY) {
+    if (client->phase == DCPS_CLIENT_PHASE_READY) {
         return DCPS_OK;
     }
     return dcps_fail(DCPS_INVALID, "%s: %s", what,
-                     client->phase < DCPS_PHASE_READY ? "declare a layout first" : "call dcps_client_wait first");
+                     client->phase < DCPS_CLIENT_PHASE_READY ? "declare a layout first"
+                                                             : "call dcps_client_wait first");
 }
 
 dcps_status dcps_client_abstain(dcps_client *client, dcps_work *work)
@@ -342,10 +343,10 @@ dcps_status dcps_client_snapshot(dcps_client *client, uint32_t index, bool relea
     if (status != DCPS_OK) {
         return status;
     }
-    client->phase = DCPS_PHASE_SNAPSHOT;
+    client->phase = DCPS_CLIENT_PHASE_SNAPSHOT;
     status = ask(client, (dcps_command){.kind = DCPS_COMMAND_SNAPSHOT, .index = index, .release = release}, &answer);
     if (status == DCPS_OK || status == DCPS_NOT_FOUND) {
-        client->phase = DCPS_PHASE_READY;
+        client->phase = DCPS_CLIENT_PHASE_READY;
     }
     if (status == DCPS_OK) {
         *info = answer.snapshot;
@@ -356,10 +357,10 @@ dcps_status dcps_client_snapshot(dcps_client *client, uint32_t index, bool relea
 dcps_status dcps_client_finish(dcps_client *client, uint32_t timeout_ms)
 {
     dcps_answer answer;
-    if (client->phase == DCPS_PHASE_FINISHED) {
+    if (client->phase == DCPS_CLIENT_PHASE_FINISHED) {
         return DCPS_OK;
     }
-    client->phase = DCPS_PHASE_FINISHED;
+    client->phase = DCPS_CLIENT_PHASE_FINISHED;
     (void)take_cancellation(client); /* meant for what this call ends */
     return ask(client, (dcps_command){.kind = DCPS_COMMAND_FINISH, .timeout_ms = timeout_ms}, &answer);
 }

@@ -55,14 +55,14 @@ typedef struct dcps_answer {
 
 /* What the caller may do next. */
 typedef enum dcps_client_phase {
-    DCPS_PHASE_CREATED = 0,
-    DCPS_PHASE_JOINED,
-    DCPS_PHASE_DECLARING, /* a declaration that was cancelled or refused ends here */
-    DCPS_PHASE_READY,     /* weights are complete */
-    DCPS_PHASE_PUSHING,   /* some parameters of the step are pushed */
-    DCPS_PHASE_WAITING,   /* all pushed, or pulling: a wait is due */
-    DCPS_PHASE_SNAPSHOT,  /* a snapshot was asked for and given up */
-    DCPS_PHASE_FINISHED
+    DCPS_CLIENT_PHASE_CREATED = 0,
+    DCPS_CLIENT_PHASE_JOINED,
+    DCPS_CLIENT_PHASE_DECLARING, /* a declaration that was cancelled or refused ends here */
+    DCPS_CLIENT_PHASE_READY,     /* weights are complete */
+    DCPS_CLIENT_PHASE_PUSHING,   /* some parameters of the step are pushed */
+    DCPS_CLIENT_PHASE_WAITING,   /* all pushed, or pulling: a wait is due */
+    DCPS_CLIENT_PHASE_SNAPSHOT,  /* a snapshot was asked for and given up */
+    DCPS_CLIENT_PHASE_FINISHED
 } dcps_client_phase;
 
 /* One server as the I/O thread sees it. */

@@ -88,7 +88,7 @@ static dcps_status check_range(const dcps_client *client, uint64_t first, uint64
 
 static dcps_status check_step(const dcps_client *client, uint32_t samples, float loss)
 {
-    if (client->phase != DCPS_PHASE_READY && client->phase != DCPS_PHASE_PUSHING) {
+    if (client->phase != DCPS_CLIENT_PHASE_READY && client->phase != DCPS_CLIENT_PHASE_PUSHING) {
         return dcps_fail(DCPS_INVALID,
                          "push without weights: dcps_client_declare or dcps_client_wait must have succeeded");
     }
@@ -99,7 +99,7 @@ static dcps_status check_step(const dcps_client *client, uint32_t samples, float
         return dcps_fail(DCPS_INVALID, "push of a gradient over 0 samples: use dcps_client_abstain");
     }
     /* memcmp: a loss that is not a number equals itself here. */
-    if (client->phase == DCPS_PHASE_PUSHING &&
+    if (client->phase == DCPS_CLIENT_PHASE_PUSHING &&
         (samples != client->step_samples || memcmp(&loss, &client->step_loss, sizeof(loss)) != 0)) {
         return dcps_fail(DCPS_INVALID, "push of %u samples, loss %g, in a step that began with %u samples, loss %g",
                          samples, (double)loss, client->step_samples, (double)client->step_loss);
@@ -137,10 +137,10 @@ dcps_status dcps_client_push(dcps_client *client, uint64_t first, uint64_t count
     if (status != DCPS_OK) {
         return status;
     }
-    if (client->phase == DCPS_PHASE_READY) {
+    if (client->phase == DCPS_CLIENT_PHASE_READY) {
         client->step_samples = samples;
         client->step_loss = loss;
-        client->phase = DCPS_PHASE_PUSHING;
+        client->phase = DCPS_CLIENT_PHASE_PUSHING;
     }
     uint64_t end = (first + count + UNIT - 1) / UNIT;
     mark_pushed(client, first / UNIT, end);

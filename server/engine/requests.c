@@ -192,7 +192,7 @@ static void refuse_unpulled(dcps_shard *shard, const dcps_peer *peer, dcps_block
 {
     block->samples_missed += push->samples;
     dcps_answer_error(shard, peer, DCPS_NOT_PULLED, &push->request,
-                      "block %u: worker %u pushes without having pulled: pull first", block->index,
+                      "block %u: worker %u pushes without having the answer to a pull: pull first", block->index,
                       push->request.session.worker);
 }
 

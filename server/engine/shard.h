@@ -185,6 +185,7 @@ typedef struct dcps_shard_image {
     uint32_t ticket_open_count;
     uint64_t *ticket_open;
     uint64_t training_ns;
+    bool done; /* the last worker had left because all was done */
 } dcps_shard_image;
 
 /* The state now. On success the image belongs to the caller. */

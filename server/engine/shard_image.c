@@ -97,6 +97,7 @@ dcps_status dcps_shard_export(const dcps_shard *shard, dcps_shard_image *image)
         dcps_shard_image_fini(&made);
         return status;
     }
+    made.done = shard->any_done && shard->live_count == 0;
     made.training_ns = shard->block_count > 0 ? dcps_block_training_ns(&shard->blocks[0]) : 0;
     *image = made;
     return DCPS_OK;
@@ -232,6 +233,16 @@ static dcps_status import_block(dcps_shard *shard, dcps_block *block, const dcps
     return import_seqs(shard, block, image);
 }
 
+/* The end of a run is told by goodbyes, and nobody is there to say another one. A server that is stopped may have heard some before: then many samples lack. */
+static bool was_done(const dcps_shard *shard, const dcps_shard_image *image)
+{
+    bool done = image->done;
+    for (uint32_t i = 0; i < shard->block_count; i++) {
+        done = done && dcps_block_is_complete(shard, &shard->blocks[i]);
+    }
+    return done;
+}
+
 dcps_status dcps_shard_import(dcps_shard *shard, const dcps_shard_image *image)
 {
     for (uint32_t i = 0; i < image->block_count; i++) {
@@ -246,6 +257,7 @@ dcps_status dcps_shard_import(dcps_shard *shard, const dcps_shard_image *image)
             return status;
         }
     }
+    shard->any_done = was_done(shard, image);
     if (shard->tickets != NULL && image->has_tickets) {
         return dcps_tickets_restore(shard->tickets, image->ticket_next, image->ticket_open, image->ticket_open_count);
     }

@@ -155,6 +155,8 @@ void dcps_block_forget_worker(const dcps_shard *shard, const dcps_block *block, 
 /* Begins a slot anew for an incarnation; what the worker has at the block stays. */
 void dcps_slot_reset(dcps_slot *slot, uint32_t incarnation, uint64_t last_seq);
 uint64_t dcps_block_training_ns(const dcps_block *block);
+/* Whether a block has learnt from all samples of the run, but for what workers may have had under way. */
+bool dcps_block_is_complete(const dcps_shard *shard, const dcps_block *block);
 /* A worker knows that the run is at `run_samples` samples (0: it does not know). A block that a checkpoint has set back follows, so that schedule, evaluation and end are
  * the same on all servers. Block 0, where the mini-batches are counted, leads. */
 void dcps_block_follow(dcps_shard *shard, dcps_block *block, uint64_t run_samples);

@@ -73,7 +73,7 @@ static void make_shard(const dcps_partition *partition, uint32_t shard, dcps_sha
 {
     uint32_t first = dcps_partition_first_block(partition, shard);
     uint32_t end = dcps_partition_first_block(partition, shard + 1);
-    *image = (dcps_shard_image){.training_ns = 5000 + shard};
+    *image = (dcps_shard_image){.training_ns = 5000 + shard, .done = true};
     image->blocks = dcps_alloc(end - first + 1, sizeof(*image->blocks));
     ck_assert_ptr_nonnull(image->blocks);
     for (uint32_t block = first; block < end; block++) {
@@ -203,6 +203,7 @@ void fixture_check(const dcps_checkpoint *checkpoint, uint32_t index, uint32_t c
     ck_assert_str_eq(checkpoint->algorithm, "dc-asgd-a");
     ck_assert_str_eq(checkpoint->settings, "learning rate 0.5");
     ck_assert_uint_eq(checkpoint->shard.block_count, end - first);
+    ck_assert(checkpoint->shard.done);
     for (uint32_t i = 0; i < end - first; i++) {
         check_block(&checkpoint->shard.blocks[i], first + i, checkpoint->state_count);
     }

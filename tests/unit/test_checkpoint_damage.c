@@ -357,6 +357,15 @@ static void edit_states(json_t *root)
     set(root, "states", json_pack("[s, s, s, s, s]", "a", "b", "c", "d", "e"));
 }
 
+static void edit_settings(json_t *root)
+{
+    set(root, "settings", json_sprintf("%01024d", 0));
+}
+static void edit_done(json_t *root)
+{
+    set(root, "done", json_integer(1));
+}
+
 typedef struct bad_edit {
     void (*edit)(json_t *root);
     const char *word;
@@ -387,6 +396,8 @@ static const bad_edit bad_edits[] = {
     {edit_tickets, "mini-batches"},
     {edit_open_tickets, "tickets"},
     {edit_states, "states"},
+    {edit_settings, "settings"},
+    {edit_done, "done"},
 };
 
 START_TEST(lying_descriptions_are_refused_with_the_reason)

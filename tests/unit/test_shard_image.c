@@ -434,6 +434,46 @@ START_TEST(test_marks_passed_before)
 }
 END_TEST
 
+/* A block that missed some of the last gradients has not come to the last mark, and never will: nobody is left to say so again. */
+static void evaluate_after(void (*leave)(engine *self, uint32_t worker), uint32_t epochs, bool answered)
+{
+    dcps_shard_config config = engine_config("asgd");
+    dcps_shard_image image;
+    config.snapshot_every_samples = 48;
+    config.epochs = 3;
+    engine_open(&shards[0], &config, BLOCK, BLOCK, 1);
+    engine_begin(&shards[0], 1, 0, zero);
+    for (uint32_t k = 0; k < 17; k++) { /* of 18 */
+        engine_push(&shards[0], 0, 0, zero);
+        engine_expect(&shards[0], 0, DCPS_MESSAGE_WEIGHTS);
+    }
+    leave(&shards[0], 0);
+    ck_assert_int_eq(dcps_shard_export(shards[0].shard, &image), DCPS_OK);
+    config.epochs = epochs;
+    engine_open(&shards[1], &config, BLOCK, BLOCK, 1);
+    ck_assert_int_eq(dcps_shard_import(shards[1].shard, &image), DCPS_OK);
+    dcps_shard_image_fini(&image);
+    engine_snapshot(&shards[1], 500, 0, 2, false);
+    if (answered) {
+        engine_answer answer = engine_take(&shards[1], 500, DCPS_MESSAGE_SNAPSHOT_REPLY);
+        ck_assert(answer.message.body.snapshot_reply.available);
+        ck_assert_uint_eq(answer.message.body.snapshot_reply.samples, 17 * 8);
+        engine_drop(&answer);
+    }
+    engine_expect_quiet(&shards[1]);
+    engine_close(&shards[0]);
+    engine_close(&shards[1]);
+}
+
+START_TEST(test_end_short_of_a_mark)
+{
+    evaluate_after(engine_finish, 3, true);
+    evaluate_after(engine_finish, 20, false); /* the run is made longer */
+    evaluate_after(engine_quit, 3, false);
+    evaluate_after(engine_leave, 3, false);
+}
+END_TEST
+
 START_TEST(test_export_without_memory)
 {
     run self;
@@ -463,6 +503,6 @@ int main(void)
                                   test_training_time_goes_on,     test_contents,
                                   test_waiting_push_is_not_kept,  test_held_push_is_kept,
                                   test_block_without_values,      test_marks_passed_before,
-                                  test_export_without_memory};
+                                  test_end_short_of_a_mark,       test_export_without_memory};
     return CHECK_MAIN("shard image", tests);
 }

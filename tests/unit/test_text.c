@@ -214,6 +214,11 @@ START_TEST(utf8_is_told_from_other_bytes)
         ck_assert_msg(!dcps_text_is_utf8(bad[i]), "bad text %zu", i);
     }
     ck_assert_uint_eq(dcps_utf8_length("\u20ac"), 3);
+    ck_assert_uint_eq(dcps_printable_length("\u20ac"), 3);
+    static const char *const none[] = {"", "\n", "\x7f", "\xc2\x85", "\xff"};
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        ck_assert_uint_eq(dcps_printable_length(none[i]), 0);
+    }
 }
 END_TEST
 
