@@ -109,7 +109,7 @@ typedef struct dcps_layout_reply {
 /* HEARTBEAT, FINISH. */
 typedef struct dcps_session_message {
     dcps_session session;
-    bool done; /* FINISH: the worker was told that all is done; false: it leaves before */
+    bool done; /* FINISH: all samples were learnt from; false: the worker leaves before */
 } dcps_session_message;
 
 /* HEARTBEAT_REPLY, FINISH_REPLY. */
@@ -195,7 +195,7 @@ typedef struct dcps_status_reply {
     uint64_t payload_bytes_in;
     uint64_t payload_bytes_out;
     const dcps_counts *staleness; /* over all blocks of the server; NULL: nothing was counted */
-    bool weights_final;           /* every worker has left, the last with a goodbye */
+    bool weights_final; /* every worker has left, one of them because all is done, or since the server is stopping */
     uint64_t
         weights_digest; /* then: of this server's parameters; those of all servers sum up, modulo 2^64, to that of the model. Else 0 */
     const char *algorithm;

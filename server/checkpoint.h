@@ -29,8 +29,8 @@ typedef struct dcps_checkpoint {
     uint32_t server_index;
     uint32_t server_count;
     char algorithm[DCPS_CHECKPOINT_NAME_BYTES];
-    char
-        settings[DCPS_MAX_TEXT_BYTES]; /* all that updates depend on, in words; "" in a file of before they were kept */
+    char settings
+        [DCPS_MAX_TEXT_BYTES]; /* algorithm with its parts, learning rate and schedule, in words; "" in a file of before they were kept */
     uint64_t seed;
     uint32_t batch_size;
     uint32_t epochs;

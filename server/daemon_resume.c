@@ -90,6 +90,7 @@ dcps_status dcps_daemon_load(dcps_daemon *daemon)
     }
     if (status == DCPS_OK) {
         warn_of_differences(config, &daemon->saved);
+        daemon->saved.shard.done = daemon->saved.shard.done && daemon->saved.epochs == config->epochs;
         daemon->resumes = true;
     }
     return status;

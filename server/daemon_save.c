@@ -132,10 +132,12 @@ static dcps_status describe(dcps_daemon *daemon)
     return dcps_control_export(daemon->control, &checkpoint->control);
 }
 
-/* Gradients taken and sessions opened, as far as the shards have told. */
+/* Gradients taken, as far as the shards have told, sessions opened and goodbyes. */
 static uint64_t count_changes(const dcps_daemon *daemon)
 {
-    uint64_t changes = daemon->traces.joins;
+    dcps_control_stats control;
+    dcps_control_stats_get(daemon->control, &control);
+    uint64_t changes = (uint64_t)daemon->traces.joins + control.workers_finished;
     for (uint32_t i = 0; i < daemon->config->shards; i++) {
         const dcps_shard_stats *stats = &daemon->published[i].stats;
         changes += stats->pushes_applied + stats->pushes_dropped;

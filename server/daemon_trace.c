@@ -22,7 +22,7 @@ static dcps_trace_run describe(const dcps_server_config *config)
 static dcps_status begin_record(dcps_daemon *daemon, const dcps_trace_run *run)
 {
     const dcps_server_config *config = daemon->config;
-    if (daemon->resumes && dcps_trace_run_exists(config->record_dir, config->index)) {
+    if (config->resume != DCPS_RESUME_NO && dcps_trace_run_exists(config->record_dir, config->index)) {
         dcps_warn("the trace in %s ended with an earlier life of this server and stays incomplete", config->record_dir);
         return DCPS_OK;
     }

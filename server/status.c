@@ -59,13 +59,10 @@ static void add_shards(const dcps_status_sources *sources, dcps_status_storage *
     reply->weights_digest = reply->weights_final ? reply->weights_digest : 0;
 }
 
-/* The mini-batches are counted on server 0. On another the run is over when its samples are there, but for what dead workers left out, and whoever finished it has left. */
-static bool is_over_elsewhere(const dcps_status_sources *sources, uint64_t samples)
+/* The mini-batches are counted on server 0. On another the run is over when a worker has left because of that, and nobody is there. */
+static bool is_over_elsewhere(const dcps_status_sources *sources)
 {
-    const dcps_server_config *config = sources->config;
-    uint64_t slack = 2u * (uint64_t)config->workers * config->batch_size;
-    bool all = samples + slack >= sources->samples_per_epoch * config->epochs;
-    return all && sources->control.workers_finished > 0 && sources->control.workers_live == 0;
+    return sources->control.workers_finished > 0 && sources->control.workers_live == 0;
 }
 
 static void add_progress(const dcps_status_sources *sources, dcps_status_reply *reply)
@@ -74,7 +71,7 @@ static void add_progress(const dcps_status_sources *sources, dcps_status_reply *
     const dcps_shard_stats *first =
         &sources->shards[dcps_status_first_shard(sources->partition, config->index, config->shards)].stats;
     reply->state = sources->partition == NULL ? DCPS_RUN_WAITING : first->state;
-    if (config->index != 0 && is_over_elsewhere(sources, first->samples + first->samples_missed)) {
+    if (config->index != 0 && is_over_elsewhere(sources)) {
         reply->state = DCPS_RUN_DONE;
     }
     if (sources->stopping && reply->state != DCPS_RUN_DONE) {

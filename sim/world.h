@@ -138,7 +138,7 @@ typedef struct dcps_world_outcome {
     uint64_t rejoins;
     uint64_t leases_expired; /* and workers left out because others had waited for them */
     uint64_t server_crashes;
-    bool weights_final;      /* every worker has said goodbye */
+    bool weights_final;      /* every worker has left, one of them because all was done */
     uint64_t weights_digest; /* then: of the model, as in dcps_shard_stats */
     bool recorded;           /* a trace, completely */
 } dcps_world_outcome;

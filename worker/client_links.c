@@ -52,11 +52,16 @@ void dcps_link_declare(dcps_client_core *core, uint32_t server, uint64_t now_ns)
     send(core, server, &message, now_ns);
 }
 
+/* Servers that are stopping also tell their workers to end. */
+static bool is_done(const dcps_client_core *core)
+{
+    return core->ticket.kind == DCPS_TICKET_DONE && core->run_samples >= core->samples_per_epoch * core->welcome.epochs;
+}
+
 static void say_finish(dcps_client_core *core, uint32_t server, uint64_t now_ns)
 {
-    dcps_message message = {
-        .type = DCPS_MESSAGE_FINISH,
-        .body.session = {.session = core->links[server].session, .done = core->ticket.kind == DCPS_TICKET_DONE}};
+    dcps_message message = {.type = DCPS_MESSAGE_FINISH,
+                            .body.session = {.session = core->links[server].session, .done = is_done(core)}};
     send(core, server, &message, now_ns);
 }
 

@@ -86,7 +86,7 @@ typedef struct dcps_snapshot_info {
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_snapshot(dcps_client *client, uint32_t index, bool release,
                                                           dcps_snapshot_info *info);
 
-/* Says goodbye: the servers no longer count on this worker. Due at any time, also after a failure; destroy is all that may follow. Waits at most `timeout_ms` for their answers. Errors:
+/* Says goodbye: the servers no longer count on this worker. Before DCPS_WORK_DONE that leaves the rest to others: a run without workers waits for one. Due at any time, also after a failure; destroy is all that may follow. Waits at most `timeout_ms` for their answers. Errors:
  * DCPS_TIMEOUT, DCPS_CANCELLED (its lease then ends by itself), DCPS_SYSTEM. */
 DCPS_API DCPS_MUST_CHECK dcps_status dcps_client_finish(dcps_client *client, uint32_t timeout_ms);
 

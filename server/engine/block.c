@@ -270,24 +270,13 @@ dcps_status dcps_block_update(dcps_shard *shard, dcps_block *block, const dcps_b
     return DCPS_OK;
 }
 
-/* Pushes on their way make blocks differ by a batch a worker; twice that is no accident. */
-static uint64_t accidental_samples(const dcps_shard *shard)
-{
-    return 2u * (uint64_t)shard->slot_capacity * shard->config.batch_size;
-}
-
-bool dcps_block_is_complete(const dcps_shard *shard, const dcps_block *block)
-{
-    return block->samples + accidental_samples(shard) >= shard->samples_per_epoch * shard->config.epochs;
-}
-
 void dcps_block_follow(dcps_shard *shard, dcps_block *block, uint64_t run_samples)
 {
     uint64_t end = shard->samples_per_epoch * shard->config.epochs;
     uint64_t target = run_samples < end ? run_samples : end;
-    uint64_t slack = accidental_samples(shard);
-    bool behind =
-        block->samples + block->samples_missed + slack < target;     /* block 0 may have applied what was missed */
+    /* Pushes on their way make blocks differ by a batch a worker; twice that is no accident. And block 0 may have applied what was missed here. */
+    uint64_t slack = 2u * (uint64_t)shard->slot_capacity * shard->config.batch_size;
+    bool behind = block->samples + block->samples_missed + slack < target;
     bool ahead = block->restored && target + slack < block->samples; /* else the worker itself may be behind */
     if (run_samples == 0 || block->index == 0) {
         return;

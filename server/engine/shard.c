@@ -195,7 +195,12 @@ static void choose_initialiser(dcps_shard *shard, dcps_block *block)
     }
 }
 
-/* The last worker has said goodbye: nothing changes the weights any more. */
+bool dcps_shard_is_over(const dcps_shard *shard)
+{
+    return (shard->any_done || shard->draining) && shard->live_count == 0;
+}
+
+/* Nothing changes the weights any more. */
 static void seal_weights(dcps_shard *shard)
 {
     shard->stats.weights_final = shard->has_partition;
@@ -211,8 +216,9 @@ static void seal_weights(dcps_shard *shard)
 void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, dcps_departure departure, uint64_t now_ns)
 {
     assert(worker < DCPS_MAX_WORKERS);
-    const bool done = departure == DCPS_DEPARTURE_DONE || (departure == DCPS_DEPARTURE_EARLY && shard->draining);
-    shard->any_done = shard->any_done || done;
+    const bool returns = departure == DCPS_DEPARTURE_EARLY && shard->draining; /* in the next life of the servers */
+    const bool forget = departure != DCPS_DEPARTURE_DONE && !returns;
+    shard->any_done = shard->any_done || departure == DCPS_DEPARTURE_DONE;
     if (!shard->members[worker].live) {
         return;
     }
@@ -224,7 +230,7 @@ void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, dcps_departure 
     for (uint32_t i = 0; i < shard->block_count; i++) {
         dcps_block *block = &shard->blocks[i];
         dcps_slot_leave(shard, &block->slots[worker]);
-        if (!done) {
+        if (forget) {
             dcps_block_forget_worker(shard, block, &block->slots[worker]);
         }
         if (block->initialiser == worker) {
@@ -234,7 +240,7 @@ void dcps_shard_worker_leave(dcps_shard *shard, uint32_t worker, dcps_departure 
         dcps_consistency_settle(shard, block, now_ns);
         dcps_snapshots_settle(shard, block);
     }
-    if (shard->live_count == 0 && shard->any_done) {
+    if (dcps_shard_is_over(shard)) {
         seal_weights(shard);
     }
 }
@@ -268,8 +274,7 @@ void dcps_shard_drain(dcps_shard *shard, uint64_t now_ns)
     for (uint32_t i = 0; i < shard->block_count; i++) {
         dcps_consistency_settle(shard, &shard->blocks[i], now_ns);
     }
-    if (shard->live_count == 0) { /* all had left before */
-        shard->any_done = true;
+    if (dcps_shard_is_over(shard)) { /* all had left before */
         for (uint32_t i = 0; i < shard->block_count; i++) {
             dcps_snapshots_settle(shard, &shard->blocks[i]);
         }
@@ -314,7 +319,6 @@ void dcps_shard_stats_get(const dcps_shard *shard, dcps_shard_stats *stats)
     const dcps_block *first = &shard->blocks[0];
     stats->state = run_state(shard, first);
     stats->samples = first->samples;
-    stats->samples_missed = first->samples_missed;
     stats->updates = first->version;
     stats->training_ns = dcps_block_training_ns(first);
     stats->train_loss = dcps_snapshots_recent_loss(first);

@@ -96,9 +96,8 @@ void dcps_shard_awaited(const dcps_shard *shard, uint64_t woke_ns, uint64_t now_
 
 /* Counters and progress. `staleness` is a histogram over all blocks: index τ, the last entry for that many or more. */
 typedef struct dcps_shard_stats {
-    dcps_run_state state;    /* of the shard that holds block 0; WAITING or TRAINING elsewhere */
-    uint64_t samples;        /* of the shard's first block, as are updates, training_ns and train_loss */
-    uint64_t samples_missed; /* by that block: others may have learnt from them */
+    dcps_run_state state; /* of the shard that holds block 0; WAITING or TRAINING elsewhere */
+    uint64_t samples;     /* of the shard's first block, as are updates, training_ns and train_loss */
     uint64_t updates;
     uint64_t training_ns;
     double
@@ -112,11 +111,11 @@ typedef struct dcps_shard_stats {
     uint64_t rejected;
     uint64_t payload_bytes_in;
     uint64_t payload_bytes_out;
-    uint64_t early_starts;   /* blocks that began before all expected workers had pulled (bsp, ssp) */
-    uint64_t blocks_moved;   /* times that a block set back by a checkpoint followed the run to where it is */
-    bool complete;           /* the model is known and every block has values */
-    bool counts_batches;     /* it holds block 0, and with it the book of mini-batches */
-    bool weights_final;      /* every worker has left, with a goodbye or after the others had said theirs */
+    uint64_t early_starts; /* blocks that began before all expected workers had pulled (bsp, ssp) */
+    uint64_t blocks_moved; /* times that a block set back by a checkpoint followed the run to where it is */
+    bool complete;         /* the model is known and every block has values */
+    bool counts_batches;   /* it holds block 0, and with it the book of mini-batches */
+    bool weights_final;    /* every worker has left, one of them because all is done, or since the server is stopping */
     uint64_t weights_digest; /* then: of the parameters of this shard (digest.h) */
     dcps_counts staleness;
     dcps_histogram held_ns; /* of pushes, abstaining ones too: from their arrival to the departure of the answer */

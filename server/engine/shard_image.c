@@ -233,16 +233,6 @@ static dcps_status import_block(dcps_shard *shard, dcps_block *block, const dcps
     return import_seqs(shard, block, image);
 }
 
-/* The end of a run is told by goodbyes, and nobody is there to say another one. A server that is stopped may have heard some before: then many samples lack. */
-static bool was_done(const dcps_shard *shard, const dcps_shard_image *image)
-{
-    bool done = image->done;
-    for (uint32_t i = 0; i < shard->block_count; i++) {
-        done = done && dcps_block_is_complete(shard, &shard->blocks[i]);
-    }
-    return done;
-}
-
 dcps_status dcps_shard_import(dcps_shard *shard, const dcps_shard_image *image)
 {
     for (uint32_t i = 0; i < image->block_count; i++) {
@@ -257,7 +247,7 @@ dcps_status dcps_shard_import(dcps_shard *shard, const dcps_shard_image *image)
             return status;
         }
     }
-    shard->any_done = was_done(shard, image);
+    shard->any_done = image->done; /* nobody is left to say so again */
     if (shard->tickets != NULL && image->has_tickets) {
         return dcps_tickets_restore(shard->tickets, image->ticket_next, image->ticket_open, image->ticket_open_count);
     }

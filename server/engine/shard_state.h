@@ -128,6 +128,8 @@ struct dcps_shard {
 bool dcps_session_is_live(const dcps_shard *shard, const dcps_session *session);
 
 /* ---- shard.c ---- */
+/* Whether nobody will change the weights any more: all have left, and all is done or the server is stopping. */
+bool dcps_shard_is_over(const dcps_shard *shard);
 /* Makes room for a worker id beyond those expected. */
 dcps_status dcps_shard_reserve_slot(dcps_shard *shard, uint32_t worker);
 
@@ -155,8 +157,6 @@ void dcps_block_forget_worker(const dcps_shard *shard, const dcps_block *block, 
 /* Begins a slot anew for an incarnation; what the worker has at the block stays. */
 void dcps_slot_reset(dcps_slot *slot, uint32_t incarnation, uint64_t last_seq);
 uint64_t dcps_block_training_ns(const dcps_block *block);
-/* Whether a block has learnt from all samples of the run, but for what workers may have had under way. */
-bool dcps_block_is_complete(const dcps_shard *shard, const dcps_block *block);
 /* A worker knows that the run is at `run_samples` samples (0: it does not know). A block that a checkpoint has set back follows, so that schedule, evaluation and end are
  * the same on all servers. Block 0, where the mini-batches are counted, leads. */
 void dcps_block_follow(dcps_shard *shard, dcps_block *block, uint64_t run_samples);

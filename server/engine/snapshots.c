@@ -47,11 +47,6 @@ static void answer_mark(dcps_shard *shard, const dcps_block *block, const dcps_p
     emit_reply(shard, peer, &reply, mark->weights);
 }
 
-static bool run_is_over(const dcps_shard *shard)
-{
-    return shard->any_done && shard->live_count == 0;
-}
-
 /* How far the run came, as this block knows it. Block 0 leads: what it missed it has had again. Others may have missed what it applied. */
 static uint64_t run_samples(const dcps_block *block)
 {
@@ -61,7 +56,7 @@ static uint64_t run_samples(const dcps_block *block)
 /* This mark will never be reached. Where the run came further than the mark before, or this block only fell behind it, the final weights stand for it. */
 static void answer_final(dcps_shard *shard, const dcps_block *block, const dcps_peer *peer, uint32_t index)
 {
-    bool some = run_is_over(shard) && index < shard->mark_count &&
+    bool some = dcps_shard_is_over(shard) && index < shard->mark_count &&
                 run_samples(block) > (uint64_t)index * shard->mark_every_samples;
     dcps_snapshot_reply reply = {.block = block->index, .index = index, .available = some};
     if (some) {
@@ -92,7 +87,7 @@ static bool try_answer(dcps_shard *shard, dcps_block *block, const dcps_peer *pe
         answer_mark(shard, block, peer, index);
         return true;
     }
-    if (index >= shard->mark_count || run_is_over(shard)) {
+    if (index >= shard->mark_count || dcps_shard_is_over(shard)) {
         answer_final(shard, block, peer, index);
         return true;
     }

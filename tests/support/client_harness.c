@@ -225,7 +225,8 @@ void client_connect(client_room *self, uint32_t server_count)
     client_open(self, server_count, DCPS_ROLE_WORKER);
     dcps_client_core_start(self->core, self->now_ns);
     ck_assert_int_eq(
-        dcps_client_core_declare(self->core, self->layout, 48, self->weights, self->gradient, self->now_ns), DCPS_OK);
+        dcps_client_core_declare(self->core, self->layout, CLIENT_SAMPLES, self->weights, self->gradient, self->now_ns),
+        DCPS_OK);
     for (uint32_t server = 0; server < server_count; server++) {
         dcps_welcome welcome = client_welcome_of(self, server);
         (void)client_take_control(self, server, DCPS_MESSAGE_HELLO);
@@ -301,7 +302,8 @@ void client_start(client_room *self, uint32_t server_count, dcps_role role)
 
 dcps_status client_declare(client_room *self)
 {
-    return dcps_client_core_declare(self->core, self->layout, 48, self->weights, self->gradient, self->now_ns);
+    return dcps_client_core_declare(self->core, self->layout, CLIENT_SAMPLES, self->weights, self->gradient,
+                                    self->now_ns);
 }
 
 void client_greet(client_room *self, uint32_t server)

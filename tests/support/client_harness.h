@@ -14,6 +14,7 @@
 #define CLIENT_BLOCKS 4u
 #define CLIENT_PARAMS (CLIENT_BLOCK * CLIENT_BLOCKS)
 #define CLIENT_NONCE 4711u
+#define CLIENT_SAMPLES 48u /* of an epoch; there are 3 */
 
 typedef struct client_sent {
     dcps_route route;

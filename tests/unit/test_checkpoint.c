@@ -318,6 +318,27 @@ START_TEST(lack_of_memory_at_any_point_is_survived)
 END_TEST
 
 /* The token by which workers know that a server has its parameters still. */
+START_TEST(a_run_is_done_where_all_servers_say_so)
+{
+    for (uint32_t undone = 0; undone < 2; undone++) {
+        temp_folder_create(&folder);
+        for (uint32_t index = 0; index < 2; index++) {
+            dcps_checkpoint made;
+            char path[PATH_MAX];
+            fixture_make(index, 2, 1, 7, &made);
+            made.shard.done = index != undone;
+            ck_assert_int_eq(dcps_checkpoint_write(&made, folder.path, path), DCPS_OK);
+            dcps_checkpoint_fini(&made);
+        }
+        dcps_checkpoint loaded;
+        ck_assert_int_eq(fixture_load(folder.path, 0, 1, 1, false, &loaded), DCPS_OK);
+        ck_assert(!loaded.shard.done);
+        dcps_checkpoint_fini(&loaded);
+        temp_folder_delete(&folder);
+    }
+}
+END_TEST
+
 START_TEST(each_server_keeps_its_run)
 {
     temp_folder_create(&folder);
@@ -335,6 +356,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {any_cluster_goes_on_from_any_other,
+                                  a_run_is_done_where_all_servers_say_so,
                                   each_server_keeps_its_run,
                                   arrays_have_the_names_that_were_promised,
                                   the_description_is_json_with_every_field,

@@ -415,6 +415,25 @@ START_TEST(lying_descriptions_are_refused_with_the_reason)
 }
 END_TEST
 
+static void edit_additions_gone(json_t *root)
+{
+    ck_assert_int_eq(json_object_del(root, "settings"), 0);
+    ck_assert_int_eq(json_object_del(root, "done"), 0);
+}
+
+START_TEST(a_file_of_before_is_read)
+{
+    dcps_checkpoint loaded;
+    begin();
+    write_edited(edit_additions_gone, true);
+    ck_assert_int_eq(fixture_load(folder.path, 0, 1, 2, false, &loaded), DCPS_OK);
+    ck_assert_str_eq(loaded.settings, "");
+    ck_assert(!loaded.shard.done);
+    dcps_checkpoint_fini(&loaded);
+    temp_folder_delete(&folder);
+}
+END_TEST
+
 START_TEST(a_file_without_a_sum_is_refused)
 {
     begin();
@@ -486,6 +505,7 @@ int main(void)
                                   the_error_names_both_sums,
                                   flipped_bytes_are_survived,
                                   lying_descriptions_are_refused_with_the_reason,
+                                  a_file_of_before_is_read,
                                   a_file_without_a_sum_is_refused,
                                   a_file_of_another_format_is_refused,
                                   files_of_different_runs_are_not_mixed,

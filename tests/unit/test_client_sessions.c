@@ -346,6 +346,30 @@ END_TEST
 
 /* ---- goodbyes ---- */
 
+/* The answer to the push of block 0: no more work, after so many samples. */
+static void tell_end(uint64_t samples)
+{
+    static const float weights[CLIENT_BLOCK];
+    dcps_message message = client_weights_of(&room, 0, 2);
+    message.body.weights.ticket.kind = DCPS_TICKET_DONE;
+    message.body.weights.samples = samples;
+    client_deliver(&room, client_route(&room, 0), &message, weights, sizeof(weights));
+}
+
+/* Servers that stop also tell workers to end. */
+START_TEST(test_goodbye_tells_whether_all_is_done)
+{
+    for (uint32_t lacking = 0; lacking < 2; lacking++) {
+        client_connect(&room, 1);
+        push_all();
+        tell_end(3 * CLIENT_SAMPLES - lacking);
+        dcps_client_core_finish(room.core, room.now_ns);
+        ck_assert(client_take_control(&room, 0, DCPS_MESSAGE_FINISH).message.body.session.done == (lacking == 0));
+        client_close(&room);
+    }
+}
+END_TEST
+
 static void reply_finish(uint32_t server)
 {
     dcps_message reply = {.type = DCPS_MESSAGE_FINISH_REPLY};
@@ -477,6 +501,7 @@ static Suite *make_suite(void)
                                   test_heartbeats,
                                   test_silence_is_told,
                                   test_silence_at_the_start,
+                                  test_goodbye_tells_whether_all_is_done,
                                   test_finish,
                                   test_finish_without_a_session,
                                   test_finish_and_refusals_of_an_older_session,
