@@ -156,7 +156,7 @@ typedef struct dcps_trace_times {
     struct dcps_trace_steps {
         uint64_t count;
         uint64_t *step_ns; /* [count] */
-    } *steps;
+    } * steps;
 } dcps_trace_times;
 
 /* Any trace will do, complete or not, in which somebody pushed. Belongs to the caller. Errors as above. */
