@@ -6,22 +6,11 @@
 #include "server/engine/algorithm.h"
 #include "support/check_main.h"
 
-static uint64_t copies_of(const char *preset, uint32_t workers)
+static uint64_t copies_with_backups(const char *preset, uint32_t backups, uint32_t workers)
 {
     dcps_algorithm algorithm;
     dcps_rule *rule;
     ck_assert_int_eq(dcps_algorithm_preset(preset, &algorithm), DCPS_OK);
-    ck_assert_int_eq(dcps_rule_create(&algorithm.rule, &rule), DCPS_OK);
-    uint64_t copies = dcps_memory_copies(&algorithm, rule, workers);
-    dcps_rule_destroy(&rule);
-    return copies;
-}
-
-static uint64_t copies_with_backups(uint32_t backups, uint32_t workers)
-{
-    dcps_algorithm algorithm;
-    dcps_rule *rule;
-    ck_assert_int_eq(dcps_algorithm_preset("ssgd", &algorithm), DCPS_OK);
     algorithm.backup_workers = backups;
     ck_assert_int_eq(dcps_rule_create(&algorithm.rule, &rule), DCPS_OK);
     uint64_t copies = dcps_memory_copies(&algorithm, rule, workers);
@@ -29,12 +18,17 @@ static uint64_t copies_with_backups(uint32_t backups, uint32_t workers)
     return copies;
 }
 
+static uint64_t copies_of(const char *preset, uint32_t workers)
+{
+    return copies_with_backups(preset, 0, workers);
+}
+
 START_TEST(copies_follow_algorithm_and_workers)
 {
     ck_assert_uint_eq(copies_of("asgd", 4), 3 + 4);
-    ck_assert_uint_eq(copies_of("ssgd", 4), 3 + 4);          /* one snapshot for all, and a gradient of each */
-    ck_assert_uint_eq(copies_with_backups(2, 4), 3 + 2 + 4); /* … but for those who missed their rounds */
-    ck_assert_uint_eq(copies_of("dc-asgd-a", 4), 3 + 1 + 4); /* a mean square */
+    ck_assert_uint_eq(copies_of("ssgd", 4), 3 + 4);                  /* one snapshot for all, and a gradient of each */
+    ck_assert_uint_eq(copies_with_backups("ssgd", 2, 4), 3 + 2 + 4); /* … but for those who missed their rounds */
+    ck_assert_uint_eq(copies_of("dc-asgd-a", 4), 3 + 1 + 4);         /* a mean square */
     /* DANA: a momentum of each worker and their sum, and the weights apart from what is shown. */
     ck_assert_uint_eq(copies_of("dana-zero", 4), 3 + 1 + 1 + 4 * 2);
 }

@@ -26,33 +26,14 @@ for workers in "$@"; do
     names="$names $rule@$workers"
   done
 done
-runs=$(echo "$names" | tr ' ' ,)
 
-rates() {
+trials() {
   case $1 in
   dana-* | ormo*) echo 0.005:0.01:0.02:0.04 ;;
   *) echo 0.08:0.16:0.32:0.64 ;;
   esac
 }
 
-sweeps() {
-  set --
-  for name in $names; do set -- "$@" "$name:learning-rate=$(rates "$name")"; done
-  python3 "$here/../widen.py" "$out/results.json" "$@"
-}
-
-# Usage: compare SEEDS. The words of the list have no blanks.
-compare() {
-  # shellcheck disable=SC2086
-  "$dcps" compare --virtual --out "$out" --runs "$runs" --seeds "$1" --model cnn --model-opt filters=16,16 --model-opt hidden=64 \
-    --epochs 4 --warmup-epochs 1 --decay-epochs 3 --decay-factor 0.1 --batch-size 128 --step-time gamma:100ms --validation 5000 --threads 1 $list
-}
-
-tried=
-list=$(sweeps)
-until [ "$tried" = "$list" ]; do
-  tried=$list
-  compare 1
-  list=$(sweeps)
-done
-compare "${SEEDS:-3}"
+# shellcheck source=docs/results/tuned.sh
+. "$here/../tuned.sh"
+tune_and_compare "${SEEDS:-3}"

@@ -51,26 +51,6 @@ for workers in "$@"; do
   # With the published strengths; and momentum that knows of delays.
   names="$names dc-asgd-c+lambda=0.04@$workers dc-asgd-a+lambda=2@$workers dana-dc@$workers ormo@$workers"
 done
-runs=$(echo "$names" | tr ' ' ,)
-
-sweeps() {
-  set --
-  for name in $names; do set -- "$@" "$name:learning-rate=$(trials "$name")"; done
-  python3 "$here/../widen.py" "$out/results.json" "$@"
-}
-
-# Usage: compare SEEDS. The words of the list have no blanks.
-compare() {
-  # shellcheck disable=SC2086
-  "$dcps" compare --virtual --out "$out" --runs "$runs" --seeds "$1" --model cnn --model-opt filters=16,16 --model-opt hidden=64 \
-    --epochs 4 --warmup-epochs 1 --decay-epochs 3 --decay-factor 0.1 --batch-size 128 --step-time gamma:100ms --validation 5000 --threads 1 $list
-}
-
-tried=
-list=$(sweeps)
-until [ "$tried" = "$list" ]; do
-  tried=$list
-  compare 1
-  list=$(sweeps)
-done
-compare "${SEEDS:-5}"
+# shellcheck source=docs/results/tuned.sh
+. "$here/../tuned.sh"
+tune_and_compare "${SEEDS:-5}"
